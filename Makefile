@@ -1,0 +1,45 @@
+# make run        install into .venv (once), then reproduce the quick table and sample both tasks
+# make test       the whole test suite
+# make lint       ruff, over the notebooks too
+# make notebooks  open the notebooks in Jupyter
+# make clean      remove .venv, caches and results/quick
+
+PYTHON := .venv/bin/python
+STAMP := .venv/installed
+CANDIDATES := python3.13 python3.12 python3.11 python3
+IN_RANGE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+.PHONY: run test lint notebooks clean
+
+run: $(STAMP)
+	.venv/bin/cvae-keras demo
+
+test: $(STAMP)
+	$(PYTHON) -m pytest
+
+lint: $(STAMP)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+notebooks: $(STAMP)
+	$(PYTHON) -m jupyter lab notebooks/
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache results/quick
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.txt pyproject.toml
+	@if ! $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+		for python in $(CANDIDATES); do \
+			if $$python -c '$(IN_RANGE)' >/dev/null 2>&1; then \
+				echo "Creating .venv with $$($$python --version)"; \
+				exec $$python -m venv --clear .venv; \
+			fi; \
+		done; \
+		echo "No Python 3.11, 3.12 or 3.13 with venv was found: install one and try again." >&2; \
+		exit 1; \
+	fi
+	@echo "Installing requirements.txt into .venv (once; some minutes, most of it TensorFlow)"
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(STAMP)

@@ -1,0 +1,24 @@
+"""Conditional variational autoencoders in Keras, each held against an exact answer.
+
+>>> from cvae_keras import SinusoidTask, load_pretrained, refine
+"""
+
+from cvae_keras.data.sinusoid import TASKS, SinusoidTask
+from cvae_keras.refine import refine
+
+__all__ = ["TASKS", "SinusoidCVAE", "SinusoidSolver", "SinusoidTask", "load_pretrained", "refine"]
+
+_WITH_KERAS = {
+    "SinusoidCVAE": "cvae_keras.systems.sinusoid",
+    "SinusoidSolver": "cvae_keras.systems.sinusoid_solver",
+    "load_pretrained": "cvae_keras.pretrained",
+}
+
+
+def __getattr__(name):
+    """Import what needs Keras when it is first asked for: the exact truth needs NumPy only."""
+    if name not in _WITH_KERAS:
+        raise AttributeError(f"module 'cvae_keras' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_WITH_KERAS[name]), name)

@@ -1,0 +1,86 @@
+"""Batches whose order depends on (seed, epoch) alone, so that a resumed training sees the same ones."""
+
+import keras
+import numpy as np
+
+
+class Batches(keras.utils.PyDataset):
+    """Base of the batches: knows the epoch that `FollowEpoch` tells it.
+
+    Args:
+        steps: batches an epoch; batch_size: examples a batch; seed: of the order or the draw.
+
+    Returns:
+        `batches[i]` is a tuple with one dictionary of arrays, as `ELBOModel` reads them.
+
+    Example:
+        >>> model.fit(batches, epochs=5, callbacks=[FollowEpoch(batches)])
+    """
+
+    def __init__(self, steps, batch_size, seed):
+        super().__init__()
+        self.steps, self.batch_size, self.seed, self.epoch = steps, batch_size, seed, 0
+
+    def __len__(self):
+        return self.steps
+
+
+class FollowEpoch(keras.callbacks.Callback):
+    """Tells batches which epoch it is, also when a training resumes in the middle.
+
+    Args:
+        batches: a `Batches`.
+
+    Example:
+        >>> model.fit(batches, epochs=5, callbacks=[FollowEpoch(batches)])
+    """
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch
+
+
+class ShuffledBatches(Batches):
+    """Fixed arrays in an order drawn anew each epoch; an incomplete last batch is left out.
+
+    Args:
+        arrays: name -> array `(examples, ...)`; batch_size; seed.
+
+    Example:
+        >>> batches = ShuffledBatches({"x": x, "c": y}, batch_size=250, seed=0)
+    """
+
+    def __init__(self, arrays, batch_size, seed=0):
+        self.arrays = arrays
+        self.examples = len(next(iter(arrays.values())))
+        super().__init__(self.examples // batch_size, batch_size, seed)
+        self._order = (None, None)
+
+    def __getitem__(self, index):
+        if self._order[0] != self.epoch:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.examples)
+            self._order = (self.epoch, order)
+        rows = self._order[1][index * self.batch_size : (index + 1) * self.batch_size]
+        return ({name: array[rows] for name, array in self.arrays.items()},)
+
+
+class FreshBatches(Batches):
+    """New examples of a task in every batch: no example is seen twice, so nothing is overfitted.
+
+    Args:
+        task: a `SinusoidTask`; batch_size; steps: batches that count as one epoch; seed.
+
+    Example:
+        >>> batches = FreshBatches(TASKS["data_2"], batch_size=1000, steps=100, seed=0)
+    """
+
+    def __init__(self, task, batch_size, steps, seed=0):
+        super().__init__(steps, batch_size, seed)
+        self.task = task
+
+    def __getitem__(self, index):
+        x, y = self.task.sample(self.batch_size, [self.seed, self.epoch, index])
+        return ({"x": x, "c": y},)

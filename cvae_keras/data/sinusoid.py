@@ -1,0 +1,286 @@
+"""The sinusoid tasks: two curves y, and the two ramps x that made them."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+
+from cvae_keras.truth import sinusoid as truth
+
+CURVES = {"sin": np.sin, "cos": np.cos}
+
+
+class SinusoidTask:
+    """Two curves of two ramps; which ramps made the curves?
+
+        y_i(t) = g_i(p_i x0(t) + q_i x1(t)),  g_i sin or cos,  t = 0..points-1
+
+    x0 falls linearly from hi0 to lo0, x1 rises linearly from lo1 to hi1; for both,
+    lo ~ U(low, high) and hi ~ U(lo, high). The order of ramp ends is always (lo0, hi0, lo1, hi1).
+
+    Args:
+        functions: two triples (name, p, q); name is "sin" or "cos", p and q are in radians per
+            unit of x, and the matrix of the p and q must be invertible.
+        points: number of points of a ramp, at least 5.
+        box: (low, high), the range of both ramps, 0 <= low < high.
+
+    Raises:
+        ValueError, TypeError: an argument is not as above.
+
+    Source: the two equations of the original sinusoid CVAE, ``TASKS["data_1"]`` and ``["data_2"]``.
+
+    Example:
+        >>> task = SinusoidTask([("sin", 7, 2), ("cos", 3, 9)])
+        >>> x, y = task.sample(1000, seed=0)
+        >>> x.shape, y.shape
+        ((1000, 50, 2), (1000, 50, 2))
+        >>> solutions, weights = task.solutions(y[0])
+        >>> bool(np.abs(task.forward(solutions) - y[0]).max() < 1e-5)
+        True
+    """
+
+    def __init__(self, functions, points=50, box=(0.1, 1.0)):
+        self.functions = _check_functions(functions)
+        if isinstance(points, bool) or not isinstance(points, Integral):
+            raise TypeError(f"points is {points!r}; give a whole number of at least 5.")
+        if points < 5:
+            raise ValueError(f"points is {points}; give at least 5, so that a phase can be read.")
+        self.points = int(points)
+        self.box = _check_box(box)
+        self.matrix = np.array([[p, q] for _, p, q in self.functions])
+        rise = np.arange(self.points) / (self.points - 1)
+        self._basis = np.stack([1 - rise, rise])  # (2, points): weight of the first, last value
+        self._inverse = np.linalg.pinv(self._basis)  # (points, 2): their least-squares fit
+
+    def draw_ends(self, n, rng):
+        """Draw n quadruples of ramp ends from the prior.
+
+        Args:
+            n: how many.
+            rng: numpy.random.Generator.
+
+        Returns:
+            float64 (n, 4), columns lo0, hi0, lo1, hi1.
+
+        Example:
+            >>> TASKS["data_1"].draw_ends(3, np.random.default_rng(0)).shape
+            (3, 4)
+        """
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
+            raise ValueError(f"n is {n!r}; give a whole number of examples, 0 or more.")
+        low, high = self.box
+        draws = rng.random((n, 4))
+        lo = low + (high - low) * draws[:, [0, 2]]
+        hi = lo + (high - lo) * draws[:, [1, 3]]
+        return np.stack([lo[:, 0], hi[:, 0], lo[:, 1], hi[:, 1]], axis=1)
+
+    def ramps(self, ends):
+        """Ramps of given ends: x0 falls from hi0 to lo0, x1 rises from lo1 to hi1.
+
+        Args:
+            ends: (..., 4), columns lo0, hi0, lo1, hi1.
+
+        Returns:
+            float64 (..., points, 2).
+
+        Example:
+            >>> TASKS["data_1"].ramps([0.2, 0.9, 0.3, 0.8])[[0, -1]].tolist()
+            [[0.9, 0.3], [0.2, 0.8]]
+        """
+        ends = np.asarray(ends, dtype=np.float64)
+        if ends.ndim < 1 or ends.shape[-1] != 4:
+            raise ValueError(f"ends has shape {ends.shape}; give (..., 4): lo0, hi0, lo1, hi1.")
+        x = np.empty((*ends.shape[:-1], self.points, 2))
+        x[..., 0] = ends[..., [1, 0]] @ self._basis
+        x[..., 1] = ends[..., [2, 3]] @ self._basis
+        return x
+
+    def ends(self, x):
+        """Ends of the ramps nearest to x in the least-squares sense; the inverse of `ramps`.
+
+        Args:
+            x: (..., points, 2), any curves.
+
+        Returns:
+            float64 (..., 4), columns lo0, hi0, lo1, hi1; for any x, so perhaps outside the box.
+
+        Example:
+            >>> task = TASKS["data_1"]
+            >>> task.ends(task.ramps([0.2, 0.9, 0.3, 0.8])).round(6).tolist()
+            [0.2, 0.9, 0.3, 0.8]
+        """
+        x = self._check_shape("x", x)
+        first, second = x[..., 0] @ self._inverse, x[..., 1] @ self._inverse
+        return np.concatenate([first[..., ::-1], second], axis=-1)
+
+    def sample(self, n, seed):
+        """Draw n examples.
+
+        Args:
+            n: how many.
+            seed: integer (or sequence of integers) for numpy.random.default_rng.
+
+        Returns:
+            x, y: float32 (n, points, 2) each; y is computed in float64.
+
+        Example:
+            >>> x, y = TASKS["data_2"].sample(10, seed=0)
+            >>> x.dtype, y.shape
+            (dtype('float32'), (10, 50, 2))
+        """
+        x = self.ramps(self.draw_ends(n, np.random.default_rng(seed)))
+        return x.astype(np.float32), self.forward(x).astype(np.float32)
+
+    def forward(self, x):
+        """The two curves of x, ``y_i = g_i(p_i x0 + q_i x1)``.
+
+        Args:
+            x: (..., points, 2), any finite curves.
+
+        Returns:
+            y: (..., points, 2), float32 for float32 x, else float64; computed in float64.
+
+        Raises:
+            ValueError: x has another shape, or holds NaN or infinity.
+
+        Example:
+            >>> TASKS["data_1"].forward(np.zeros((50, 2)))[0].tolist()
+            [0.0, 1.0]
+        """
+        dtype = np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
+        x = self._check_finite("x", self._check_shape("x", x))
+        y = np.empty(x.shape, dtype)
+        for i, (name, p, q) in enumerate(self.functions):
+            y[..., i] = CURVES[name](p * x[..., 0] + q * x[..., 1])
+        return y
+
+    def solutions(self, y):
+        """All exact solutions of one example, and their posterior weights.
+
+        Args:
+            y: (points, 2), values in [-1, 1].
+
+        Returns:
+            solutions: float64 (k, points, 2), by descending weight; k is 0 where y has none.
+            weights: float64 (k,), sums to 1; see `cvae_keras.truth.sinusoid.solutions`.
+
+        Raises:
+            ValueError: y has another shape, holds NaN, or leaves [-1, 1].
+
+        Example:
+            >>> x, y = TASKS["data_2"].sample(1, seed=0)
+            >>> solutions, weights = TASKS["data_2"].solutions(y[0])
+            >>> bool(np.abs(solutions - x[0]).max(axis=(1, 2)).min() < 1e-5)
+            True
+        """
+        if np.ndim(y) != 2:
+            raise ValueError(
+                f"y has shape {np.shape(y)}; give one example of shape ({self.points}, 2)."
+            )
+        ends, weights = truth.solutions(self.functions, self.check_curves(y), self.box)
+        return self.ramps(ends), weights
+
+    def check_curves(self, y):
+        """Return y as an array, or say in one sentence why it cannot be the curves of a task.
+
+        Args:
+            y: (n, points, 2), or (points, 2) for one example.
+
+        Returns:
+            the same as an array: float32 where it was, else float64.
+
+        Raises:
+            ValueError: y has another shape, holds NaN or infinity, or leaves [-1, 1] by more
+                than 1e-6.
+
+        Example:
+            >>> TASKS["data_1"].check_curves(np.zeros((7, 50, 2))).shape
+            (7, 50, 2)
+        """
+        dtype = np.float32 if getattr(y, "dtype", None) == np.float32 else np.float64
+        if np.ndim(y) not in (2, 3):
+            raise ValueError(
+                f"y has shape {np.shape(y)}; give (n, {self.points}, 2), or one example of it."
+            )
+        y = self._check_finite("y", self._check_shape("y", y))
+        if y.size and np.max(np.abs(y)) > 1 + 1e-6:
+            raise ValueError(
+                f"y reaches {y.flat[np.argmax(np.abs(y))]:.6g}; give curves within [-1, 1]."
+            )
+        return y.astype(dtype)
+
+    def get_config(self):
+        """Arguments as a dictionary of plain numbers, lists and strings, fit for JSON."""
+        functions = [list(function) for function in self.functions]
+        return {"functions": functions, "points": self.points, "box": list(self.box)}
+
+    @classmethod
+    def from_config(cls, config):
+        """The task that `get_config` described."""
+        return cls(**config)
+
+    def __repr__(self):
+        return f"SinusoidTask({list(self.functions)}, points={self.points}, box={self.box})"
+
+    def __eq__(self, other):
+        return isinstance(other, SinusoidTask) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((self.functions, self.points, self.box))
+
+    def _check_shape(self, name, x):
+        try:
+            x = np.asarray(x, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} is not an array of numbers; give one.") from error
+        if x.ndim < 2 or x.shape[-2:] != (self.points, 2):
+            raise ValueError(f"{name} has shape {x.shape}; give (..., {self.points}, 2).")
+        return x
+
+    def _check_finite(self, name, x):
+        if not np.all(np.isfinite(x)):
+            raise ValueError(f"{name} holds NaN or infinity; give finite numbers only.")
+        return x
+
+
+def _check_functions(functions):
+    rule = 'give two triples (name, p, q) such as ("sin", 5, 3)'
+    try:
+        functions = [tuple(function) for function in functions]
+    except TypeError as error:
+        raise TypeError(f"functions is {functions!r}; {rule}.") from error
+    if len(functions) != 2 or any(len(function) != 3 for function in functions):
+        raise ValueError(f"functions is {functions!r}; {rule}.")
+    checked = []
+    for name, p, q in functions:
+        if name not in tuple(CURVES):
+            raise ValueError(f"functions names {name!r}; give 'sin' or 'cos'.")
+        if any(isinstance(v, bool) or not isinstance(v, Real) for v in (p, q)):
+            raise TypeError(f"functions has p, q = {p!r}, {q!r}; give two numbers.")
+        if not (math.isfinite(p) and math.isfinite(q)):
+            raise ValueError(f"functions has p, q = {p!r}, {q!r}; give finite numbers.")
+        checked.append((name, float(p), float(q)))
+    (_, p0, q0), (_, p1, q1) = checked
+    if abs(p0 * q1 - p1 * q0) <= 1e-9 * math.hypot(p0, q0) * math.hypot(p1, q1):
+        raise ValueError(
+            f"functions has the singular system [[{p0:g}, {q0:g}], [{p1:g}, {q1:g}]]; "
+            "give p and q that are not proportional, or y cannot determine x0 and x1."
+        )
+    return tuple(checked)
+
+
+def _check_box(box):
+    try:
+        low, high = (float(v) for v in box)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"box is {box!r}; give (low, high), two numbers.") from error
+    if not (0 <= low < high < math.inf):
+        raise ValueError(f"box is {box!r}; give (low, high) with 0 <= low < high.")
+    return low, high
+
+
+#: The two tasks that the published test cases use.
+TASKS = {
+    "data_1": SinusoidTask([("sin", 5, 3), ("cos", 4, 8)]),
+    "data_2": SinusoidTask([("cos", 49, 63), ("cos", 4, 8)]),
+}

@@ -1,0 +1,209 @@
+"""The objective, written once, and the Keras model that trains on it.
+
+    ELBO(x | c) = E_q(z|x,c) [ log p(x | z, c) ] - beta * KL( q(z | x, c) || p(z | c) )
+
+Convention for every number in this project: **sum** over event dimensions and over latent
+dimensions, **mean** over the batch, in **nats**. `elbo` below is the one place where it is written.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from cvae_keras.checks import check_arrays, check_count
+from cvae_keras.metrics.rate import Rate
+
+
+def elbo(log_likelihood, kl, beta=1.0):
+    """The evidence lower bound of each example, in nats.
+
+    `elbo[i] = log_likelihood[i] - beta * sum_j kl[i, j]`
+
+    Args:
+        log_likelihood: `(batch,)`, E_q[log p(x | z, c)], already summed over the event dimensions.
+        kl: `(batch, latent_dim)`, KL of each latent dimension.
+        beta: weight of the KL term; 1 gives the bound on log p(x | c) itself.
+
+    Returns:
+        `(batch,)`. The training loss is minus its mean over the batch.
+
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, eq. 3; beta: Higgins et al.,
+    "beta-VAE", 2017, eq. 4.
+
+    Example:
+        >>> elbo(np.array([-1.0]), np.array([[0.25, 0.5]]))   # -> [-1.75]
+    """
+    return log_likelihood - beta * ops.sum(kl, axis=-1)
+
+
+class ELBOModel(keras.Model):
+    """A conditional VAE made of four parts and trained on `elbo`.
+
+    Args:
+        posterior: q(z | x, c), a part from `cvae_keras.posteriors`.
+        prior: p(z | c), a part from `cvae_keras.priors`.
+        decoder: a layer `decoder(z, c)`; z is `(samples, batch, latent_dim)`, and what it returns
+            starts with `(samples, batch)`: a tensor, or a dictionary with "mean" and "log_scale".
+        likelihood: p(x | z, c), a part from `cvae_keras.likelihoods`.
+        condition: None, or a layer that reads c once; what it returns takes c's place in the parts.
+        beta: weight of the KL term, not negative. It is a variable of the model, not a constant of
+            its graph: change it with `set_term_weight`, or over training with `WeightSchedule`.
+        seed: seed of the posterior samples. Its state is saved with the model.
+
+    Call arguments:
+        inputs: dictionary of `x` `(batch, ...)`, and where the parts use them `c` `(batch, ...)` and
+            `mask`, of x's shape, 1 where x is observed and 0 where it is missing.
+
+    Returns:
+        Dictionary of tensors, one row an example: `log_likelihood` `(batch,)`, `kl`
+        `(batch, latent_dim)`, and any further terms of the subclass.
+
+    Raises:
+        ValueError: parts that do not fit each other, a negative weight, bad arrays in `fit`.
+
+    A subclass fills the slots in its `__init__`, states its arguments in `get_config`, and where it
+    has terms of its own overrides `extra_terms` (computes them) and `objective` (weighs them).
+
+    Example:
+        >>> model.compile(keras.optimizers.Adam(1e-3))
+        >>> history = model.fit({"x": x, "c": c}, batch_size=250, epochs=3)
+        >>> history.history["elbo"], history.history["kl_per_dim"][-1]
+    """
+
+    def __init__(
+        self, posterior, prior, decoder, likelihood, condition=None, beta=1.0, seed=0, **kwargs
+    ):
+        super().__init__(dtype="float32", **kwargs)  # the parts choose their own precision
+        if posterior.family != prior.family:
+            raise ValueError(
+                f"posterior is {posterior.family} but prior is {prior.family}: use a prior of the "
+                f"posterior's family, so that their KL exists."
+            )
+        self.posterior = posterior
+        self.prior = prior
+        self.decoder = decoder
+        self.likelihood = likelihood
+        self.condition = condition
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.term_weights = {}
+        self.add_term_weight("beta", beta)
+        self.means = {name: keras.metrics.Mean(name=name) for name in self.term_names()}
+        self.rate = Rate(posterior.kl_dims)
+
+    # -- weights of the terms -------------------------------------------------------------------
+    def add_term_weight(self, name, value):
+        """Create a non-trainable scalar that weighs one term of the objective."""
+        weight = self.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
+        self.term_weights[name] = weight
+        self.set_term_weight(name, value)
+
+    def set_term_weight(self, name, value):
+        """Set the weight `name` (for instance "beta") to a number that is not negative."""
+        if name not in self.term_weights:
+            raise ValueError(
+                f"weight {name!r} is unknown: choose among {sorted(self.term_weights)}."
+            )
+        if not 0 <= float(value) < float("inf"):
+            raise ValueError(
+                f"{name} must be a finite number >= 0, got {value!r}: choose 0 or more."
+            )
+        self.term_weights[name].assign(float(value))
+
+    # -- the objective --------------------------------------------------------------------------
+    def term_names(self):
+        """Names of the scalar metrics reported each epoch, beside the rate."""
+        return ["elbo", "reconstruction"]
+
+    def call(self, inputs, training=None):
+        x, c, mask = inputs["x"], inputs.get("c"), inputs.get("mask")
+        h = self.read(c)
+        p = self.prior(h)
+        q = self.posterior(x, h, mask)
+        z = self.posterior.points(q, p, self.seed_generator)  # (S, B, L)
+        x_hat = self.decoder(z, h)
+        log_p = self.likelihood.log_prob(x, x_hat, mask)  # (S, B)
+        w = self.posterior.weigh(q, p, log_p, self.term_weights["beta"])  # (S, B), sums to 1
+        terms = {"log_likelihood": ops.sum(w * log_p, axis=0), "kl": self.posterior.kl(q, p, z, w)}
+        terms.update(self.extra_terms(x, c, mask, x_hat, w))
+        return terms
+
+    def build(self, input_shape=None):
+        """Nothing to do: the parts build themselves when they are first called."""
+
+    def read(self, c):
+        """What the parts see of the condition c."""
+        return c if self.condition is None else self.condition(c)
+
+    def extra_terms(self, x, c, mask, x_hat, w):
+        """Further terms, `(batch,)` each, as a dictionary; none by default."""
+        return {}
+
+    def objective(self, terms):
+        """The scalar to minimise, from the terms of a batch."""
+        values = elbo(terms["log_likelihood"], terms["kl"], self.term_weights["beta"])
+        return -ops.mean(values)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        terms = y_pred  # what `call` returned
+        self.means["elbo"].update_state(elbo(terms["log_likelihood"], terms["kl"]))
+        self.means["reconstruction"].update_state(-terms["log_likelihood"])
+        for name in self.term_names()[2:]:
+            self.means[name].update_state(terms[name])
+        self.rate.update_state(terms["kl"])
+        return self.objective(terms) / _replicas()
+
+    # -- use ------------------------------------------------------------------------------------
+    def sample(self, c, n_samples=1, seed=None, batch_size=1000):
+        """Draw x from the model: z ~ p(z | c), then the mean of p(x | z, c).
+
+        Args:
+            c: condition, `(batch, ...)`.
+            n_samples: samples of each condition.
+            seed: integer; the same seed gives the same samples. None continues the model's own
+                random state.
+            batch_size: conditions decoded at once, which bounds the memory.
+
+        Returns:
+            NumPy array `(n_samples, batch, ...)`, float32.
+
+        Raises:
+            ValueError: c is refused by `check_condition`, or n_samples is not a positive integer.
+        """
+        c, n_samples = self.check_condition(c), check_count("n_samples", n_samples)
+        generator = self.seed_generator if seed is None else keras.random.SeedGenerator(seed)
+        parts = []
+        for start in range(0, len(c), batch_size):
+            batch = ops.convert_to_tensor(c[start : start + batch_size])
+            h = self.read(batch)
+            z = self.prior.sample(self.prior(h), batch.shape[0], n_samples, generator)
+            parts.append(ops.convert_to_numpy(self.likelihood.mean(self.decoder(z, h))))
+        return np.concatenate(parts, axis=1)
+
+    def check_condition(self, c):
+        """Refuse a condition that the model cannot read; a subclass knows more than NaN."""
+        return check_arrays({"c": c})["c"]
+
+    def fit(self, x=None, *args, **kwargs):
+        """Train as `keras.Model.fit` does; dictionaries of NumPy arrays are checked first."""
+        if isinstance(x, dict):
+            x = check_arrays(x)
+        return super().fit(x, *args, **kwargs)
+
+    # -- saving ---------------------------------------------------------------------------------
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["seed_state"] = self.seed_generator.state
+
+    def load_own_variables(self, store):
+        super().load_own_variables({k: store[k] for k in store.keys() if k != "seed_state"})
+        self.seed_generator.state.assign(store["seed_state"])
+
+
+def _replicas():
+    """Copies of the model that train in step: TensorFlow adds their gradients up, so each divides."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync

@@ -1,0 +1,149 @@
+"""Likelihoods p(x | z, c): how far a reconstruction is from x, in nats.
+
+Each offers `log_prob(x, x_hat, mask)`, `(samples, batch)`: the log-probability of x `(batch, ...)`
+under what the decoder returned, `(samples, batch, ...)`, **summed** over the event dimensions; and
+`mean(x_hat)`, the tensor that stands for a sample. A mask of x's shape, 1 where observed, leaves
+missing entries out of the sum. `SquaredError` and `AbsoluteError` are the losses that most public
+code writes instead: log-probabilities up to a constant, with the scale fixed.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+class Likelihood(keras.layers.Layer):
+    """Base of the likelihoods: a subclass overrides `elementwise`.
+
+    Args:
+        none of its own.
+
+    Returns:
+        `log_prob` gives `(samples, batch)`, in nats.
+
+    Example:
+        >>> SquaredError().log_prob(np.zeros((2, 3)), np.ones((1, 2, 3)))   # -> [[-3., -3.]]
+    """
+
+    def elementwise(self, x, x_hat):
+        """log p of each entry, of the shape of x_hat's mean."""
+        raise NotImplementedError
+
+    def log_prob(self, x, x_hat, mask=None):
+        values = self.elementwise(ops.cast(x, "float32"), x_hat)
+        if mask is not None:
+            values = ops.where(ops.cast(mask, "bool"), values, 0.0)
+        return ops.sum(values, axis=tuple(range(2, len(values.shape))))
+
+    def mean(self, x_hat):
+        return x_hat["mean"] if isinstance(x_hat, dict) else x_hat
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class SquaredError(Likelihood):
+    """`log p = -(x - x_hat)^2`: a Normal of variance 1/2, without its constant."""
+
+    def elementwise(self, x, x_hat):
+        return -ops.square(x - ops.cast(x_hat, "float32"))
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class AbsoluteError(Likelihood):
+    """`log p = -|x - x_hat|`: a Laplace of scale 1, without its constant."""
+
+    def elementwise(self, x, x_hat):
+        return -ops.abs(x - ops.cast(x_hat, "float32"))
+
+
+class _Scaled(Likelihood):
+    """A likelihood with a scale: fixed, one learned number, or given by the decoder.
+
+    Args:
+        scale: a positive number (fixed), "learned" (one trainable log-scale, which starts at 0), or
+            "decoder" (the decoder returns a dictionary with "mean" and "log_scale").
+        min_log_scale: floor of the log-scale, which keeps the density finite on exact data.
+    """
+
+    def __init__(self, scale="learned", min_log_scale=-9.0, **kwargs):
+        super().__init__(**kwargs)
+        number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
+        if not (number and 0 < scale < float("inf")) and scale not in ("learned", "decoder"):
+            raise ValueError(
+                f"scale must be a positive number, 'learned' or 'decoder', got {scale!r}: choose one."
+            )
+        self.scale, self.min_log_scale = scale, min_log_scale
+        if scale == "learned":
+            self.log_scale = self.add_weight(shape=(), initializer="zeros", name="log_scale")
+
+    def mean_and_log_scale(self, x_hat):
+        if self.scale == "decoder":
+            mean, log_scale = x_hat["mean"], x_hat["log_scale"]
+        else:
+            mean = self.mean(x_hat)
+            log_scale = self.log_scale if self.scale == "learned" else math.log(self.scale)
+        log_scale = ops.maximum(ops.cast(log_scale, "float32"), self.min_log_scale)
+        return ops.cast(mean, "float32"), log_scale
+
+    def get_config(self):
+        config = {"scale": self.scale, "min_log_scale": self.min_log_scale}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class Normal(_Scaled):
+    """`log p = -((x - mean) / s)^2 / 2 - log s - log(2 pi) / 2`, for real x; arguments of `scale` above.
+
+    Example:
+        >>> Normal(scale=1.0).log_prob(np.zeros((1, 1)), np.zeros((1, 1, 1)))   # -> [[-0.9189]]
+    """
+
+    def elementwise(self, x, x_hat):
+        mean, log_scale = self.mean_and_log_scale(x_hat)
+        return -0.5 * ops.square((x - mean) * ops.exp(-log_scale)) - log_scale - 0.5 * LOG_2PI
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class Laplace(_Scaled):
+    """`log p = -|x - mean| / s - log(2 s)`, for real x; arguments of `scale` above.
+
+    Example:
+        >>> Laplace(scale=1.0).log_prob(np.zeros((1, 1)), np.zeros((1, 1, 1)))   # -> [[-0.6931]]
+    """
+
+    def elementwise(self, x, x_hat):
+        mean, log_scale = self.mean_and_log_scale(x_hat)
+        return -ops.abs(x - mean) * ops.exp(-log_scale) - log_scale - math.log(2.0)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class Bernoulli(Likelihood):
+    """`log p = x log s(l) + (1 - x) log(1 - s(l))`, for x in [0, 1]; the decoder gives logits l.
+
+    Example:
+        >>> Bernoulli().log_prob(np.ones((1, 1)), np.zeros((1, 1, 1)))   # -> [[-0.6931]]
+    """
+
+    def elementwise(self, x, x_hat):
+        logits = ops.cast(x_hat, "float32")
+        return x * logits - ops.softplus(logits)
+
+    def mean(self, x_hat):
+        return ops.sigmoid(x_hat)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class Categorical(Likelihood):
+    """`log p = sum_j x_j log softmax(l)_j`, for one-hot x; the decoder gives logits l (last axis).
+
+    Example:
+        >>> Categorical().log_prob(np.eye(2), np.zeros((1, 2, 2)))   # -> [[-0.6931, -0.6931]]
+    """
+
+    def elementwise(self, x, x_hat):
+        return x * ops.log_softmax(ops.cast(x_hat, "float32"), axis=-1)
+
+    def mean(self, x_hat):
+        return ops.softmax(x_hat, axis=-1)

@@ -1,0 +1,131 @@
+"""Posteriors q(z | x, c): where the latent of an example may lie.
+
+A posterior offers four calls, which `ELBOModel` makes in this order (S points of z an example):
+
+- `posterior(x, c, mask)` gives its parameters q;
+- `points(q, p, seed)` gives z `(S, batch, latent_dim)`, over which the expectation is taken;
+- `weigh(q, p, log_p, beta)` gives the weight of each point, `(S, batch)`, summing to 1 over S;
+- `kl(q, p, z, w)` gives the KL to the prior with parameters p, `(batch, kl_dims)`, in nats.
+"""
+
+import keras
+from keras import ops
+
+from cvae_keras.checks import check_count
+
+LOG_VAR_RANGE = (-20.0, 20.0)
+
+
+def gaussian_kl(mean_q, log_var_q, mean_p, log_var_p):
+    """KL between diagonal Gaussians, each dimension on its own, in nats.
+
+    `KL = 0.5 * [ log(v_p / v_q) + (v_q + (m_q - m_p)^2) / v_p - 1 ]`
+
+    Args:
+        mean_q, log_var_q, mean_p, log_var_p: arrays that broadcast to `(batch, latent_dim)`.
+
+    Returns:
+        `(batch, latent_dim)`, not negative.
+
+    Source: Kingma and Welling, 2014, appendix B, for any prior mean and variance.
+
+    Example:
+        >>> gaussian_kl(np.ones(1), np.zeros(1), np.zeros(1), np.zeros(1))   # -> [0.5]
+    """
+    ratio = ops.exp(log_var_q - log_var_p)
+    shift = ops.square(mean_q - mean_p) * ops.exp(-log_var_p)
+    return 0.5 * (log_var_p - log_var_q + ratio + shift - 1.0)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class GaussianPosterior(keras.layers.Layer):
+    """Amortised diagonal Gaussian: a network reads (x, c) and gives a mean and a log-variance.
+
+    `q(z | x, c) = N(z; mean(x, c), diag exp(log_var(x, c)))`, `z = mean + exp(log_var / 2) * eps`
+
+    Args:
+        network: layer called as `network(x, c, mask)`; returns features `(batch, width)`.
+        latent_dim: number of latent dimensions.
+        kernel_initializer: of the two dense layers that end in mean and log-variance.
+
+    Returns:
+        Called: `(mean, log_var)`, each `(batch, latent_dim)`, in float32.
+
+    Source: Kingma and Welling, 2014, section 3; reparametrisation, section 2.4.
+
+    Example:
+        >>> posterior = GaussianPosterior(ConvEncoder(), latent_dim=4)
+    """
+
+    family = "gaussian"
+
+    def __init__(self, network, latent_dim, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
+        self.latent_dim = self.kl_dims = check_count("latent_dim", latent_dim)
+        dense = {"kernel_initializer": kernel_initializer, "dtype": "float32"}
+        self.mean = keras.layers.Dense(latent_dim, name="mean", **dense)
+        self.log_var = keras.layers.Dense(latent_dim, name="log_var", **dense)
+
+    def call(self, x, c=None, mask=None):
+        features = self.network(x, c, mask)
+        return self.mean(features), ops.clip(self.log_var(features), *LOG_VAR_RANGE)
+
+    def points(self, q, p, seed):
+        mean, log_var = q
+        noise = keras.random.normal(ops.shape(mean), seed=seed, dtype=mean.dtype)
+        return ops.expand_dims(mean + ops.exp(0.5 * log_var) * noise, 0)
+
+    def weigh(self, q, p, log_p, beta):
+        return ops.ones_like(log_p)
+
+    def kl(self, q, p, z, w):
+        return gaussian_kl(*q, *p)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class CategoricalPosterior(keras.layers.Layer):
+    """The best possible posterior over a one-hot latent, summed exactly: no sampling, no gap.
+
+    With K categories the ELBO is a sum of K terms, and the q that maximises it is known:
+
+    `q(k | x, c) = p(k | c) p(x | k, c)^(1/beta) / sum_j p(j | c) p(x | j, c)^(1/beta)`
+
+    At beta = 1 this is Bayes' rule, KL(q || p(k | x, c)) = 0, and the ELBO equals log p(x | c). No
+    encoder is needed: the decoder, asked about all K categories, is the encoder.
+
+    Args:
+        categories: K, the size of the latent.
+
+    Returns:
+        Called: None, because q follows from the prior and the likelihood in `weigh`.
+
+    Source: Neal and Hinton, "A view of the EM algorithm", 1998 (the optimal q is the E-step); Bishop,
+    "Mixture density networks", 1994.
+
+    Example:
+        >>> posterior = CategoricalPosterior(12)
+    """
+
+    family = "categorical"
+    kl_dims = 1
+
+    def __init__(self, categories, **kwargs):
+        super().__init__(**kwargs)
+        self.categories = check_count("categories", categories)
+
+    def call(self, x, c=None, mask=None):
+        return None
+
+    def points(self, q, p, seed):
+        return ops.expand_dims(ops.eye(self.categories, dtype="float32"), 1)
+
+    def weigh(self, q, p, log_p, beta):
+        log_prior = ops.transpose(ops.log_softmax(p, axis=-1))  # (K, batch)
+        w = ops.softmax(log_prior + log_p / ops.maximum(beta, 1e-6), axis=0)
+        return ops.stop_gradient(w)  # at the optimum the ELBO does not change with q
+
+    def kl(self, q, p, z, w):
+        log_prior = ops.transpose(ops.log_softmax(p, axis=-1))
+        log_w = ops.log(ops.maximum(w, 1e-37))
+        return ops.expand_dims(ops.sum(w * (log_w - log_prior), axis=0), -1)

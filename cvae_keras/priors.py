@@ -1,0 +1,110 @@
+"""Priors p(z | c): what the latent is before x is seen, and what samples are drawn from.
+
+A prior offers two calls: `prior(c)` gives its parameters p, and `sample(p, batch, n_samples, seed)`
+draws z `(n_samples, batch, latent_dim)`.
+"""
+
+import keras
+from keras import ops
+
+from cvae_keras.checks import check_count
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class StandardNormal(keras.layers.Layer):
+    """The prior N(0, I), whatever the condition.
+
+    Args:
+        latent_dim: number of latent dimensions.
+
+    Returns:
+        Called: `(mean, log_var)`, zeros of shape `(1, latent_dim)`.
+
+    Source: Kingma and Welling, 2014, section 3.
+
+    Example:
+        >>> prior = StandardNormal(2); z = prior.sample(prior(None), 10, 5, seed=0)   # (5, 10, 2)
+    """
+
+    family = "gaussian"
+
+    def __init__(self, latent_dim, **kwargs):
+        super().__init__(**kwargs)
+        self.latent_dim = check_count("latent_dim", latent_dim)
+
+    def call(self, c=None):
+        return ops.zeros((1, self.latent_dim)), ops.zeros((1, self.latent_dim))
+
+    def sample(self, p, batch, n_samples, seed):
+        mean, log_var = p
+        noise = keras.random.normal((n_samples, batch, self.latent_dim), seed=seed)
+        return mean + ops.exp(0.5 * log_var) * noise
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class ConditionalNormal(StandardNormal):
+    """A learned Gaussian prior p(z | c) = N(mean(c), diag exp(log_var(c))).
+
+    It starts as N(0, I): the last layers are zero before training.
+
+    Args:
+        latent_dim: number of latent dimensions.
+        width: units of the one hidden layer between c and the parameters.
+
+    Returns:
+        Called: `(mean, log_var)`, each `(batch, latent_dim)`.
+
+    Source: Sohn, Lee and Yan, "Learning structured output representation using deep conditional
+    generative models", 2015, eq. 4.
+
+    Example:
+        >>> prior = ConditionalNormal(2); mean, log_var = prior(np.zeros((10, 50, 2)))
+    """
+
+    def __init__(self, latent_dim, width=128, **kwargs):
+        super().__init__(latent_dim, **kwargs)
+        self.hidden = keras.layers.Dense(check_count("width", width), activation="relu")
+        self.flatten = keras.layers.Flatten()
+        zeros = {"kernel_initializer": "zeros", "dtype": "float32"}
+        self.mean = keras.layers.Dense(latent_dim, name="mean", **zeros)
+        self.log_var = keras.layers.Dense(latent_dim, name="log_var", **zeros)
+
+    def call(self, c=None):
+        if c is None:
+            raise ValueError("c is missing: a conditional prior needs the condition as input 'c'.")
+        features = self.hidden(self.flatten(c))
+        return self.mean(features), ops.clip(self.log_var(features), -20.0, 20.0)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class CategoricalPrior(keras.layers.Layer):
+    """A learned prior over K categories: p(k | c) = softmax(W c + b), z the one-hot of k.
+
+    Args:
+        categories: K.
+
+    Returns:
+        Called: logits `(batch, K)`, in float32. Uniform before training.
+
+    Source: the mixing network of Bishop, "Mixture density networks", 1994.
+
+    Example:
+        >>> prior = CategoricalPrior(12); logits = prior(np.zeros((10, 64)))
+    """
+
+    family = "categorical"
+
+    def __init__(self, categories, **kwargs):
+        super().__init__(**kwargs)
+        self.categories = check_count("categories", categories)
+        self.flatten = keras.layers.Flatten()
+        self.logits = keras.layers.Dense(categories, kernel_initializer="zeros", dtype="float32")
+
+    def call(self, c=None):
+        if c is None:
+            raise ValueError("c is missing: a categorical prior needs the condition as input 'c'.")
+        return self.logits(self.flatten(c))
+
+    def sample(self, p, batch, n_samples, seed):
+        k = keras.random.categorical(p, n_samples, seed=seed)  # (batch, n_samples)
+        return ops.one_hot(ops.transpose(k), self.categories, dtype="float32")

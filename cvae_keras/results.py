@@ -1,0 +1,101 @@
+"""Results on disk: each table is written from a run, with its manifest beside it."""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import keras
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+
+
+def open_folder(path):
+    """Create the folder `path` if it is missing, and make sure that it can be written.
+
+    Args:
+        path: a folder.
+
+    Returns:
+        It as a `pathlib.Path`.
+
+    Raises:
+        ValueError: it is a file, or cannot be written.
+
+    Example:
+        >>> folder = open_folder("results")
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"folder {path} cannot be made ({error.strerror}): name another."
+        ) from error
+    if not os.access(path, os.W_OK):
+        raise ValueError(
+            f"folder {path} cannot be written: change its permissions or name another."
+        )
+    return path
+
+
+def manifest(config, seconds):
+    """What a result came from: configuration, versions, seconds of wall time.
+
+    Args:
+        config: dictionary of plain values, the seed among them; seconds: wall time of the run.
+
+    Returns:
+        Dictionary that `json` can write.
+
+    Example:
+        >>> manifest({"seed": 0}, 1.5)["config"]
+        {'seed': 0}
+    """
+    packages = {"keras": keras, "numpy": np}
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow  # its version is the same in each of its distributions
+
+        packages["tensorflow"] = tensorflow
+    versions = {name: package.__version__ for name, package in packages.items()}
+    return {
+        "config": config,
+        "seconds": round(seconds, 1),
+        "backend": keras.backend.backend(),
+        "versions": {"python": platform.python_version(), **versions},
+        "machine": {"system": platform.system(), "cores": os.cpu_count()},
+    }
+
+
+def write_json(path, content):
+    """Write `content` to `path` in one step: a reader never sees half a file."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n")
+    partial.replace(path)
+
+
+def write_table(frame, path, title, notes):
+    """Write a table as CSV and as Markdown.
+
+    Args:
+        frame: a pandas DataFrame; path: file name without its ending; title, notes: text above and
+            below the Markdown table.
+
+    Returns:
+        The Markdown text.
+
+    Example:
+        >>> text = write_table(pandas.DataFrame({"kl": [0.0]}), "results/example", "Example", "")
+    """
+    path = Path(path)
+    frame.to_csv(path.with_suffix(".csv"), index=False, float_format="%.6g")
+    shown = frame.map(lambda v: f"{v:.4g}" if isinstance(v, float) else v).astype(str)
+    shown = shown.replace("nan", "")
+    lines = ["| " + " | ".join(shown.columns) + " |", "|" + "---|" * len(shown.columns)]
+    lines += ["| " + " | ".join(row) + " |" for row in shown.itertuples(index=False)]
+    text = f"# {title}\n\n" + "\n".join(lines) + f"\n\n{notes.strip()}\n"
+    path.with_suffix(".md").write_text(text)
+    return text

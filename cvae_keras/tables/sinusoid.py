@@ -1,0 +1,92 @@
+"""`cvae-keras table sinusoid`: the test cases of both tasks, each with two reductions, as one table."""
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from cvae_keras.data.sinusoid_files import load
+from cvae_keras.results import open_folder, write_table
+from cvae_keras.systems.sinusoid import REDUCTIONS
+from cvae_keras.tables.sinusoid_cases import CASES, case_config, run_case
+from cvae_keras.tables.sinusoid_notes import NOTES
+
+FILES = {"data_1": "sinusoid_test_cases", "data_2": "sinusoid_2_test_cases"}
+
+
+def run_table(
+    folder, quick=False, data=("data_1", "data_2"), precision="float32", seed=0, part=(1, 1)
+):
+    """Run the rows that `folder` does not hold yet, then write the tables.
+
+    A row's result is kept in `<folder>/sinusoid_rows/` as soon as it is there, so a killed run
+    continues with the row it was at.
+
+    Args:
+        folder: where the tables go; quick: 20,000 examples and 2 epochs a row instead of 100,000
+            and the epochs listed; data: names of the data sets; precision: "float32" or
+            "mixed_bfloat16"; seed: integer; part: (i, n) runs every n-th row from the i-th only, so
+            that n processes share the work.
+
+    Returns:
+        Dictionary of data set -> Markdown of its table, for the tables whose rows are complete.
+
+    Raises:
+        ValueError: the folder cannot be written, or part is not 1 <= i <= n.
+
+    Example:
+        >>> texts = run_table("runs/quick", quick=True, data=["data_1"])
+    """
+    index, parts = part
+    if not 1 <= index <= parts:
+        raise ValueError(
+            f"part must be i/n with 1 <= i <= n, got {index}/{parts}: for instance 1/2."
+        )
+    folder = open_folder(folder)
+    rows_folder = open_folder(folder / "sinusoid_rows")
+    jobs = [
+        (case, case_config(name, case, reduction, quick, precision, seed))
+        for name in data
+        for case in CASES[name]
+        for reduction in REDUCTIONS[::-1]
+    ]
+    arrays, frames = {}, {name: [] for name in data}
+    for number, (case, config) in enumerate(tqdm(jobs, desc="test cases", unit="row")):
+        name = config["data"]
+        if name not in arrays:
+            arrays[name] = {split: load(name, split) for split in ("train", "validation", "score")}
+        if number % parts != index - 1:
+            continue
+        row, fresh = run_case(config, arrays[name], rows_folder)
+        if fresh:
+            tqdm.write(
+                f"{name} {case.label:12s} {config['reduction']:8s} |f(x)-y| {row['residual']:.3f}  "
+                f"active units {row['active_units']:.0f}  {row['seconds']:.0f} s"
+            )
+        frames[name].append(_as_row(case, config, row))
+    if parts > 1:
+        return {}
+    return {
+        name: write_table(
+            pd.DataFrame(rows),
+            folder / FILES[name],
+            f"Sinusoid test cases, {name}" + (" (quick profile)" if quick else ""),
+            NOTES,
+        )
+        for name, rows in frames.items()
+    }
+
+
+def _as_row(case, config, row):
+    setting = {name: config[name] for name in ("loss", "beta", "wx", "wy", "latent", "lr", "batch")}
+    published = (
+        case.published if config["reduction"] == "original" and case.published else [np.nan] * 4
+    )
+    names = ("published_kl", "published_x_loss", "published_y_loss", "published_test")
+    return {
+        "row": case.label,
+        "reduction": config["reduction"],
+        **setting,
+        "epochs": config["epochs"],
+        **row,
+        **dict(zip(names, published, strict=True)),
+    }

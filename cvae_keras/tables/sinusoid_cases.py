@@ -1,0 +1,177 @@
+"""The rows of the sinusoid test-case tables: what was published, and how a row is run again."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+
+import keras
+import numpy as np
+
+from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
+from cvae_keras.data.sinusoid import TASKS
+from cvae_keras.metrics.modes import score_samples
+from cvae_keras.plots import plot_samples
+from cvae_keras.results import manifest, write_json
+from cvae_keras.systems.sinusoid import REDUCTIONS, SinusoidCVAE
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row: a setting of the original's network, and the figures published for it, if any.
+
+    Args:
+        label: the row's name; loss, beta, wx, wy, latent, lr, batch, epochs: the setting.
+        published: (KL, x_loss, y_loss, test loss) as published, averages over the training batches
+            of the last epoch in the original's reduction; None where nothing was.
+
+    Example:
+        >>> CASES["data_1"][3].published
+        (4e-06, 0.0585, 0.1382, 0.0977)
+    """
+
+    label: str
+    loss: str
+    beta: float
+    wx: float
+    wy: float
+    latent: int
+    lr: float
+    batch: int
+    epochs: int
+    published: tuple | None = None
+
+
+CASES = {
+    "data_1": [
+        Case("1", "l1_mean", 1, 0, 0, 100, 1e-4, 500, 30, (0.001104, 0.5429, 0.8836, 0.00011)),
+        Case("2", "l1_mean", 0, 1, 0, 100, 1e-4, 500, 30, (494324, 0.00667, 0.0304, 0.00628)),
+        Case("3", "l1_mean", 0, 1, 1, 100, 1e-4, 500, 30, (523556, 0.00755, 0.0385, 0.0561)),
+        Case("4", "l1_mean", 1, 0.5, 0.5, 100, 1e-3, 250, 30, (4e-6, 0.0585, 0.1382, 0.0977)),
+        Case("5", "l1_mean", 0.8, 0.6, 0.6, 60, 1e-3, 250, 25, (3e-6, 0.0595, 0.1469, 0.1197)),
+        Case("6", "l1_mean", 0.8, 0.65, 0.72, 85, 1e-3, 250, 25, (2e-6, 0.06, 0.1473, 0.1464)),
+        Case("7", "mse", 1, 0.5, 0.5, 65, 1e-3, 250, 25, (3e-6, 0.0099, 0.1019, 0.0543)),
+        Case("8 as listed", "mse", 0.8, 0.6, 0.6, 65, 1e-3, 250, 25),
+        Case("8 as run", "mse", 0.9, 0.6, 0.8, 120, 1e-3, 250, 25, (6e-6, 0.0108, 0.1166, 0.1045)),
+        Case("9 as listed", "l1_sum", 1, 0.5, 0.5, 80, 1e-3, 250, 25),
+        Case("9 as run", "l1_sum", 0.4, 0.6, 0.7, 80, 1e-3, 250, 25, (450.3, 530.2, 1997.2, 727.1)),
+        Case(
+            "optimised", "l1_mean", 1.1, 0.6, 0.6, 110, 1e-3, 500, 25,
+            (0.000163, 0.0615, 0.1492, 0.1208),
+        ),
+    ],
+    "data_2": [
+        Case("L1 1/0.5/0.5", "l1_mean", 1, 0.5, 0.5, 100, 1e-3, 250, 30),
+        Case("MSE 1/0.5/0.5", "mse", 1, 0.5, 0.5, 65, 1e-3, 250, 25),
+        Case("optimised", "l1_mean", 1.1, 0.6, 0.6, 110, 1e-3, 500, 25),
+    ],
+}  # fmt: skip
+
+
+def case_config(name, case, reduction, quick, precision, seed):
+    """All that a row's run depends on, as a dictionary; a saved row with the same is not rerun."""
+    config = asdict(case)
+    del config["published"]
+    config |= {"data": name, "reduction": reduction, "seed": seed, "precision": precision}
+    config["examples"] = 20_000 if quick else 100_000
+    if quick:
+        config["epochs"] = 2
+    return config
+
+
+def train_case(config, train, callbacks=()):
+    """Train the model of one row.
+
+    Args:
+        config: from `case_config`; train: `(x, y)`, of which `config["examples"]` are used;
+            callbacks: further Keras callbacks.
+
+    Returns:
+        `(model, history)`.
+
+    Example:
+        >>> config = case_config("data_1", CASES["data_1"][3], "elbo", True, "float32", seed=0)
+        >>> model, history = train_case(config, TASKS["data_1"].sample(20_000, seed=0))
+    """
+    keras.utils.set_random_seed(config["seed"])
+    keras.config.set_dtype_policy(config["precision"])
+    original = config["reduction"] == REDUCTIONS[1]
+    names = ("loss", "beta", "wx", "wy", "reduction", "seed")
+    model = SinusoidCVAE(
+        TASKS[config["data"]],
+        latent_dim=config["latent"],
+        y_gradient=not original,
+        **{name: config[name] for name in names},
+    )
+    model.compile(keras.optimizers.Adam(config["lr"]), steps_per_execution=10)
+    x, y = (array[: config["examples"]] for array in train)
+    batches = ShuffledBatches({"x": x, "c": y}, config["batch"], config["seed"])
+    callbacks = [FollowEpoch(batches), keras.callbacks.TerminateOnNaN(), *callbacks]
+    history = model.fit(batches, epochs=config["epochs"], verbose=0, callbacks=callbacks)
+    keras.config.set_dtype_policy("float32")
+    return model, history
+
+
+def in_table_units(config, logs):
+    """KL, x_loss, y_loss as the table of the original counts them (see `SinusoidCVAE`'s reduction).
+
+    Our logs are per example, summed over entries. The original's KL is the sum over a batch, its
+    distances are means over all entries, or sums over a batch for "l1_sum".
+    """
+    kl, x_loss, y_loss = logs["kl"], logs["x_loss"], logs["y_loss"]
+    if config["reduction"] == "original":
+        kl *= config["batch"]
+        entries = 2 * TASKS[config["data"]].points
+        factor = config["batch"] if config["loss"] == "l1_sum" else 1 / entries
+        x_loss, y_loss = x_loss * factor, y_loss * factor
+    return {"kl": kl, "x_loss": x_loss, "y_loss": y_loss}
+
+
+def run_case(config, data, folder, callbacks=()):
+    """Run one row, unless the folder holds it already, and save its figures.
+
+    Args:
+        config: from `case_config`; data: split -> (x, y) for "train", "validation", "score";
+            folder: where `<row>.json`, `<row>.png` and `<row>.keras` go; callbacks: of the training.
+
+    Returns:
+        `(row, fresh)`: the row as a dictionary, and whether it was trained now.
+
+    Example:
+        >>> row, fresh = run_case(config, data, Path("runs"))
+    """
+    stem = "_".join(config["label"].replace("/", "-").split())
+    path = folder / f"{config['data']}_{stem}_{config['reduction']}.json"
+    if path.exists():
+        saved = json.loads(path.read_text())
+        if saved["manifest"]["config"] == config:
+            return saved["row"], False
+    start = time.perf_counter()
+    model, history = train_case(config, data["train"], callbacks)
+    seconds = time.perf_counter() - start
+    last = {name: values[-1] for name, values in history.history.items()}
+    x, y = data["validation"]
+    validation = model.evaluate(
+        {"x": x, "c": y}, batch_size=config["batch"], verbose=0, return_dict=True
+    )
+    task, (_, y_score) = TASKS[config["data"]], data["score"]
+    samples = model.sample(y_score, n_samples=100, seed=config["seed"])
+    scores = score_samples(task, samples, y_score)
+    row = {
+        **in_table_units(config, last),
+        "validation_loss": validation["loss"],
+        "kl_nats": last["kl"],
+        "active_units": int(last["active_units"]),
+        "residual": scores["residual"],
+        "precision": scores["precision"],
+        "recall": scores["recall"],
+        "total_variation": scores["total_variation"],
+        "seconds": seconds,
+    }
+    row = {name: float(np.asarray(value)) for name, value in row.items()}
+    title = f"{config['data']}, row {config['label']}, {config['reduction']} reduction"
+    plot_samples(task, samples[:, 0], y_score[0], title).savefig(path.with_suffix(".png"), dpi=80)
+    model.save(path.with_suffix(".keras"))
+    epochs = {name: np.asarray(values).tolist() for name, values in history.history.items()}
+    epochs["kl_per_dim"] = epochs["kl_per_dim"][-1]
+    write_json(path, {"row": row, "manifest": manifest(config, seconds), "history": epochs})
+    return row, True
