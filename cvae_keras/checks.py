@@ -14,7 +14,7 @@ def check_arrays(arrays):
 
     Raises:
         TypeError: an entry is not numeric.
-        ValueError: an entry is empty, holds NaN or infinity, or its length differs from the others'.
+        ValueError: an entry is empty, holds NaN or infinity, or differs from the others in length.
 
     Example:
         >>> check_arrays({"x": [[1.0], [2.0]]})["x"].shape
@@ -32,7 +32,8 @@ def check_arrays(arrays):
             )
         if not np.isfinite(array).all():
             raise ValueError(
-                f"{name} holds NaN or infinity: remove those examples, or give what is missing as a mask."
+                f"{name} holds NaN or infinity: remove those examples, or give what is missing as "
+                f"a mask."
             )
         checked[name] = array.astype("float32", copy=False)
     lengths = {name: len(array) for name, array in checked.items()}

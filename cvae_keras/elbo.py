@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_arrays, check_count
+from cvae_keras.data.batches import Batches
 from cvae_keras.metrics.rate import Rate
 
 
@@ -27,8 +28,8 @@ def elbo(log_likelihood, kl, beta=1.0):
     Returns:
         `(batch,)`. The training loss is minus its mean over the batch.
 
-    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, eq. 3; beta: Higgins et al.,
-    "beta-VAE", 2017, eq. 4.
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, eq. 3; beta: Higgins et
+    al., "beta-VAE", 2017, eq. 4.
 
     Example:
         >>> elbo(np.array([-1.0]), np.array([[0.25, 0.5]]))   # -> [-1.75]
@@ -51,8 +52,8 @@ class ELBOModel(keras.Model):
         seed: seed of the posterior samples. Its state is saved with the model.
 
     Call arguments:
-        inputs: dictionary of `x` `(batch, ...)`, and where the parts use them `c` `(batch, ...)` and
-            `mask`, of x's shape, 1 where x is observed and 0 where it is missing.
+        inputs: dictionary of `x` `(batch, ...)`, and where the parts use them `c` `(batch, ...)`
+            and `mask`, of x's shape, 1 where x is observed and 0 where it is missing.
 
     Returns:
         Dictionary of tensors, one row an example: `log_likelihood` `(batch,)`, `kl`
@@ -119,7 +120,7 @@ class ELBOModel(keras.Model):
         x, c, mask = inputs["x"], inputs.get("c"), inputs.get("mask")
         h = self.read(c)
         p = self.prior(h)
-        q = self.posterior(x, h, mask)
+        q = self.posterior(x, h, mask=mask)
         z = self.posterior.points(q, p, self.seed_generator)  # (S, B, L)
         x_hat = self.decoder(z, h)
         log_p = self.likelihood.log_prob(x, x_hat, mask)  # (S, B)
@@ -184,10 +185,16 @@ class ELBOModel(keras.Model):
         """Refuse a condition that the model cannot read; a subclass knows more than NaN."""
         return check_arrays({"c": c})["c"]
 
+    def check_inputs(self, inputs):
+        """Refuse arrays that the model cannot train on; a subclass knows more than NaN."""
+        return check_arrays(inputs)
+
     def fit(self, x=None, *args, **kwargs):
         """Train as `keras.Model.fit` does; dictionaries of NumPy arrays are checked first."""
         if isinstance(x, dict):
-            x = check_arrays(x)
+            x = self.check_inputs(x)
+        if isinstance(x, Batches):
+            kwargs["shuffle"] = False  # theirs is the order, or a resumed training sees another one
         return super().fit(x, *args, **kwargs)
 
     # -- saving ---------------------------------------------------------------------------------
@@ -201,7 +208,7 @@ class ELBOModel(keras.Model):
 
 
 def _replicas():
-    """Copies of the model that train in step: TensorFlow adds their gradients up, so each divides."""
+    """Copies of the model that train in step: TensorFlow adds up their gradients; each divides."""
     if keras.backend.backend() != "tensorflow":
         return 1
     import tensorflow as tf

@@ -72,7 +72,8 @@ class _Scaled(Likelihood):
         number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
         if not (number and 0 < scale < float("inf")) and scale not in ("learned", "decoder"):
             raise ValueError(
-                f"scale must be a positive number, 'learned' or 'decoder', got {scale!r}: choose one."
+                f"scale must be a positive number, 'learned' or 'decoder', got {scale!r}: choose "
+                f"one."
             )
         self.scale, self.min_log_scale = scale, min_log_scale
         if scale == "learned":
@@ -94,7 +95,7 @@ class _Scaled(Likelihood):
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class Normal(_Scaled):
-    """`log p = -((x - mean) / s)^2 / 2 - log s - log(2 pi) / 2`, for real x; arguments of `scale` above.
+    """`log p = -((x - mean) / s)^2 / 2 - log s - log(2 pi) / 2`, for real x; `scale` as above.
 
     Example:
         >>> Normal(scale=1.0).log_prob(np.zeros((1, 1)), np.zeros((1, 1, 1)))   # -> [[-0.9189]]
@@ -107,7 +108,7 @@ class Normal(_Scaled):
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class Laplace(_Scaled):
-    """`log p = -|x - mean| / s - log(2 s)`, for real x; arguments of `scale` above.
+    """`log p = -|x - mean| / s - log(2 s)`, for real x; `scale` as above.
 
     Example:
         >>> Laplace(scale=1.0).log_prob(np.zeros((1, 1)), np.zeros((1, 1, 1)))   # -> [[-0.6931]]

@@ -18,7 +18,8 @@ def fit_wave(curve):
 
     With D[t] = v[t+1] - v[t-1] and tau = t - (points - 1) / 2:
 
-    `omega = atan2( sqrt(sum D^2 / (4 sum (1 - v^2))), sum v[t] (v[t+1] + v[t-1]) / (2 sum v[t]^2) )`
+    `omega = atan2( sqrt(sum D^2 / (4 sum (1 - v^2))),
+                    sum v[t] (v[t+1] + v[t-1]) / (2 sum v[t]^2) )`
 
     and cos(phase), sin(phase) by least squares, given omega.
 
@@ -28,7 +29,8 @@ def fit_wave(curve):
     Returns:
         `(cos_phase, sin_phase, omega)`, each `(batch,)`; omega in radians a point, in [0, pi].
 
-    Source: addition theorems: v[t+1] + v[t-1] = 2 cos(omega) v[t], D[t]^2 = 4 sin(omega)^2 (1 - v[t]^2).
+    Source: addition theorems: v[t+1] + v[t-1] = 2 cos(omega) v[t], and
+    D[t]^2 = 4 sin(omega)^2 (1 - v[t]^2).
 
     Example:
         >>> fit_wave(np.cos(0.3 + 0.1 * (np.arange(50) - 24.5))[None])    # cos 0.3, sin 0.3, 0.1

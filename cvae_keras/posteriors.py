@@ -44,7 +44,7 @@ class GaussianPosterior(keras.layers.Layer):
     `q(z | x, c) = N(z; mean(x, c), diag exp(log_var(x, c)))`, `z = mean + exp(log_var / 2) * eps`
 
     Args:
-        network: layer called as `network(x, c, mask)`; returns features `(batch, width)`.
+        network: layer called as `network(x, c, mask=mask)`; returns features `(batch, width)`.
         latent_dim: number of latent dimensions.
         kernel_initializer: of the two dense layers that end in mean and log-variance.
 
@@ -68,7 +68,7 @@ class GaussianPosterior(keras.layers.Layer):
         self.log_var = keras.layers.Dense(latent_dim, name="log_var", **dense)
 
     def call(self, x, c=None, mask=None):
-        features = self.network(x, c, mask)
+        features = self.network(x, c, mask=mask)
         return self.mean(features), ops.clip(self.log_var(features), *LOG_VAR_RANGE)
 
     def points(self, q, p, seed):
@@ -100,8 +100,8 @@ class CategoricalPosterior(keras.layers.Layer):
     Returns:
         Called: None, because q follows from the prior and the likelihood in `weigh`.
 
-    Source: Neal and Hinton, "A view of the EM algorithm", 1998 (the optimal q is the E-step); Bishop,
-    "Mixture density networks", 1994.
+    Source: Neal and Hinton, "A view of the EM algorithm", 1998 (the optimal q is the E-step);
+    Bishop, "Mixture density networks", 1994.
 
     Example:
         >>> posterior = CategoricalPosterior(12)

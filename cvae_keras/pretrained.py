@@ -23,7 +23,7 @@ def load_model(path):
         An `ELBOModel`, bit-equal to the one saved.
 
     Raises:
-        ValueError: there is no such file, or it is truncated, damaged or not a model of this project.
+        ValueError: no such file, or one that is truncated, damaged or not a model of this project.
 
     Example:
         >>> model = load_model("results/models/sinusoid_1.keras")
@@ -37,11 +37,13 @@ def load_model(path):
         model = keras.saving.load_model(path)
     except (zipfile.BadZipFile, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
-            f"{path} cannot be read as a Keras model: it is damaged or of another kind; save it anew."
+            f"{path} cannot be read as a Keras model: it is damaged or of another kind; save it "
+            f"anew."
         ) from error
     if not isinstance(model, ELBOModel):
         raise ValueError(
-            f"{path} holds a {type(model).__name__}, not a model of this project: name another file."
+            f"{path} holds a {type(model).__name__}, not a model of this project: name another "
+            f"file."
         )
     return model
 

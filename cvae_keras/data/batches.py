@@ -1,4 +1,4 @@
-"""Batches whose order depends on (seed, epoch) alone, so that a resumed training sees the same ones."""
+"""Batches whose order depends on (seed, epoch) alone, so a resumed training sees the same ones."""
 
 import keras
 import numpy as np
@@ -60,10 +60,11 @@ class ShuffledBatches(Batches):
         self._order = (None, None)
 
     def __getitem__(self, index):
-        if self._order[0] != self.epoch:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.examples)
-            self._order = (self.epoch, order)
-        rows = self._order[1][index * self.batch_size : (index + 1) * self.batch_size]
+        epoch, kept = self.epoch, self._order  # read once: batches are prefetched by other threads
+        if kept[0] != epoch:
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.examples)
+            kept = self._order = (epoch, order)
+        rows = kept[1][index * self.batch_size : (index + 1) * self.batch_size]
         return ({name: array[rows] for name, array in self.arrays.items()},)
 
 

@@ -19,8 +19,8 @@ class Rate(keras.metrics.Metric):
         `result()` is a dictionary: `kl` (nats), `kl_per_dim` `(dims,)` (nats), `active_units`. The
         progress bar shows the mean of `kl_per_dim`; `History` keeps the whole vector.
 
-    Source: active units are those of Burda et al., "Importance Weighted Autoencoders", 2016, counted
-    here by their KL.
+    Source: active units are those of Burda et al., "Importance Weighted Autoencoders", 2016,
+    counted here by their KL.
 
     Example:
         >>> rate = Rate(2)

@@ -12,7 +12,7 @@
 import keras
 from keras import ops
 
-from cvae_keras.checks import check_choice
+from cvae_keras.checks import check_arrays, check_choice
 from cvae_keras.data.sinusoid import SinusoidTask
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.likelihoods import AbsoluteError, Normal, SquaredError
@@ -47,9 +47,52 @@ def forward(task, x):
     return ops.stack(curves, axis=-1)
 
 
+def check_curves(task, c):
+    """Return the curves y of a batch as float32, or say in one sentence why they are none.
+
+    Args:
+        task: a `SinusoidTask`; c: `(batch, points, 2)`, in [-1, 1].
+
+    Raises:
+        ValueError: c has another shape, is empty, holds NaN or leaves [-1, 1].
+
+    Example:
+        >>> check_curves(TASKS["data_1"], np.zeros((7, 50, 2)))
+    """
+    c = task.check_curves(c).astype("float32")
+    if c.ndim != 3 or len(c) == 0:
+        raise ValueError(
+            f"y must have shape (batch, {task.points}, 2) and not be empty, got {c.shape}: give "
+            f"one pair of curves as y[None]."
+        )
+    return c
+
+
+def check_examples(task, inputs):
+    """Return the examples of a task as float32, or say in one sentence why they are none.
+
+    Args:
+        task: a `SinusoidTask`; inputs: dictionary of `x` and `c`, each `(batch, points, 2)`.
+
+    Raises:
+        ValueError: x or c is missing, or they do not fit the task or each other.
+
+    Example:
+        >>> check_examples(TASKS["data_1"], {"x": x, "c": y})
+    """
+    if not {"x", "c"} <= set(inputs):
+        raise ValueError(f"the inputs must hold 'x' and 'c' (the curves y), got {sorted(inputs)}.")
+    inputs = check_arrays(inputs)
+    if inputs["x"].shape[1:] != (task.points, 2):
+        raise ValueError(
+            f"x has shape {inputs['x'].shape}; give (batch, {task.points}, 2), as task.sample does."
+        )
+    return {**inputs, "c": check_curves(task, inputs["c"])}
+
+
 @keras.saving.register_keras_serializable("cvae_keras")
 class SinusoidCVAE(ELBOModel):
-    """The original's network, with each choice that decides whether its latent is used as an option.
+    """The original's network; each choice that decides whether its latent is used is an option.
 
     `loss = wx * d(x, x_hat) + wy * d(y, f(x_hat)) + beta * KL(q(z|x,y) || p(z|y))`
 
@@ -147,7 +190,10 @@ class SinusoidCVAE(ELBOModel):
         return ops.mean(weights["wx"] * x_loss + weights["wy"] * y_loss + weights["beta"] * kl)
 
     def check_condition(self, c):
-        return self.task.check_curves(c).astype("float32")
+        return check_curves(self.task, c)
+
+    def check_inputs(self, inputs):
+        return check_examples(self.task, inputs)
 
     def get_config(self):
         config = {name: float(weight) for name, weight in self.term_weights.items()}

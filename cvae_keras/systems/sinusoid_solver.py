@@ -1,4 +1,4 @@
-"""The CVAE that solves the sinusoid tasks: a categorical latent, one category for each way to solve.
+"""The CVAE that solves the sinusoid tasks: a categorical latent, a category for each way to solve.
 
 | slot | filled with |
 |---|---|
@@ -23,7 +23,7 @@ from cvae_keras.networks import ResidualMLP
 from cvae_keras.phases import WaveFeatures
 from cvae_keras.posteriors import CategoricalPosterior
 from cvae_keras.priors import CategoricalPrior
-from cvae_keras.systems.sinusoid import forward
+from cvae_keras.systems.sinusoid import check_curves, check_examples, forward
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -39,8 +39,8 @@ class Proposals(keras.layers.Layer):
         y: curves `(batch, points, 2)`.
 
     Returns:
-        Dictionary: "features" `(batch, width)`; "ends" `(batch, K, 4)`, the ramp ends lo0, hi0, lo1,
-        hi1; "log_scale" `(batch, K, 1)`; "y", as given.
+        Dictionary: "features" `(batch, width)`; "ends" `(batch, K, 4)`, the ramp ends lo0, hi0,
+        lo1, hi1; "log_scale" `(batch, K, 1)`; "y", as given.
 
     Example:
         >>> Proposals(3, (0.1, 1.0), 8, 1, 2)(np.zeros((5, 50, 2)))["ends"].shape   # (5, 3, 4)
@@ -95,8 +95,8 @@ class ProposalPrior(CategoricalPrior):
     """p(k | y), from a look at what is proposed: is it inside the box, does it reproduce y?
 
     `logit_k = W features + score(proposal k, features)`, the score a small network shared by the
-    categories. Of a proposal it sees the distances to the box and between the ramp ends, bare and in
-    units of the proposal's scale, that scale, and |f(x_k) - y| at five points. The weight of a
+    categories. Of a proposal it sees the distances to the box and between the ramp ends, bare and
+    in units of the proposal's scale, that scale, and |f(x_k) - y| at five points. The weight of a
     category falls to 0 within a hair of the box, which a network that sees only y learns slowly.
 
     Args:
@@ -134,7 +134,7 @@ class ProposalPrior(CategoricalPrior):
 
     def _misfit(self, ends, y):
         """Root mean square of f(x_k) - y over five points, `(batch, K, 2)`."""
-        x0 = ops.matmul(ends[..., 1::-1], self.lines)  # hi0 falls to lo0
+        x0 = ops.matmul(ops.flip(ends[..., :2], axis=-1), self.lines)  # hi0 falls to lo0
         x1 = ops.matmul(ends[..., 2:], self.lines)
         given = ops.expand_dims(ops.take(y, self.at, axis=1), 1)
         error = forward(self.task, ops.stack([x0, x1], axis=-1)) - given
@@ -232,7 +232,10 @@ class SinusoidSolver(ELBOModel):
         self({"x": example, "c": example})  # builds the weights
 
     def check_condition(self, c):
-        return self.task.check_curves(c).astype("float32")
+        return check_curves(self.task, c)
+
+    def check_inputs(self, inputs):
+        return check_examples(self.task, inputs)
 
     def get_config(self):
         config = {"task": self.task.get_config(), "seed": self.seed, "name": self.name}

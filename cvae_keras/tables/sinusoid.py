@@ -1,4 +1,4 @@
-"""`cvae-keras table sinusoid`: the test cases of both tasks, each with two reductions, as one table."""
+"""`cvae-keras table sinusoid`: the test cases of both tasks, each run with two reductions."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,13 @@ from tqdm.auto import tqdm
 from cvae_keras.data.sinusoid_files import load
 from cvae_keras.results import open_folder, write_table
 from cvae_keras.systems.sinusoid import REDUCTIONS
-from cvae_keras.tables.sinusoid_cases import CASES, case_config, run_case
+from cvae_keras.tables.sinusoid_cases import (
+    CASES,
+    case_config,
+    epoch_reaching,
+    in_table_units,
+    run_case,
+)
 from cvae_keras.tables.sinusoid_notes import NOTES
 
 FILES = {"data_1": "sinusoid_test_cases", "data_2": "sinusoid_2_test_cases"}
@@ -56,13 +62,13 @@ def run_table(
             arrays[name] = {split: load(name, split) for split in ("train", "validation", "score")}
         if number % parts != index - 1:
             continue
-        row, fresh = run_case(config, arrays[name], rows_folder)
+        row, history, fresh = run_case(config, arrays[name], rows_folder)
         if fresh:
             tqdm.write(
                 f"{name} {case.label:12s} {config['reduction']:8s} |f(x)-y| {row['residual']:.3f}  "
                 f"active units {row['active_units']:.0f}  {row['seconds']:.0f} s"
             )
-        frames[name].append(_as_row(case, config, row))
+        frames[name].append(_as_row(case, config, row, history))
     if parts > 1:
         return {}
     return {
@@ -76,12 +82,16 @@ def run_table(
     }
 
 
-def _as_row(case, config, row):
+def _as_row(case, config, row, history):
     setting = {name: config[name] for name in ("loss", "beta", "wx", "wy", "latent", "lr", "batch")}
     published = (
         case.published if config["reduction"] == "original" and case.published else [np.nan] * 4
     )
     names = ("published_kl", "published_x_loss", "published_y_loss", "published_test")
+    x_losses = [
+        in_table_units(config, {"kl": 0, "x_loss": x, "y_loss": 0})["x_loss"]
+        for x in history["x_loss"]
+    ]
     return {
         "row": case.label,
         "reduction": config["reduction"],
@@ -89,4 +99,5 @@ def _as_row(case, config, row):
         "epochs": config["epochs"],
         **row,
         **dict(zip(names, published, strict=True)),
+        "epoch_reaching_published_x": epoch_reaching(x_losses, published[1]),
     }

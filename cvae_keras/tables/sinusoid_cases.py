@@ -126,25 +126,49 @@ def in_table_units(config, logs):
     return {"kl": kl, "x_loss": x_loss, "y_loss": y_loss}
 
 
+def dead_entries(model, x, y):
+    """How many of the entries of x_hat (2 x points) the final ReLU holds at 0 for every example.
+
+    Args:
+        model: a `SinusoidCVAE`; x, y: `(batch, points, 2)`, which are encoded and decoded.
+
+    Returns:
+        A number from 0 to 2 x points. A dead entry has no gradient and stays 0 for ever.
+
+    Example:
+        >>> dead_entries(model, x[:1000], y[:1000])
+    """
+    mean, _ = model.posterior(x, y)
+    x_hat = keras.ops.convert_to_numpy(model.decoder(mean[None], y))[0]
+    return int((x_hat == 0).all(axis=0).sum())
+
+
+def epoch_reaching(x_losses, published):
+    """First epoch, counted from 1, whose x_loss is at most the published one; NaN if none is."""
+    reached = np.flatnonzero(np.asarray(x_losses) <= published)
+    return float(reached[0] + 1) if len(reached) else float("nan")
+
+
 def run_case(config, data, folder, callbacks=()):
     """Run one row, unless the folder holds it already, and save its figures.
 
     Args:
         config: from `case_config`; data: split -> (x, y) for "train", "validation", "score";
-            folder: where `<row>.json`, `<row>.png` and `<row>.keras` go; callbacks: of the training.
+            folder: for `<row>.json`, `<row>.png` and `<row>.keras`; callbacks: of the training.
 
     Returns:
-        `(row, fresh)`: the row as a dictionary, and whether it was trained now.
+        `(row, history, fresh)`: the row and the metrics of each epoch as dictionaries, and whether
+        it was trained now.
 
     Example:
-        >>> row, fresh = run_case(config, data, Path("runs"))
+        >>> row, history, fresh = run_case(config, data, Path("runs"))
     """
     stem = "_".join(config["label"].replace("/", "-").split())
     path = folder / f"{config['data']}_{stem}_{config['reduction']}.json"
     if path.exists():
         saved = json.loads(path.read_text())
         if saved["manifest"]["config"] == config:
-            return saved["row"], False
+            return saved["row"], saved["history"], False
     start = time.perf_counter()
     model, history = train_case(config, data["train"], callbacks)
     seconds = time.perf_counter() - start
@@ -165,6 +189,7 @@ def run_case(config, data, folder, callbacks=()):
         "precision": scores["precision"],
         "recall": scores["recall"],
         "total_variation": scores["total_variation"],
+        "dead_entries": dead_entries(model, x[:1000], y[:1000]),
         "seconds": seconds,
     }
     row = {name: float(np.asarray(value)) for name, value in row.items()}
@@ -174,4 +199,4 @@ def run_case(config, data, folder, callbacks=()):
     epochs = {name: np.asarray(values).tolist() for name, values in history.history.items()}
     epochs["kl_per_dim"] = epochs["kl_per_dim"][-1]
     write_json(path, {"row": row, "manifest": manifest(config, seconds), "history": epochs})
-    return row, True
+    return row, epochs, True

@@ -3,8 +3,8 @@
 NOTES = """
 `reduction`: *original* sums the KL over the whole batch, averages the distances over batch, points
 and channels (l1_sum sums them too), and detaches the y term; *elbo* sums over event and latent
-dimensions, averages over the batch, and lets the y term train the decoder. kl, x_loss and y_loss are
-averages over the training batches of the last epoch, each in its row's own reduction; so is
+dimensions, averages over the batch, and lets the y term train the decoder. kl, x_loss and y_loss
+are averages over the training batches of the last epoch, each in its row's own reduction; so is
 validation_loss, the weighted sum on 3,000 validation examples. kl_nats is the KL of one example and
 active_units the number of latent dimensions above 0.01 nats, in the same unit for every row.
 

@@ -1,4 +1,4 @@
-"""`cvae-keras solve sinusoid`: trains the two solved models and holds them against the exact answer."""
+"""`cvae-keras solve sinusoid`: trains the two solved models and scores them by the exact answer."""
 
 import time
 
@@ -24,11 +24,12 @@ STEPS, BATCH, RATE = 500, 512, 2e-3
 
 NOTES = """
 {curves:,} fresh y, 100 samples each. residual: mean |f(x) - y|; precision: share of samples within
-0.02 RMS of an exact solution; recall: share of solutions of posterior weight above 0.02 that are hit
-by a sample; total_variation: between the sampled and the exact weights of the solutions; accepted:
-share of samples that satisfy y to 1e-4 inside the box after refinement, and only those count in the
-rows "refined". "exact posterior" draws the 100 samples from the exact solutions with their exact
-weights: what chance alone does to recall and total variation. seconds: to sample, or to refine.
+0.02 RMS of an exact solution; recall: share of solutions of posterior weight above 0.02 that are
+hit by a sample; total_variation: between the sampled and the exact weights of the solutions;
+accepted: share of samples that satisfy y to 1e-4 inside the box after refinement, and only those
+count in the rows "refined". "exact posterior" draws the 100 samples from the exact solutions with
+their exact weights: what chance alone does to recall and total variation. seconds: to sample, or to
+refine.
 """
 
 
@@ -83,7 +84,7 @@ def train(task_number, folder, seed=0, epochs=None):
     ]
     model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=2)
     path = folder / f"{name}.keras"
-    model.compile()  # what ships is the model, not its optimizer
+    model.compile("sgd")  # what ships is the model; this optimizer has no state of its own
     model.save(path)
     seconds = float(pd.read_csv(log)["seconds"].sum())
     config = {"task": task_number, "seed": seed, "epochs": epochs, **model.options}

@@ -1,0 +1,271 @@
+"""How fast the original's sinusoid network trains: our Keras model against a plain PyTorch loop.
+
+Both sides train row 4 of the test-case table (Conv1D encoder 32 x 16, 64 x 8; 100 latent
+dimensions; transposed-convolution decoder; x term, y term with its gradient, KL; Adam 1e-3; batch
+250) on the same examples in the same order from weights of the same distribution. Keras runs as
+the table does, through `SinusoidCVAE`, its metrics and `fit`; PyTorch as a plain eager loop, its
+data laid out channels-first once and indexed by batch.
+
+Each run is a fresh process with the same threads, on as many cores as threads where the system
+lets it choose; Keras and PyTorch alternate; the first epoch is a warm-up and is not counted. Each
+run is timed by the wall and by the processor time that it was given: on a machine that also does
+other work the second is the fairer. Each also times a float32 matmul of 2048 x 2048 in its own
+framework: the machine's peak, of which training reaches a share (10.2 MFLOP an example). bfloat16
+is `mixed_bfloat16` in Keras, autocast in PyTorch: of use only where the processor computes in it.
+
+    pip install -e .[benchmark]                    # adds torch; its CPU build is enough
+    python benchmarks/sinusoid.py --repeats 5 --threads 1
+
+Writes `sinusoid.md` and `sinusoid.json` beside this file.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+import numpy as np
+
+FLOP_PER_EXAMPLE = 10.2e6
+KINDS = {
+    "keras float32": "float32",
+    "torch float32": "float32",
+    "keras bfloat16": "mixed_bfloat16",
+    "torch bfloat16": "bfloat16",
+}
+RATIOS = [
+    ("keras float32", "torch float32"),
+    ("keras bfloat16", "torch float32"),
+    ("keras bfloat16", "torch bfloat16"),
+]
+
+
+HEAD = """# Training the original's sinusoid network: Keras against plain PyTorch
+
+{about}
+
+Median (least to greatest) over the repeats; loss of the last epoch: mean +- standard deviation.
+The share is of a float32 matmul's speed in the same framework, both by processor time.
+
+| | examples/s | examples a processor second | share of the matmul peak | loss |
+|---|---|---|---|---|"""
+
+
+def clocks():
+    """Wall seconds and processor seconds."""
+    return time.perf_counter(), time.process_time()
+
+
+def peak(matmul, repeats=6):
+    """FLOP a processor second of the best of some 2048 x 2048 products."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        matmul()
+        seconds.append(time.process_time() - start)
+    return 2 * 2048**3 / min(seconds)
+
+
+def run_keras(config, train):
+    """Train as the table does; `(clocks at the end of each epoch, losses, peak)`."""
+    import keras
+    import tensorflow as tf
+
+    from cvae_keras.tables.sinusoid_cases import train_case
+
+    a = tf.random.normal((2048, 2048))
+    flops = peak(lambda: tf.matmul(a, a).numpy())
+    marks = []
+    mark = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.append(clocks()))
+    _, history = train_case(config, train, [mark])
+    return marks, history.history["loss"], flops
+
+
+def torch_model(latent):
+    """The network in PyTorch: called with x and y, channels first; (x_hat, mean, log_var)."""
+    import torch
+    from torch import nn
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.Sequential(
+                nn.Conv1d(4, 32, 16), nn.ReLU(), nn.Conv1d(32, 64, 8), nn.ReLU(), nn.Flatten()
+            )
+            self.mean, self.log_var = nn.Linear(28 * 64, latent), nn.Linear(28 * 64, latent)
+            self.decoder = nn.Sequential(
+                nn.Linear(latent + 100, 28 * 64), nn.ReLU(), nn.Unflatten(1, (64, 28)),
+                nn.ConvTranspose1d(64, 32, 8), nn.ReLU(), nn.ConvTranspose1d(32, 2, 16), nn.ReLU(),
+            )  # fmt: skip
+            for name, weight in self.named_parameters():  # as Keras begins
+                (nn.init.zeros_ if name.endswith("bias") else nn.init.xavier_uniform_)(weight)
+
+        def forward(self, x, y):
+            h = self.encoder(torch.cat([x, y], 1))
+            mean, log_var = self.mean(h).float(), self.log_var(h).float().clamp(-20, 20)
+            z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+            return self.decoder(torch.cat([z, y.flatten(1)], 1)).float(), mean, log_var
+
+    return Model()
+
+
+def run_torch(config, train):
+    """The same recipe in PyTorch; returns what `run_keras` does."""
+    import torch
+
+    from cvae_keras.data.sinusoid import TASKS
+
+    torch.set_num_threads(config["threads"])
+    torch.manual_seed(config["seed"])
+    a = torch.randn(2048, 2048)
+    flops = peak(lambda: a @ a)
+
+    functions = TASKS[config["data"]].functions
+    distance = {"mse": torch.square, "l1_mean": torch.abs}[config["loss"]]
+    model = torch_model(config["latent"])
+    adam = torch.optim.Adam(model.parameters(), config["lr"], eps=1e-7, fused=True)
+    x_all, y_all = (torch.from_numpy(part.transpose(0, 2, 1).copy()) for part in train)
+    marks, losses, batch = [], [], config["batch"]
+    for epoch in range(config["epochs"]):
+        order = np.random.default_rng([config["seed"], epoch]).permutation(len(x_all))
+        total, batches = 0.0, torch.from_numpy(order).split(batch)
+        for rows in batches:
+            x, y = x_all[rows], y_all[rows]
+            with torch.autocast("cpu", torch.bfloat16, enabled=config["precision"] == "bfloat16"):
+                x_hat, mean, log_var = model(x, y)
+            y_hat = [getattr(torch, f)(p * x_hat[:, 0] + q * x_hat[:, 1]) for f, p, q in functions]
+            y_hat = torch.stack(y_hat, 1)
+            kl = 0.5 * (log_var.exp() + mean.square() - log_var - 1).sum()
+            x_loss, y_loss = distance(x - x_hat).sum(), distance(y - y_hat).sum()
+            loss = (config["wx"] * x_loss + config["wy"] * y_loss + config["beta"] * kl) / batch
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            total += loss.detach()
+        losses.append(float(total) / len(batches))
+        marks.append(clocks())
+    return marks, losses, flops
+
+
+def work(config):
+    """One run, in this process: its speed after the first epoch, its last loss, its peak."""
+    from cvae_keras.data.sinusoid import TASKS
+
+    if hasattr(os, "sched_setaffinity"):  # as many cores as threads, for the threads to come too
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: config["threads"]])
+    train = TASKS[config["data"]].sample(config["examples"], seed=0)
+    run = run_keras if config["kind"].startswith("keras") else run_torch
+    marks, losses, flops = run(config, train)
+    wall, processor = np.subtract(marks[-1], marks[0])
+    examples = config["examples"] * (len(marks) - 1)
+    return {
+        "kind": config["kind"],
+        "seed": config["seed"],
+        "wall": examples / wall,
+        "processor": examples / processor,
+        "share": examples / processor * FLOP_PER_EXAMPLE / flops,
+        "gflops": flops / 1e9,
+        "loss": losses[-1],
+    }
+
+
+def start(config):
+    """Run `work` in a fresh process with `config["threads"]` threads."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+    env = os.environ | dict.fromkeys(names, str(config["threads"]))
+    env |= {"TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, __file__, "--work", json.dumps(config)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise click.ClickException(f"{config['kind']} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def processor():
+    """Whether the processor computes in bfloat16, where the system says so."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return "not known"
+    names = [name for name in ("amx_bf16", "avx512_bf16") if name in flags]
+    return ", ".join(names) or "neither amx_bf16 nor avx512_bf16"
+
+
+def spread(values, form):
+    """Median, least and greatest, as text."""
+    return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def report(runs, about):
+    """The Markdown of all runs."""
+    by_kind = {kind: [run for run in runs if run["kind"] == kind] for kind in KINDS}
+    lines = [HEAD.format(about=about)]
+    for kind, rows in by_kind.items():
+        wall, cpu, share, loss = (
+            [row[name] for row in rows] for name in ("wall", "processor", "share", "loss")
+        )
+        lines += [
+            f"| {kind} | {spread(wall, ',.0f')} | {spread(cpu, ',.0f')} | {spread(share, '.0%')} | "
+            f"{np.mean(loss):.3f} +- {np.std(loss, ddof=1):.3f} |"
+        ]
+    lines += ["", "| ratio | wall | processor time |", "|---|---|---|"]
+    for top, bottom in RATIOS:
+        pairs = list(zip(by_kind[top], by_kind[bottom], strict=True))
+        wall, cpu = ([a[clock] / b[clock] for a, b in pairs] for clock in ("wall", "processor"))
+        lines += [f"| {top} / {bottom} | {spread(wall, '.2f')} | {spread(cpu, '.2f')} |"]
+    return "\n".join(lines) + "\n"
+
+
+@click.command(help=__doc__.split("\n")[0])
+@click.option("--repeats", type=click.IntRange(2), default=3, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--examples", type=click.IntRange(250), default=20_000, show_default=True)
+@click.option("--epochs", type=click.IntRange(2), default=5, show_default=True)
+@click.option("--loss", type=click.Choice(["l1_mean", "mse"]), default="l1_mean", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(""))
+@click.option("--work", "job", hidden=True)
+def main(repeats, threads, examples, epochs, loss, out, job):
+    if job:
+        return print(json.dumps(work(json.loads(job))))
+    if find_spec("torch") is None:
+        raise click.ClickException("torch is missing: pip install -e .[benchmark]")
+    from cvae_keras.results import manifest, write_json
+    from cvae_keras.tables.sinusoid_cases import CASES, case_config
+
+    began, runs = time.perf_counter(), []
+    case = replace(CASES["data_1"][3], loss=loss)
+    examples -= examples % case.batch  # full batches only, on both sides
+    for seed in range(repeats):
+        for kind in list(KINDS)[:: 1 if seed % 2 == 0 else -1]:
+            config = case_config("data_1", case, "elbo", True, KINDS[kind], seed)
+            config |= {"kind": kind, "examples": examples, "epochs": epochs, "threads": threads}
+            runs.append(start(config))
+            print(
+                "{kind:14} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} a processor "
+                "second, {share:.0%} of {gflops:.0f} GFLOP/s, loss {loss:.3f}".format(**runs[-1]),
+                flush=True,
+            )
+    settings = {"repeats": repeats, "threads": threads, "examples": examples, "epochs": epochs}
+    about = manifest({**settings, "loss": loss, "batch": case.batch}, time.perf_counter() - began)
+    about["versions"]["torch"] = version("torch")
+    about["machine"] |= {"bfloat16": processor()}
+    numbers = ", ".join(f"{name} {value}" for name, value in about["versions"].items())
+    text = report(
+        runs,
+        f"{repeats} repeats of {epochs} epochs (the first not counted) of {examples:,} examples, "
+        f"{loss}, batch {case.batch}, {threads} thread{'s' * (threads > 1)}. bfloat16 in the "
+        f"processor: {about['machine']['bfloat16']}. {numbers}.",
+    )
+    out.with_suffix(".md").write_text(text)
+    write_json(out.with_suffix(".json"), {"runs": runs, "manifest": about})
+    print("\n" + text)
+
+
+if __name__ == "__main__":
+    main()

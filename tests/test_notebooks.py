@@ -1,0 +1,94 @@
+"""The notebooks: each runs from top to bottom, and what is committed is fit to be read."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from cvae_keras.pretrained import SHIPPED
+from cvae_keras.results import RESULTS, ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:work|root|tmp|home|Users)/")
+MAX_BYTES = 1_500_000
+
+RUN = """
+import sys
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+notebook = nbformat.read(sys.argv[1], as_version=4)
+try:
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": sys.argv[2]}}
+    ).execute()
+except CellExecutionError as error:
+    failed = [
+        f"cell {number}:\\n{cell.source}"
+        for number, cell in enumerate(notebook.cells)
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ]
+    sys.exit("\\n\\n".join([*failed, str(error)[-3000:]]))
+"""
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def missing_models(path):
+    """Names of the shipped models that a notebook loads and that are not there."""
+    source = "\n".join(cell.source for cell in read(path).cells)
+    asked = [name for name in SHIPPED if f'load_pretrained("{name}")' in source]
+    return [name for name in asked if not (RESULTS / "models" / f"{name}.keras").is_file()]
+
+
+def test_there_are_notebooks():
+    assert [path.name for path in NOTEBOOKS], "notebooks/ holds no notebook"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_runs_from_top_to_bottom(path, tmp_path):
+    if missing := missing_models(path):
+        pytest.skip(f"{', '.join(missing)} not trained yet: run `cvae-keras solve sinusoid`")
+    environment = {**os.environ, "CVAE_QUICK": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    run = subprocess.run(
+        [sys.executable, "-c", RUN, str(path), str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, f"{path.name} failed in {run.stderr}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_is_committed_with_outputs(path):
+    code = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    counts = [cell.execution_count for cell in code]
+    assert counts == list(range(1, len(code) + 1)), f"{path.name} was not run from top to bottom"
+    kinds = {output.output_type for cell in code for output in cell.outputs}
+    assert "error" not in kinds and "display_data" in kinds
+    assert Path(path).stat().st_size < MAX_BYTES
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_names_no_path_of_a_machine_and_no_warning(path):
+    for number, cell in enumerate(read(path).cells):
+        texts = [cell.source]
+        for output in cell.get("outputs", []):
+            name = output.get("name", output.output_type)
+            assert name != "stderr", f"{path.name}, cell {number} writes to stderr: {output.text}"
+            data = output.get("data", {})
+            texts += [output.get("text", "")]
+            texts += [text for kind, text in data.items() if kind.startswith("text/")]
+        for text in texts:
+            found = MACHINE_PATH.search(text)
+            assert not found, f"{path.name}, cell {number} names {text[found.start() :][:60]!r}"
