@@ -47,3 +47,22 @@ def test_categorical_samples_have_the_frequencies_of_the_softmax():
 def test_a_missing_condition_is_said_in_one_sentence(prior):
     with pytest.raises(ValueError, match="c is missing: a .* prior needs the condition"):
         prior(None)
+
+
+@pytest.mark.parametrize("n", [1, 7, 100])
+def test_systematic_samples_hit_each_category_np_times_rounded_up_or_down(n):
+    wanted = np.array([[0.7, 0.2, 0.1], [0.013, 0.027, 0.96]])
+    z = CategoricalPrior(3).sample(np.log(wanted), 2, n, seed=keras.random.SeedGenerator(n))
+    counts = np.array(z).sum(axis=0)
+    assert np.all(counts > n * wanted - 1 - 1e-4) and np.all(counts < n * wanted + 1 + 1e-4)
+    assert np.all(counts.sum(axis=1) == n)
+
+
+@pytest.mark.parametrize("independent", [False, True])
+def test_each_sample_alone_is_an_exact_draw(independent):
+    wanted = np.array([0.7, 0.2, 0.07, 0.03])
+    prior, rows = CategoricalPrior(4, independent=independent), 20_000
+    logits = np.log(np.tile(wanted, (rows, 1)))
+    z = np.array(prior.sample(logits, rows, 3, seed=keras.random.SeedGenerator(0)))
+    for sample in z:  # the first, second and third sample of 20,000 conditions
+        np.testing.assert_allclose(sample.mean(axis=0), wanted, atol=0.015)
