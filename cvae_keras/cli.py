@@ -69,8 +69,6 @@ def table_sinusoid(quick, out, data, precision, part, seed):
     tables = run_table(folder, quick, list(data), precision, seed, part)
     for name in tables:
         show_table(folder / FILES[name])
-    if not tables:
-        click.echo(f"Part {part[0]} of {part[1]} is done; run without --part to write the tables.")
 
 
 @main.group()

@@ -38,21 +38,21 @@ def plot_samples(task, samples, y, title=""):
     return figure
 
 
-def plot_solved(task, samples, y, pairs, title=""):
+def plot_solved(task, samples, y, pairs, title="", figure=None):
     """Samples of a solved model over the exact solutions, and the calibration of their weights.
 
     Args:
         task: a `SinusoidTask`; samples: `(n_samples, batch, points, 2)`; y: `(batch, points, 2)`,
             the first three are drawn; pairs: `(weights, frequencies)` of all solutions, from
-            `mode_weights`; title: text.
+            `mode_weights`; title: text; figure: a figure or part of one to draw in, else a new one.
 
     Returns:
-        Figure: x0 over x1 for three y, and sampled frequency over exact weight.
+        The figure: x0 over x1 for three y, and sampled frequency over exact weight.
 
     Example:
         >>> figure = plot_solved(task, samples, y, mode_weights(task, samples, y)[:2])
     """
-    figure = Figure(figsize=(13, 3.4), layout="constrained")
+    figure = figure or Figure(figsize=(13, 3.4), layout="constrained")
     axes = figure.subplots(1, 4)
     for index, axis in enumerate(axes[:3]):
         drawn = samples[:, index]
@@ -62,7 +62,11 @@ def plot_solved(task, samples, y, pairs, title=""):
             axis.plot(solution[:, 0], solution[:, 1], color=TRUTH, linewidth=1.2)
             near = np.abs(drawn - solution).mean(axis=(1, 2)) < 0.02
             text = f"{weight:.0%} exact\n{near.mean():.0%} sampled"
-            axis.annotate(text, solution[len(solution) // 2], fontsize=7)
+            middle = solution[len(solution) // 2]
+            side = "right" if middle[0] > 0.6 else "left"
+            axis.annotate(
+                text, middle, fontsize=7, ha=side, va="bottom" if side == "left" else "top"
+            )
         axis.set(xlim=(0, 1.05), ylim=(0, 1.05), xlabel="x0", ylabel="x1")
         axis.set_title(f"curves {index + 1}: samples (blue), exact (red)", fontsize=8)
     weights, frequencies = pairs

@@ -17,6 +17,7 @@ from cvae_keras.tables import sinusoid, sinusoid_cases, sinusoid_solved
 from cvae_keras.tables.sinusoid_cases import (
     CASES,
     case_config,
+    case_path,
     dead_entries,
     in_table_units,
     run_case,
@@ -87,9 +88,10 @@ def test_units_of_the_table(reduction, loss, expected):
 
 
 def test_published_figures_stand_beside_the_originals_reduction_only():
-    case, row, history = CASES["data_1"][3], {"kl": 1.0}, {"x_loss": [9.0, 6.0, 5.85, 4.0]}
+    case = CASES["data_1"][3]
+    saved = {"row": {"kl": 1.0}, "history": {"x_loss": [9.0, 6.0, 5.85, 4.0]}}
     rows = [
-        sinusoid._as_row(case, tiny_config(reduction=reduction), row, history)
+        sinusoid._as_row(case, tiny_config(reduction=reduction), saved)
         for reduction in ("original", "elbo")
     ]
     assert rows[0]["epoch_reaching_published_x"] == 3  # 5.85 / 100 entries
@@ -107,6 +109,21 @@ def test_entries_that_relu_holds_at_zero_are_counted():
     assert dead_entries(model, x, y) == 50
     last.bias.assign([10.0, 10.0])
     assert dead_entries(model, x, y) == 0
+
+
+def test_a_table_says_which_rows_are_missing(tmp_path):
+    folder, case = tmp_path / "sinusoid_rows", CASES["data_1"][3]
+    jobs = [
+        (case, case_config("data_1", case, reduction, True, "float32", 0))
+        for reduction in ("original", "elbo")
+    ]
+    folder.mkdir()
+    assert sinusoid.write_tables(tmp_path, jobs) == {}
+    for number, (_, config) in enumerate(jobs, 1):
+        saved = {"row": {"kl": 0.0}, "history": {"x_loss": [1.0]}, "manifest": {"config": config}}
+        case_path(config, folder).write_text(json.dumps(saved))
+        title = sinusoid.write_tables(tmp_path, jobs)["data_1"].splitlines()[0]
+        assert ("1 of 2 rows so far" in title) == (number == 1)
 
 
 @pytest.mark.parametrize("part", [(0, 2), (3, 2), (1, 0)])

@@ -13,6 +13,7 @@ from cvae_keras.tables.sinusoid_cases import (
     epoch_reaching,
     in_table_units,
     run_case,
+    saved_case,
 )
 from cvae_keras.tables.sinusoid_notes import NOTES
 
@@ -24,8 +25,8 @@ def run_table(
 ):
     """Run the rows that `folder` does not hold yet, then write the tables.
 
-    A row's result is kept in `<folder>/sinusoid_rows/` as soon as it is there, so a killed run
-    continues with the row it was at.
+    A row's result is kept in `<folder>/sinusoid_rows/` as soon as it is there, and the tables are
+    written after each, so a killed run leaves the rows so far and continues with the one it was at.
 
     Args:
         folder: where the tables go; quick: 20,000 examples and 2 epochs a row instead of 100,000
@@ -34,7 +35,7 @@ def run_table(
             that n processes share the work.
 
     Returns:
-        Dictionary of data set -> Markdown of its table, for the tables whose rows are complete.
+        Dictionary of data set -> Markdown of its table; its title says when rows are missing.
 
     Raises:
         ValueError: the folder cannot be written, or part is not 1 <= i <= n.
@@ -55,34 +56,49 @@ def run_table(
         for case in CASES[name]
         for reduction in REDUCTIONS[::-1]
     ]
-    arrays, frames = {}, {name: [] for name in data}
+    arrays = {}
     for number, (case, config) in enumerate(tqdm(jobs, desc="test cases", unit="row")):
         name = config["data"]
-        if name not in arrays:
-            arrays[name] = {split: load(name, split) for split in ("train", "validation", "score")}
         if number % parts != index - 1:
             continue
-        row, history, fresh = run_case(config, arrays[name], rows_folder)
+        if name not in arrays:
+            arrays[name] = {split: load(name, split) for split in ("train", "validation", "score")}
+        row, _, fresh = run_case(config, arrays[name], rows_folder)
         if fresh:
             tqdm.write(
                 f"{name} {case.label:12s} {config['reduction']:8s} |f(x)-y| {row['residual']:.3f}  "
                 f"active units {row['active_units']:.0f}  {row['seconds']:.0f} s"
             )
-        frames[name].append(_as_row(case, config, row, history))
-    if parts > 1:
-        return {}
-    return {
-        name: write_table(
-            pd.DataFrame(rows),
-            folder / FILES[name],
-            f"Sinusoid test cases, {name}" + (" (quick profile)" if quick else ""),
-            NOTES,
-        )
-        for name, rows in frames.items()
-    }
+            write_tables(folder, jobs)
+    return write_tables(folder, jobs)
 
 
-def _as_row(case, config, row, history):
+def write_tables(folder, jobs):
+    """Write the tables from the rows that `<folder>/sinusoid_rows/` holds, complete or not.
+
+    Args:
+        folder: where the tables go; jobs: list of (case, configuration).
+
+    Returns:
+        Dictionary of data set -> Markdown of its table, for those with at least one row.
+
+    Example:
+        >>> texts = write_tables(Path("results"), jobs)
+    """
+    texts = {}
+    for name in dict.fromkeys(config["data"] for _, config in jobs):
+        mine = [(case, config) for case, config in jobs if config["data"] == name]
+        found = [(*job, saved_case(job[1], folder / "sinusoid_rows")) for job in mine]
+        rows = [_as_row(case, config, saved) for case, config, saved in found if saved]
+        if rows:
+            title = f"Sinusoid test cases, {name}"
+            if len(rows) < len(mine):
+                title += f": {len(rows)} of {len(mine)} rows so far"
+            texts[name] = write_table(pd.DataFrame(rows), folder / FILES[name], title, NOTES)
+    return texts
+
+
+def _as_row(case, config, saved):
     setting = {name: config[name] for name in ("loss", "beta", "wx", "wy", "latent", "lr", "batch")}
     published = (
         case.published if config["reduction"] == "original" and case.published else [np.nan] * 4
@@ -90,14 +106,14 @@ def _as_row(case, config, row, history):
     names = ("published_kl", "published_x_loss", "published_y_loss", "published_test")
     x_losses = [
         in_table_units(config, {"kl": 0, "x_loss": x, "y_loss": 0})["x_loss"]
-        for x in history["x_loss"]
+        for x in saved["history"]["x_loss"]
     ]
     return {
         "row": case.label,
         "reduction": config["reduction"],
         **setting,
         "epochs": config["epochs"],
-        **row,
+        **saved["row"],
         **dict(zip(names, published, strict=True)),
         "epoch_reaching_published_x": epoch_reaching(x_losses, published[1]),
     }

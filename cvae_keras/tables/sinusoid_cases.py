@@ -149,6 +149,19 @@ def epoch_reaching(x_losses, published):
     return float(reached[0] + 1) if len(reached) else float("nan")
 
 
+def case_path(config, folder):
+    """The file that keeps a row, `<data>_<label>_<reduction>.json`."""
+    stem = "_".join(config["label"].replace("/", "-").split())
+    return folder / f"{config['data']}_{stem}_{config['reduction']}.json"
+
+
+def saved_case(config, folder):
+    """What `run_case` saved for this configuration: "row", "history", "manifest"; else None."""
+    path = case_path(config, folder)
+    saved = json.loads(path.read_text()) if path.exists() else None
+    return saved if saved and saved["manifest"]["config"] == config else None
+
+
 def run_case(config, data, folder, callbacks=()):
     """Run one row, unless the folder holds it already, and save its figures.
 
@@ -163,12 +176,9 @@ def run_case(config, data, folder, callbacks=()):
     Example:
         >>> row, history, fresh = run_case(config, data, Path("runs"))
     """
-    stem = "_".join(config["label"].replace("/", "-").split())
-    path = folder / f"{config['data']}_{stem}_{config['reduction']}.json"
-    if path.exists():
-        saved = json.loads(path.read_text())
-        if saved["manifest"]["config"] == config:
-            return saved["row"], saved["history"], False
+    saved, path = saved_case(config, folder), case_path(config, folder)
+    if saved:
+        return saved["row"], saved["history"], False
     start = time.perf_counter()
     model, history = train_case(config, data["train"], callbacks)
     seconds = time.perf_counter() - start

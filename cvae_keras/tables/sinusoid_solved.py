@@ -5,6 +5,7 @@ import time
 
 import keras
 import pandas as pd
+from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from cvae_keras.data.batches import FollowEpoch, FreshBatches
@@ -132,7 +133,7 @@ def score_model(model, curves=1000, n_samples=100, seed=12345):
 
 
 def run_solved(folder, models_folder, n_curves=1000, quick=False):
-    """Score both solved models and write the table and a figure for each.
+    """Score both solved models and write the table and its figure.
 
     Args:
         folder: where `sinusoid_solved.*` go; models_folder: where the models are; n_curves: fresh y
@@ -148,15 +149,14 @@ def run_solved(folder, models_folder, n_curves=1000, quick=False):
         >>> text = run_solved("runs", "results/models", n_curves=100)
     """
     folder, rows, start = open_folder(folder), [], time.perf_counter()
-    for number in tqdm((1, 2), desc="solved models", unit="task"):
+    figure = Figure(figsize=(13, 6.8), layout="constrained")
+    for number, half in zip(tqdm((1, 2), unit="task"), figure.subfigures(2, 1), strict=True):
         model = load_pretrained(f"sinusoid_{number}", models_folder)
         scored, samples, y = score_model(model, n_curves)
         rows += [{"task": number, **row} for row in scored]
         pairs = mode_weights(model.task, samples, y)[:2]
-        figure = plot_solved(
-            model.task, samples, y, pairs, f"task {number}: samples from the prior"
-        )
-        figure.savefig(folder / f"sinusoid_{number}_solved.png", dpi=90)
+        plot_solved(model.task, samples, y, pairs, f"task {number}: samples from the prior", half)
+    figure.savefig(folder / "sinusoid_solved.png", dpi=90)
     config = {"curves": n_curves, "samples": 100, "seed": 12345}
     write_json(folder / "sinusoid_solved.json", manifest(config, time.perf_counter() - start))
     title = "Sinusoid tasks, solved" + (" (quick profile)" if quick else "")
