@@ -30,12 +30,13 @@ def check_arrays(arrays):
                 f"{name} must have shape (batch, ...) and not be empty, got {array.shape}: add the "
                 f"missing axes."
             )
-        if not np.isfinite(array).all():
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity here
+            checked[name] = array.astype("float32", copy=False)
+        if not np.isfinite(checked[name]).all():
             raise ValueError(
                 f"{name} holds NaN or infinity: remove those examples, or give what is missing as "
                 f"a mask."
             )
-        checked[name] = array.astype("float32", copy=False)
     lengths = {name: len(array) for name, array in checked.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"the arrays must have the same length, got {lengths}: pair them up.")

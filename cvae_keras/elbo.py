@@ -197,6 +197,12 @@ class ELBOModel(keras.Model):
             kwargs["shuffle"] = False  # theirs is the order, or a resumed training sees another one
         return super().fit(x, *args, **kwargs)
 
+    def evaluate(self, x=None, *args, **kwargs):
+        """As `keras.Model.evaluate`; dictionaries of NumPy arrays are checked first."""
+        if isinstance(x, dict):
+            x = self.check_inputs(x)
+        return super().evaluate(x, *args, **kwargs)
+
     # -- saving ---------------------------------------------------------------------------------
     def save_own_variables(self, store):
         super().save_own_variables(store)

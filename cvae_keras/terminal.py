@@ -52,7 +52,7 @@ def import_keras():
     Example:
         >>> import_keras()
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # later: errors only
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -93,21 +93,24 @@ def train_case(config, train, callbacks=()):
         >>> model, history = train_case(config, TASKS["data_1"].sample(20_000, seed=0))
     """
     keras.utils.set_random_seed(config["seed"])
-    keras.config.set_dtype_policy(config["precision"])
     original = config["reduction"] == REDUCTIONS[1]
     names = ("loss", "beta", "wx", "wy", "reduction", "seed")
-    model = SinusoidCVAE(
-        TASKS[config["data"]],
-        latent_dim=config["latent"],
-        y_gradient=not original,
-        **{name: config[name] for name in names},
-    )
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config["precision"])  # layers take it up when they are made
+    try:
+        model = SinusoidCVAE(
+            TASKS[config["data"]],
+            latent_dim=config["latent"],
+            y_gradient=not original,
+            **{name: config[name] for name in names},
+        )
+    finally:
+        keras.config.set_dtype_policy(before)
     model.compile(keras.optimizers.Adam(config["lr"]), steps_per_execution=10)
     x, y = (array[: config["examples"]] for array in train)
     batches = ShuffledBatches({"x": x, "c": y}, config["batch"], config["seed"])
     callbacks = [FollowEpoch(batches), keras.callbacks.TerminateOnNaN(), *callbacks]
     history = model.fit(batches, epochs=config["epochs"], verbose=0, callbacks=callbacks)
-    keras.config.set_dtype_policy("float32")
     return model, history
 
 
