@@ -91,7 +91,7 @@ def write_tables(folder, jobs):
         found = [(*job, saved_case(job[1], folder / "sinusoid_rows")) for job in mine]
         rows = [_as_row(case, config, saved) for case, config, saved in found if saved]
         if rows:
-            title = f"Sinusoid test cases, {name}"
+            title = f"Sinusoid test cases, {name}, {mine[0][1]['examples']:,} examples a row"
             if len(rows) < len(mine):
                 title += f": {len(rows)} of {len(mine)} rows so far"
             texts[name] = write_table(pd.DataFrame(rows), folder / FILES[name], title, NOTES)
