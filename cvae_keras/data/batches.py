@@ -18,7 +18,9 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, steps, batch_size, seed):
-        super().__init__()
+        # With one worker, Keras has tf.data tune itself, and on one core each epoch begins by waiting
+        # for that tuning to stop (2 s, longer than some epochs). With two it does not.
+        super().__init__(workers=2)
         self.steps, self.batch_size, self.seed, self.epoch = steps, batch_size, seed, 0
 
     def __len__(self):
