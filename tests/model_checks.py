@@ -1,8 +1,10 @@
 """What every model must do; the test of each model calls all of `CHECKS`.
 
-A check is called with `make(**options)`, which builds a compiled model of a `SinusoidTask` with few
-points, and with an empty folder.
+A check is called with a `Case`, which says how a small model is made and fed, and an empty folder.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -11,6 +13,21 @@ import tensorflow as tf
 
 from cvae_keras.data.batches import FollowEpoch, FreshBatches, ShuffledBatches
 from cvae_keras.pretrained import load_model
+
+
+@dataclass(frozen=True)
+class Case:
+    """A system under test.
+
+    make(**options): a compiled model. source.examples(n, seed): its arrays, by name.
+    bad_inputs(arrays): pairs of arrays that it must refuse to train on, and a part of the sentence.
+    bad_conditions(c): the same for conditions that it must refuse to sample for.
+    """
+
+    make: Callable
+    source: object
+    bad_inputs: Callable
+    bad_conditions: Callable
 
 
 class Killed(Exception):
@@ -29,9 +46,11 @@ class KillAt(keras.callbacks.Callback):
             raise Killed
 
 
-def examples(model, n=64):
-    x, y = model.task.sample(n, seed=0)
-    return {"x": x, "c": y}
+def with_value(array, value):
+    """A copy of an array with one entry replaced."""
+    array = array.copy()
+    array.reshape(len(array), -1)[3, 1] = value
+    return array
 
 
 def train(model, batches, epochs, initial_epoch=0, callbacks=()):
@@ -50,12 +69,12 @@ def same(a, b):
     return len(a) == len(b) and all(np.array_equal(i, j) for i, j in zip(a, b, strict=True))
 
 
-def check_fit_lowers_the_loss(make, folder):
+def check_fit_lowers_the_loss(case, folder):
     for source in ("arrays", "tf.data", "PyDataset"):
         keras.utils.set_random_seed(0)
-        model = make()
+        model = case.make()
         model.run_eagerly = source != "arrays"  # a graph takes seconds to trace
-        arrays = examples(model)
+        arrays = case.source.examples(64, seed=0)
         if source == "arrays":
             history = model.fit(arrays, batch_size=16, epochs=5, verbose=0).history
         elif source == "tf.data":
@@ -75,8 +94,8 @@ def check_fit_lowers_the_loss(make, folder):
         assert np.array_equal(active, history["active_units"])
 
 
-def check_config_round_trips(make, folder):
-    model = make(beta=0.25, seed=3)
+def check_config_round_trips(case, folder):
+    model = case.make(beta=0.25, seed=3)
     again = type(model).from_config(model.get_config())
     assert again.get_config() == model.get_config()
     assert float(again.term_weights["beta"]) == 0.25 and again.seed == 3
@@ -84,10 +103,10 @@ def check_config_round_trips(make, folder):
     assert [weight.shape for weight in again.weights] == shapes
 
 
-def check_saved_model_is_bit_equal(make, folder):
-    model = make()
+def check_saved_model_is_bit_equal(case, folder):
+    model = case.make()
     model.run_eagerly = True  # a graph takes seconds to trace
-    arrays = examples(model)
+    arrays = case.source.examples(64, seed=0)
     batches = ShuffledBatches(arrays, 16)
     train(model, batches, 1)
     model.save(folder / "model.keras")
@@ -107,12 +126,12 @@ def check_saved_model_is_bit_equal(make, folder):
     assert same(state(loaded), state(model)) and not same(state(model), before)
 
 
-def check_killed_training_resumes(make, folder):
+def check_killed_training_resumes(case, folder):
     def run(name, init, kill=None):
         keras.utils.set_random_seed(init)
-        model = make()
+        model = case.make()
         model.run_eagerly = True  # a graph takes seconds to trace
-        fresh = FreshBatches(model.task, batch_size=16, steps=3)
+        fresh = FreshBatches(case.source, batch_size=16, steps=3)
         callbacks = [KillAt(kill), keras.callbacks.BackupAndRestore(folder / name)]
         return model, train(model, fresh, 3, callbacks=callbacks)
 
@@ -124,43 +143,37 @@ def check_killed_training_resumes(make, folder):
     assert same(state(resumed), state(model))
 
 
-def check_bad_input_is_refused(make, folder):
-    model = make()
-    x, y = model.task.sample(8, seed=0)
+def check_bad_input_is_refused(case, folder):
+    model = case.make()
+    arrays = case.source.examples(8, seed=0)
     before = state(model)
-
-    def broken(array, value):
-        array = array.copy()
-        array[3, 1, 0] = value
-        return array
-
-    for arrays, sentence in [
-        ({"x": broken(x, np.nan), "c": y}, "x holds NaN or infinity"),
-        ({"x": x, "c": broken(y, np.inf)}, "c holds NaN or infinity"),
-        ({"x": x[:, :-1], "c": y}, "x has shape"),
-        ({"x": x, "c": y[..., :1]}, "shape"),
-        ({"x": x[:5], "c": y}, "same length"),
-        ({"x": x[:0], "c": y[:0]}, "not be empty"),
-        ({"x": x, "c": 2 * y}, "y reaches"),
-        ({"x": x}, "'c'"),
+    for bad, sentence in [
+        ({**arrays, "x": with_value(arrays["x"], np.nan)}, "x holds NaN or infinity"),
+        ({**arrays, "c": with_value(arrays["c"], np.inf)}, "c holds NaN or infinity"),
+        ({**arrays, "x": arrays["x"][:, :-1]}, "x has shape"),
+        ({**arrays, "x": arrays["x"][:5]}, "same length"),
+        ({name: array[:0] for name, array in arrays.items()}, "not be empty"),
+        ({"x": arrays["x"]}, "'c'"),
+        *case.bad_inputs(arrays),
     ]:
         with pytest.raises(ValueError, match=sentence):
-            model.fit(arrays, verbose=0)
-    for c, sentence in [
-        (broken(y, 1.5), "y reaches 1.5"),
-        (broken(y, np.nan), "y holds NaN or infinity"),
-        (y[:, :-1], "y has shape"),
-        (y[0], "shape"),
-        (y[:0], "not be empty"),
+            model.fit(bad, verbose=0)
+    c = arrays["c"]
+    for bad, sentence in [
+        (with_value(c, np.nan), "holds NaN or infinity"),
+        (c[:, :-1], "shape"),
+        (c[0], "shape"),
+        (c[:0], "not be empty"),
+        *case.bad_conditions(c),
     ]:
         with pytest.raises(ValueError, match=sentence):
-            model.sample(c)
+            model.sample(bad)
     for n_samples in (0, -1, 1.5, True, "2"):
         with pytest.raises(ValueError, match="n_samples must be a positive integer"):
-            model.sample(y, n_samples=n_samples)
+            model.sample(c, n_samples=n_samples)
     for beta in (-1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="beta must be a finite number >= 0"):
-            make(beta=beta)
+            case.make(beta=beta)
         with pytest.raises(ValueError, match="beta must be a finite number >= 0"):
             model.set_term_weight("beta", beta)
     with pytest.raises(ValueError, match="weight 'gamma' is unknown: choose among"):
@@ -168,14 +181,14 @@ def check_bad_input_is_refused(make, folder):
     assert same(state(model), before)
 
 
-def check_samples(make, folder):
-    model = make()
-    _, y = model.task.sample(5, seed=0)
-    samples = model.sample(y, n_samples=7, seed=1)
-    assert samples.shape == (7, 5, model.task.points, 2) and samples.dtype == np.float32
-    assert np.array_equal(model.sample(y, n_samples=7, seed=1), samples)
-    assert not np.array_equal(model.sample(y, n_samples=7, seed=2), samples)
-    assert model.sample(y, n_samples=7, seed=1, batch_size=2).shape == samples.shape
+def check_samples(case, folder):
+    model, arrays = case.make(), case.source.examples(5, seed=0)
+    c = arrays["c"]
+    samples = model.sample(c, n_samples=7, seed=1)
+    assert samples.shape == (7, *arrays["x"].shape) and samples.dtype == np.float32
+    assert np.array_equal(model.sample(c, n_samples=7, seed=1), samples)
+    assert not np.array_equal(model.sample(c, n_samples=7, seed=2), samples)
+    assert model.sample(c, n_samples=7, seed=1, batch_size=2).shape == samples.shape
 
 
 CHECKS = [

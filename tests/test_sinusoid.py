@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_checks import CHECKS, examples
+from model_checks import CHECKS
+from sinusoid_case import sinusoid_case
 
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask
 from cvae_keras.systems.sinusoid import INITIALIZERS, LOSSES, PRIORS, SinusoidCVAE, forward
@@ -27,7 +28,7 @@ def bfloat16():
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_model(check, tmp_path):
-    check(make, tmp_path)
+    check(sinusoid_case(make, SHORT), tmp_path)
 
 
 def test_layers_are_those_of_the_original():
@@ -78,7 +79,7 @@ def test_loss_is_the_formula(loss, reduction):
 @pytest.mark.parametrize("y_gradient", [True, False])
 def test_y_term_trains_the_decoder_only_if_asked_to(y_gradient):
     model = make(loss="mse", y_gradient=y_gradient)
-    inputs = examples(model, 8)
+    inputs = SHORT.examples(8)
     with tf.GradientTape() as tape:
         y_loss = tf.reduce_sum(model(inputs)["y_loss"])
     gradients = tape.gradient(y_loss, model.decoder.trainable_variables)
@@ -103,7 +104,7 @@ def test_forward_is_that_of_the_task(task):
 def test_every_choice_gives_a_finite_loss(loss, prior):
     for initializer in INITIALIZERS:
         model = make(loss=loss, prior=prior, initializer=initializer)
-        loss_value = float(model.objective(model(examples(model, 4))))
+        loss_value = float(model.objective(model(SHORT.examples(4))))
         assert np.isfinite(loss_value), initializer
         kernel = model.decoder.dense.kernel.numpy()
         assert np.all(kernel == 0) == (initializer == "zeros")
@@ -134,7 +135,7 @@ def test_other_bad_arguments_are_refused():
 
 def test_mixed_bfloat16_keeps_outputs_and_loss_in_float32(bfloat16):
     model = make(prior="conditional")
-    inputs = examples(model)
+    inputs = SHORT.examples(64)
     assert model.decoder.dense.compute_dtype == "bfloat16"
     with tf.GradientTape() as tape:
         terms = model(inputs)

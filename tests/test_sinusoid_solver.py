@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_checks import CHECKS, examples
+from model_checks import CHECKS
+from sinusoid_case import sinusoid_case
 
 from cvae_keras.data.batches import FreshBatches
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask
@@ -35,7 +36,7 @@ def random_proposals(batch=5, categories=3):
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_model(check, tmp_path):
-    check(make, tmp_path)
+    check(sinusoid_case(make, EASY), tmp_path)
 
 
 def test_shapes_of_proposals():
@@ -109,7 +110,7 @@ def test_ramp_density_refuses_a_mask():
 def test_prior_looks_at_the_proposals_without_training_them():
     model = make()
     h = {name: tf.constant(value) for name, value in random_proposals(5, 4).items()}
-    h |= {"features": tf.random.normal((5, 16)), "y": tf.constant(examples(model, 5)["c"])}
+    h |= {"features": tf.random.normal((5, 16)), "y": tf.constant(EASY.examples(5)["c"])}
     with tf.GradientTape() as tape:
         tape.watch([h["ends"], h["log_scale"], h["features"]])
         value = tf.reduce_sum(model.prior(h)[:, 0])
@@ -136,7 +137,7 @@ def test_misfit_is_zero_for_a_solution_only():
 
 def test_elbo_is_the_log_density_of_the_mixture():
     model = make()
-    inputs = examples(model, 6)
+    inputs = EASY.examples(6)
     h = model.condition(inputs["c"])
     logits = np.array(model.prior(h), "float64")
     log_k = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

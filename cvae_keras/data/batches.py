@@ -71,19 +71,19 @@ class ShuffledBatches(Batches):
 
 
 class FreshBatches(Batches):
-    """New examples of a task in every batch: no example is seen twice, so nothing is overfitted.
+    """New examples in every batch: no example is seen twice, so nothing is overfitted.
 
     Args:
-        task: a `SinusoidTask`; batch_size; steps: batches that count as one epoch; seed.
+        source: what draws them, a `SinusoidTask` or `Conditioned` data: `source.examples(n, seed)`
+            gives a dictionary of arrays. batch_size; steps: batches that count as one epoch; seed.
 
     Example:
         >>> batches = FreshBatches(TASKS["data_2"], batch_size=1000, steps=100, seed=0)
     """
 
-    def __init__(self, task, batch_size, steps, seed=0):
+    def __init__(self, source, batch_size, steps, seed=0):
         super().__init__(steps, batch_size, seed)
-        self.task = task
+        self.source = source
 
     def __getitem__(self, index):
-        x, y = self.task.sample(self.batch_size, [self.seed, self.epoch, index])
-        return ({"x": x, "c": y},)
+        return (self.source.examples(self.batch_size, [self.seed, self.epoch, index]),)

@@ -131,6 +131,11 @@ class SinusoidTask:
         x = self.ramps(self.draw_ends(n, np.random.default_rng(seed)))
         return x.astype(np.float32), self.forward(x).astype(np.float32)
 
+    def examples(self, n, seed=0):
+        """`sample` as the dictionary that the models read: `x`, and the curves as `c`."""
+        x, y = self.sample(n, seed)
+        return {"x": x, "c": y}
+
     def forward(self, x):
         """The two curves of x, ``y_i = g_i(p_i x0 + q_i x1)``.
 

@@ -1,0 +1,139 @@
+"""Gaussian data of known covariance: independent, correlated, or projected to more dimensions."""
+
+import numpy as np
+
+from cvae_keras.checks import check_count
+from cvae_keras.truth.gaussian import check_covariance
+
+
+class GaussianData:
+    """x ~ N(0, covariance).
+
+    Args:
+        covariance: (d, d), symmetric, no negative eigenvalue; it may be singular.
+
+    Raises:
+        ValueError: it is not a covariance.
+
+    Example:
+        >>> GaussianData([[1.0, 0.5], [0.5, 1.0]]).sample(3, seed=0).shape
+        (3, 2)
+    """
+
+    def __init__(self, covariance):
+        self.covariance = check_covariance(covariance)
+        self.dim = len(self.covariance)
+        values, vectors = np.linalg.eigh(self.covariance)
+        self._root = vectors * np.sqrt(np.maximum(values, 0.0))
+
+    @property
+    def scale(self):
+        """Standard deviation of each dimension, (d,)."""
+        return np.sqrt(np.diag(self.covariance))
+
+    def sample(self, n, seed=0):
+        """Draw examples.
+
+        Args:
+            n: how many; seed: anything that `numpy.random.default_rng` takes.
+
+        Returns:
+            (n, d), float32.
+        """
+        noise = np.random.default_rng(seed).standard_normal((check_count("n", n), self.dim))
+        return (noise @ self._root.T).astype("float32")
+
+
+class IndependentGaussian(GaussianData):
+    """Independent dimensions.
+
+    Args:
+        dim: number of dimensions; variances: (dim,), by default all 1.
+
+    Raises:
+        ValueError: dim is no positive integer, or a variance is negative.
+
+    Example:
+        >>> IndependentGaussian(2, variances=[1.0, 4.0]).scale
+        array([1., 2.])
+    """
+
+    def __init__(self, dim, variances=None):
+        variances = np.ones(check_count("dim", dim)) if variances is None else variances
+        if np.shape(variances) != (dim,):
+            raise ValueError(
+                f"variances must hold {dim} numbers, got shape {np.shape(variances)}: one each."
+            )
+        super().__init__(np.diag(variances))
+
+
+class CorrelatedGaussian(GaussianData):
+    """Dimensions of variance 1 with a given or a random correlation matrix.
+
+    A random one is that of `dim` vectors drawn from N(0, I) in `2 dim` dimensions: always valid, no
+    direction preferred, correlations of about `1 / sqrt(2 dim)`.
+
+    Args:
+        dim: number of dimensions; correlation: (dim, dim), by default random; seed: of the random
+            one.
+
+    Raises:
+        ValueError: the matrix given is no correlation matrix of this size.
+
+    Example:
+        >>> float(CorrelatedGaussian(2, [[1.0, 0.8], [0.8, 1.0]]).covariance[0, 1])
+        0.8
+    """
+
+    def __init__(self, dim, correlation=None, seed=0):
+        if correlation is None:
+            rows = np.random.default_rng(seed).standard_normal((check_count("dim", dim), 2 * dim))
+            correlation = rows @ rows.T
+            scale = np.sqrt(np.diag(correlation))
+            correlation = correlation / np.outer(scale, scale)
+        elif np.shape(correlation) != (dim, dim) or not np.allclose(np.diag(correlation), 1.0):
+            raise ValueError(
+                f"correlation must be a {dim} x {dim} matrix with ones on its diagonal, got shape "
+                f"{np.shape(correlation)}: divide a covariance by its standard deviations."
+            )
+        super().__init__(correlation)
+
+
+class ProjectedGaussian(GaussianData):
+    """Independent factors seen through a projection: `x = P f`, `f ~ N(0, I)`.
+
+    Fewer factors than observed dimensions, or a P of deficient rank, make observed dimensions
+    depend on each other: some of them then give the others away. A random P is drawn evenly among
+    the matrices whose `rank` singular values are 1, so x has total variance `rank`.
+
+    Args:
+        x_dim: number of factors f; projection_dim: number of observed dimensions.
+        rank: of a random P, at most the smaller of both, which is the default.
+        projection: P, (projection_dim, x_dim), instead of a random one; seed: of the random one.
+
+    Raises:
+        ValueError: sizes that do not fit.
+
+    Example:
+        >>> data = ProjectedGaussian(x_dim=2, projection_dim=8, rank=1)
+        >>> int(np.linalg.matrix_rank(data.covariance))
+        1
+    """
+
+    def __init__(self, x_dim, projection_dim, rank=None, projection=None, seed=0):
+        most = min(check_count("x_dim", x_dim), check_count("projection_dim", projection_dim))
+        if projection is None:
+            rank = most if rank is None else check_count("rank", rank)
+            if rank > most:
+                raise ValueError(f"rank must be at most {most}, got {rank}: lower it.")
+            rng = np.random.default_rng(seed)
+            left, _ = np.linalg.qr(rng.standard_normal((projection_dim, rank)))
+            right, _ = np.linalg.qr(rng.standard_normal((x_dim, rank)))
+            projection = left @ right.T
+        self.projection = np.asarray(projection, dtype=float)
+        if self.projection.shape != (projection_dim, x_dim):
+            raise ValueError(
+                f"projection must have shape ({projection_dim}, {x_dim}), got "
+                f"{self.projection.shape}: rows are observed dimensions, columns factors."
+            )
+        super().__init__(self.projection @ self.projection.T)

@@ -1,0 +1,104 @@
+"""Rate and distortion of a testbed model, beside the best possible, for each pattern of knowns."""
+
+import numpy as np
+
+from cvae_keras.metrics.rate import ACTIVE_NATS
+from cvae_keras.truth.gaussian import optimum
+
+ENOUGH = 200  # examples of one kind, to tell whether a latent dimension is active
+
+
+def measure(model, source, patterns, n=100_000, seed=12345, batch_size=10_000):
+    """Rate and distortion on fresh examples, pattern by pattern.
+
+    `rate = mean KL(q(z|x,c) || p(z))`, `distortion = mean sum mask (x - x_hat)^2`
+
+    Args:
+        model: a `DenseCVAE`. source: `Conditioned` data; if its data is Gaussian, the exact
+            optimum is given too. patterns: `(k, dim)`, true where a value is known.
+        n: fresh examples, divided evenly among the patterns; seed: integer; batch_size: of the
+            evaluation.
+
+    Returns:
+        List of k dictionaries: `rate`, `distortion`, `objective` and its standard error
+        `objective_se`, `kl_per_dim` `(latent_dim,)`, `active` (dimensions above 0.01 nats),
+        `examples`; for Gaussian data also `rate_exact`, `distortion_exact`, `objective_exact`,
+        `active_exact` and `margin` (see `water_filling`). With missing values the exact figures
+        are averages over what was missing in these examples, and `active` an average over the
+        kinds of which there are enough examples.
+
+    Example:
+        >>> rows = measure(model, source, known_patterns(2), n=10_000)
+    """
+    patterns = np.atleast_2d(patterns)
+    each = max(1, n // len(patterns))
+    rows = []
+    for index, pattern in enumerate(patterns):
+        arrays = source.examples(each, [seed, index], known=np.tile(pattern, (each, 1)))
+        distortion, kl = _encode(model, arrays, batch_size)
+        rows.append(_row(model, source, arrays, distortion, kl))
+    return rows
+
+
+def average(rows):
+    """One row for several patterns, weighed by their examples.
+
+    Args:
+        rows: from `measure`.
+
+    Returns:
+        A dictionary as theirs; `margin` is the least of theirs.
+
+    Example:
+        >>> average(measure(model, source, known_patterns(4)))["rate"]
+    """
+    weights = np.array([row["examples"] for row in rows]) / sum(row["examples"] for row in rows)
+    merged = {
+        name: sum(w * np.asarray(row[name]) for w, row in zip(weights, rows, strict=True))
+        for name in rows[0]
+    }
+    merged["examples"] = sum(row["examples"] for row in rows)
+    errors = np.array([row["objective_se"] for row in rows])
+    merged["objective_se"] = np.sqrt(np.sum((weights * errors) ** 2))
+    if "margin" in merged:
+        merged["margin"] = min(row["margin"] for row in rows)
+    return merged
+
+
+def _encode(model, arrays, batch_size):
+    """Squared error `(n,)` and KL `(n, latent_dim)` of examples."""
+    parts = []
+    for start in range(0, len(arrays["x"]), batch_size):
+        terms = model({name: a[start : start + batch_size] for name, a in arrays.items()})
+        parts.append((-np.asarray(terms["log_likelihood"]), np.asarray(terms["kl"])))
+    return (np.concatenate(values) for values in zip(*parts, strict=True))
+
+
+def _row(model, source, arrays, distortion, kl):
+    """The figures of one pattern; with missing values it has several kinds of (known, observed)."""
+    beta = float(model.term_weights["beta"])
+    losses = distortion + beta * kl.sum(axis=1)
+    row = {
+        "rate": kl.sum(axis=1).mean(),
+        "distortion": distortion.mean(),
+        "objective": losses.mean(),
+        "objective_se": losses.std() / np.sqrt(len(losses)),
+        "kl_per_dim": kl.mean(axis=0),
+        "examples": len(losses),
+    }
+    known = np.split(arrays["c"], 2, axis=1)[1] > 0
+    observed = arrays["mask"] > 0 if "mask" in arrays else np.ones_like(known)
+    kinds, kind = np.unique(np.hstack([known, observed]), axis=0, return_inverse=True)
+    counts = np.bincount(kind)
+    told = counts >= min(ENOUGH, counts.max())  # of these, whether a dimension is active is plain
+    active = [(kl[kind == k].mean(axis=0) > ACTIVE_NATS).sum() for k in np.flatnonzero(told)]
+    row["active"] = np.average(active, weights=counts[told])
+    if hasattr(source.data, "covariance"):
+        sigma, dim = source.data.covariance, source.data.dim
+        exact = [optimum(sigma, k[:dim], beta, observed=k[dim:]) for k in kinds]
+        for name in ("rate", "distortion", "objective"):
+            row[f"{name}_exact"] = np.average([best[name] for best in exact], weights=counts)
+        exact = [best for best, enough in zip(exact, told, strict=True) if enough]
+        row["active_exact"] = np.average([best["active"] for best in exact], weights=counts[told])
+        row["margin"] = min(best["margin"] for best in exact)
+    return row
