@@ -18,8 +18,8 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, steps, batch_size, seed):
-        # With one worker, Keras has tf.data tune itself, and on one core each epoch begins by waiting
-        # for that tuning to stop (2 s, longer than some epochs). With two it does not.
+        # With one worker, Keras has tf.data tune itself, and on one core each epoch begins by
+        # waiting for that tuning to stop (2 s, longer than some epochs). With two it does not.
         super().__init__(workers=2)
         self.steps, self.batch_size, self.seed, self.epoch = steps, batch_size, seed, 0
 
