@@ -1,6 +1,8 @@
 """Rate and distortion of a testbed model, beside the best possible, for each pattern of knowns."""
 
+import keras
 import numpy as np
+from keras import ops
 
 from cvae_keras.metrics.rate import ACTIVE_NATS
 from cvae_keras.truth.gaussian import optimum
@@ -8,7 +10,7 @@ from cvae_keras.truth.gaussian import optimum
 ENOUGH = 200  # examples of one kind, to tell whether a latent dimension is active
 
 
-def measure(model, source, patterns, n=100_000, seed=12345, batch_size=10_000):
+def measure(model, source, patterns, n=100_000, seed=12345):
     """Rate and distortion on fresh examples, pattern by pattern.
 
     `rate = mean KL(q(z|x,c) || p(z))`, `distortion = mean sum mask (x - x_hat)^2`
@@ -16,12 +18,11 @@ def measure(model, source, patterns, n=100_000, seed=12345, batch_size=10_000):
     Args:
         model: a `DenseCVAE`. source: `Conditioned` data; if its data is Gaussian, the exact
             optimum is given too. patterns: `(k, dim)`, true where a value is known.
-        n: fresh examples, divided evenly among the patterns; seed: integer; batch_size: of the
-            evaluation.
+        n: fresh examples, divided evenly among the patterns; seed: integer.
 
     Returns:
         List of k dictionaries: `rate`, `distortion`, `objective` and its standard error
-        `objective_se`, `kl_per_dim` `(latent_dim,)`, `active` (dimensions above 0.01 nats),
+        `objective_se`, `kl_per_dim` `(latent_dim,)`, `errors_per_dim` `(x_dim,)`, `active` (dimensions above 0.01 nats),
         `examples`; for Gaussian data also `rate_exact`, `distortion_exact`, `objective_exact`,
         `active_exact` and `margin` (see `water_filling`). With missing values the exact figures
         are averages over what was missing in these examples, and `active` an average over the
@@ -35,8 +36,8 @@ def measure(model, source, patterns, n=100_000, seed=12345, batch_size=10_000):
     rows = []
     for index, pattern in enumerate(patterns):
         arrays = source.examples(each, [seed, index], known=np.tile(pattern, (each, 1)))
-        distortion, kl = _encode(model, arrays, batch_size)
-        rows.append(_row(model, source, arrays, distortion, kl))
+        errors, kl, _ = encode(model, arrays, seed)
+        rows.append(_row(model, source, arrays, errors, kl))
     return rows
 
 
@@ -65,25 +66,44 @@ def average(rows):
     return merged
 
 
-def _encode(model, arrays, batch_size):
-    """Squared error `(n,)` and KL `(n, latent_dim)` of examples."""
-    parts = []
+def encode(model, arrays, seed=0, batch_size=10_000):
+    """Squared errors and KL of examples, example by example.
+
+    Args:
+        model: a `DenseCVAE`; arrays: its inputs; seed: of the posterior samples; batch_size.
+
+    Returns:
+        `errors` `(n, x_dim)`, 0 where a value is missing; `kl` `(n, latent_dim)` in nats; `mean`
+        `(n, latent_dim)`, the posterior's.
+
+    Example:
+        >>> errors, kl, mean = encode(model, source.examples(1000))
+    """
+    generator, parts = keras.random.SeedGenerator(seed), []
     for start in range(0, len(arrays["x"]), batch_size):
-        terms = model({name: a[start : start + batch_size] for name, a in arrays.items()})
-        parts.append((-np.asarray(terms["log_likelihood"]), np.asarray(terms["kl"])))
-    return (np.concatenate(values) for values in zip(*parts, strict=True))
+        x, c, mask = (
+            None if array is None else ops.convert_to_tensor(array[start : start + batch_size])
+            for array in (arrays["x"], arrays["c"], arrays.get("mask"))
+        )
+        p, q = model.prior(c), model.posterior(x, c, mask=mask)
+        x_hat = model.decoder(model.posterior.points(q, p, generator), c)[0]
+        errors = ops.square(x - x_hat) * (1.0 if mask is None else mask)
+        kl = model.posterior.kl(q, p, None, None)
+        parts.append([ops.convert_to_numpy(value) for value in (errors, kl, q[0])])
+    return tuple(np.concatenate(values) for values in zip(*parts, strict=True))
 
 
-def _row(model, source, arrays, distortion, kl):
+def _row(model, source, arrays, errors, kl):
     """The figures of one pattern; with missing values it has several kinds of (known, observed)."""
     beta = float(model.term_weights["beta"])
-    losses = distortion + beta * kl.sum(axis=1)
+    losses = errors.sum(axis=1) + beta * kl.sum(axis=1)
     row = {
         "rate": kl.sum(axis=1).mean(),
-        "distortion": distortion.mean(),
+        "distortion": errors.sum(axis=1).mean(),
         "objective": losses.mean(),
         "objective_se": losses.std() / np.sqrt(len(losses)),
         "kl_per_dim": kl.mean(axis=0),
+        "errors_per_dim": errors.mean(axis=0),
         "examples": len(losses),
     }
     known = np.split(arrays["c"], 2, axis=1)[1] > 0

@@ -181,7 +181,9 @@ class DenseCVAE(ELBOModel):
                     f"{name} has shape {inputs[name].shape}; give (batch, {self.x_dim})."
                 )
         if self.masked and not np.isin(inputs["mask"], (0, 1)).all():
-            raise ValueError("mask must hold 1 where x is observed and 0 where not: as_inputs does.")
+            raise ValueError(
+                "mask must hold 1 where x is observed and 0 where not: as_inputs does."
+            )
         return {**inputs, "c": self.check_condition(inputs["c"])}
 
     def get_config(self):
