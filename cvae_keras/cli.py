@@ -71,6 +71,41 @@ def table_sinusoid(quick, out, data, precision, part, seed):
         show_table(folder / FILES[name])
 
 
+@table.command("testbed")
+@click.option("--quick", is_flag=True, help="A quarter of the epochs, 10,000 examples, 2 seeds.")
+@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
+@click.option("--part", default="1/1", callback=_part, help="i/n: every n-th model, no table.")
+@click.option("--processes", type=click.IntRange(min=1), help="[default: one a core, at most 4]")
+@SEED
+def table_testbed(quick, out, part, processes, seed):
+    """Rate and distortion against the exact optimum; models already measured are not run again."""
+    import_keras()
+    import os
+
+    from cvae_keras.results import RESULTS
+    from cvae_keras.tables.testbed import run_table
+
+    folder = out or (RESULTS / "quick" if quick else RESULTS)
+    processes = processes or (min(4, os.cpu_count() or 1) if part == (1, 1) else 1)
+    if run_table(folder, quick, seed, part, processes):
+        click.echo((folder / "testbed.md").read_text().split("\n\n")[-1])
+        click.echo(f"Files: {folder / 'testbed'}.csv, .md, .png")
+
+
+@main.command()
+@click.option("--config", required=True, help="A JSON file, or the name of a shipped one.")
+@click.option("--out", type=PATH, help="Folder  [default: results/testbed/NAME]")
+def testbed(config, out):
+    """Train the dense CVAE of a JSON file at each of its betas; continues where it was killed."""
+    import_keras()
+    from cvae_keras.results import RESULTS
+    from cvae_keras.testbed_run import run_config
+
+    folder = out or RESULTS / "testbed" / Path(config).stem
+    run_config(config, folder)
+    click.echo(f"Files: {folder}")
+
+
 @main.group()
 def solve():
     """Train the final models of a system and hold them against the exact answer."""

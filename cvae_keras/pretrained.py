@@ -8,7 +8,7 @@ import keras
 from cvae_keras.checks import check_choice
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.results import RESULTS
-from cvae_keras.systems import sinusoid, sinusoid_solver  # noqa: F401  (registers the classes)
+from cvae_keras.systems import sinusoid, sinusoid_solver, testbed  # noqa: F401  (registers them)
 
 SHIPPED = ("sinusoid_1", "sinusoid_2")
 

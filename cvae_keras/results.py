@@ -70,10 +70,11 @@ def manifest(config, seconds):
 
 
 def write_json(path, content):
-    """Write `content` to `path` in one step: a reader never sees half a file."""
+    """Write `content`, NumPy values too, to `path` in one step: no reader sees half a file."""
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n")
+    text = json.dumps(content, indent=1, default=lambda value: np.asarray(value).tolist())
+    partial.write_text(text + "\n")
     partial.replace(path)
 
 

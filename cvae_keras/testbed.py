@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 
 from cvae_keras.checks import check_choice, check_count
 from cvae_keras.data.batches import FollowEpoch, FreshBatches
@@ -120,6 +119,16 @@ def make_data(options):
         raise ValueError(f"data of kind {kind!r} does not take {options}: {error}.") from error
 
 
+def make_source(config):
+    """The `Conditioned` examples that a configuration describes.
+
+    Example:
+        >>> make_source(read_config("baseline")).examples(5)["c"].shape
+        (5, 4)
+    """
+    return Conditioned(make_data(config["data"]), config["mask_percentage"])
+
+
 def make_model(config, data, beta):
     """An untrained, compiled `DenseCVAE` for a configuration, its data and one beta.
 
@@ -158,9 +167,8 @@ def train(config, beta, callbacks=(), verbose=0):
     Example:
         >>> model, source, history = train(read_config("baseline"), beta=0.25)
     """
-    data = make_data(config["data"])
-    source = Conditioned(data, config["mask_percentage"])
-    model = make_model(config, data, beta)
+    source = make_source(config)
+    model = make_model(config, source.data, beta)
     batches = FreshBatches(source, config["batch_size"], config["steps"], config["seed"])
     callbacks = [FollowEpoch(batches), keras.callbacks.TerminateOnNaN(), *callbacks]
     history = model.fit(batches, epochs=config["epochs"], callbacks=callbacks, verbose=verbose)
@@ -193,37 +201,3 @@ def measure_by_count(model, source, n=100_000, seed=12345):
             {"known": known, "pattern": name, **row} for name, row in zip(names, rows, strict=True)
         ]
     return counts, patterns
-
-
-class RateDistortionLog(keras.callbacks.Callback):
-    """Writes rate and distortion to a CSV after each epoch, per condition and per dimension.
-
-    Columns: `beta, epoch, known, rate, distortion`, then `kl_<j>` for each latent dimension and
-    `distortion_<i>` for each input. A resumed training continues the file.
-
-    Args:
-        path: of the CSV; source: `Conditioned` data; n: fresh examples of each number of known
-            dimensions.
-
-    Example:
-        >>> train(config, 0.25, [RateDistortionLog("runs/log.csv", source)])
-    """
-
-    def __init__(self, path, source, n=1000):
-        super().__init__()
-        self.path, self.source, self.n = Path(path), source, n
-
-    def on_epoch_end(self, epoch, logs=None):
-        beta = float(self.model.term_weights["beta"])
-        counts, _ = measure_by_count(self.model, self.source, self.n)
-        rows = []
-        for row in counts:
-            line = {"beta": beta, "epoch": epoch + 1, "known": row["known"]}
-            line |= {"rate": row["rate"], "distortion": row["distortion"]}
-            line |= {f"kl_{j}": value for j, value in enumerate(row["kl_per_dim"])}
-            rows.append(line | {f"distortion_{i}": v for i, v in enumerate(row["errors_per_dim"])})
-        frame = pd.DataFrame(rows)
-        if self.path.exists():
-            old = pd.read_csv(self.path)
-            frame = pd.concat([old[(old["beta"] != beta) | (old["epoch"] <= epoch)], frame])
-        frame.to_csv(self.path, index=False, float_format="%.6g")

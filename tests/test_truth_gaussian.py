@@ -8,7 +8,7 @@ from cvae_keras.truth.gaussian import conditional_covariance, optimum, water_fil
 
 
 def linear_vae(eigenvalues, beta, gain):
-    """Rate and distortion of z = gain_i x_i + noise of variance 1 - gain_i^2 lambda_i, decoded best.
+    """Rate and distortion of z = gain x + noise of variance 1 - gain^2 lambda, best decoded.
 
     Rate: KL of N(gain x, s) to N(0, 1), averaged over x ~ N(0, lambda); its aggregate is N(0, 1).
     """

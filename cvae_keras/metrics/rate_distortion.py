@@ -22,11 +22,11 @@ def measure(model, source, patterns, n=100_000, seed=12345):
 
     Returns:
         List of k dictionaries: `rate`, `distortion`, `objective` and its standard error
-        `objective_se`, `kl_per_dim` `(latent_dim,)`, `errors_per_dim` `(x_dim,)`, `active` (dimensions above 0.01 nats),
-        `examples`; for Gaussian data also `rate_exact`, `distortion_exact`, `objective_exact`,
-        `active_exact` and `margin` (see `water_filling`). With missing values the exact figures
-        are averages over what was missing in these examples, and `active` an average over the
-        kinds of which there are enough examples.
+        `objective_se`, `kl_per_dim` `(latent_dim,)`, `errors_per_dim` `(x_dim,)`, `active`
+        (dimensions above 0.01 nats), `examples`; for Gaussian data also `rate_exact`,
+        `distortion_exact`, `objective_exact`, `active_exact` and `margin` (see `water_filling`).
+        With missing values the exact figures are averages over what was missing in these examples,
+        and `active` an average over the kinds of which there are enough examples.
 
     Example:
         >>> rows = measure(model, source, known_patterns(2), n=10_000)

@@ -142,8 +142,8 @@ class DenseCVAE(ELBOModel):
         scale = scale.astype("float32")
         if scale.shape != (x_dim,) or not (np.isfinite(scale) & (scale > 0)).all():
             raise ValueError(
-                f"scale must hold {x_dim} positive numbers, got {scale.tolist()}: give the standard "
-                f"deviation of each input, 1 for a constant one."
+                f"scale must hold {x_dim} positive numbers, got {scale.tolist()}: give the "
+                f"standard deviation of each input, 1 for a constant one."
             )
         options = {"activation": activation, "batch_norm": batch_norm, "gated": gated}
         super().__init__(

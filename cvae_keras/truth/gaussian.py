@@ -55,7 +55,8 @@ def water_filling(eigenvalues, beta):
     ``D_i = min(lambda_i, beta / 2)``, ``R_i = max(0, 0.5 ln(2 lambda_i / beta))``
 
     Args:
-        eigenvalues: (n,), of the conditional covariance, not negative. beta: weight of the rate, > 0.
+        eigenvalues: (n,), of the conditional covariance, not negative. beta: weight of the
+            rate, above 0.
 
     Returns:
         Dictionary of ``rate`` (nats), ``distortion`` (squared error), ``objective`` (distortion +

@@ -1,0 +1,210 @@
+"""`cvae-keras table testbed`: rate and distortion against the optimum, for every condition."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from cvae_keras.checks import check_count
+from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO
+from cvae_keras.plots_testbed import plot_rate_distortion
+from cvae_keras.results import manifest, open_folder, write_json, write_table
+from cvae_keras.tables.testbed_notes import NOTES, ZERO, verdict
+from cvae_keras.testbed import measure_by_count, read_config, train
+
+SEEDS = 10
+#: Experiment -> the shipped configuration that it runs, and what it changes in it.
+EXPERIMENTS = {
+    "independent, 2": ("baseline", {}),
+    "independent, 8": ("baseline", {"data": {"dim": 8}, "latent_dim": 32, "epochs": 80}),
+    "correlated, 4": ("correlated", {}),
+    "projected 2 to 8, rank 2": ("projected", {}),
+    "projected 2 to 8, rank 1": ("projected", {"data": {"rank": 1}}),
+    "projected 2 to 8, 20 % missing": ("projected_with_mask", {}),
+    "projected 2 to 8, 50 % missing": ("projected_with_mask", {"mask_percentage": 50}),
+}
+
+
+def experiment_config(name, quick=False, seed=0):
+    """The configuration of one experiment.
+
+    Args:
+        name: of `EXPERIMENTS`; quick: a quarter of the epochs; seed: of model and batches.
+
+    Returns:
+        As `read_config`.
+
+    Example:
+        >>> experiment_config("independent, 8")["latent_dim"]
+        32
+    """
+    base, changes = EXPERIMENTS[name]
+    config = read_config(base)
+    data = {**config["data"], **changes.get("data", {})}
+    config |= {**changes, "data": data, "seed": seed}
+    return config | {"epochs": config["epochs"] // 4} if quick else config
+
+
+def jobs_of(quick=False, seed=0):
+    """All trainings of the table: experiment, beta and seed; the baseline with further seeds.
+
+    Example:
+        >>> len(jobs_of())
+        32
+    """
+    jobs = []
+    for name in EXPERIMENTS:
+        config = experiment_config(name, quick, seed)
+        seeds = range(seed, seed + (2 if quick else SEEDS)) if name == "independent, 2" else [seed]
+        jobs += [(name, beta, s) for s in seeds for beta in config["betas"]]
+    return sorted(jobs, key=lambda job: -experiment_config(job[0])["epochs"])  # longest first
+
+
+def job_path(job, folder):
+    """The file that keeps a job, `<experiment>_beta_<beta>_seed_<seed>.json`."""
+    name, beta, seed = job
+    words = name.replace(",", "").replace("%", "percent").split()
+    return folder / f"{'_'.join(words)}_beta_{beta}_seed_{seed}.json"
+
+
+def job_settings(job, quick):
+    """All that the result of a job depends on."""
+    name, beta, seed = job
+    examples = 10_000 if quick else 100_000
+    return {**experiment_config(name, quick, seed), "betas": [beta], "examples": examples}
+
+
+def run_job(job, folder, quick=False):
+    """Train and measure one job, unless the folder holds it already.
+
+    Args:
+        job: of `jobs_of`; folder: for its JSON file; quick: fewer epochs and examples.
+
+    Returns:
+        Dictionary of `counts`, `patterns` (rows), `loss` (of each epoch) and `manifest`.
+
+    Example:
+        >>> result = run_job(("independent, 2", 0.25, 0), Path("runs"), quick=True)
+    """
+    settings, path = job_settings(job, quick), job_path(job, folder)
+    saved = json.loads(path.read_text()) if path.exists() else None
+    if saved and saved["manifest"]["config"] == settings:
+        return saved
+    start = time.perf_counter()
+    model, source, history = train(settings, beta=job[1])
+    seconds = time.perf_counter() - start
+    counts, patterns = measure_by_count(model, source, settings["examples"])
+    result = {"counts": counts, "patterns": patterns, "loss": history["loss"]}
+    write_json(path, result | {"manifest": manifest(settings, seconds)})
+    return json.loads(path.read_text())
+
+
+def run_table(folder, quick=False, seed=0, part=(1, 1), processes=1):
+    """Run the jobs that `folder` does not hold yet, then write the table and its figure.
+
+    Each job is kept in `<folder>/testbed_runs/` as soon as it is there: a killed run loses the
+    trainings it was at.
+
+    Args:
+        folder: where `testbed.{csv,md,png}` go; quick: a quarter of the epochs, 10,000 examples, 2
+            seeds; seed: integer; part: (i, n) runs every n-th job from the i-th and writes no
+            table; processes: how many share the work, each with one thread.
+
+    Returns:
+        The table as Markdown, or None for a part.
+
+    Raises:
+        ValueError: the folder cannot be written, a bad part or number of processes, or a process
+            that failed.
+
+    Example:
+        >>> text = run_table("runs/quick", quick=True)
+    """
+    (index, parts), processes = part, check_count("processes", processes)
+    if not 1 <= index <= parts:
+        raise ValueError(
+            f"part must be i/n with 1 <= i <= n, got {index}/{parts}: for instance 1/2."
+        )
+    start, runs = time.perf_counter(), open_folder(open_folder(folder) / "testbed_runs")
+    jobs = jobs_of(quick, seed)
+    if processes > 1:
+        _share(jobs, folder, runs, quick, seed, processes)
+    mine = tqdm(jobs[index - 1 :: parts], desc="testbed", unit="model", disable=processes > 1)
+    results = [(job, run_job(job, runs, quick)) for job in mine]
+    if parts > 1:
+        return None
+    return write(folder, results, quick, seed, time.perf_counter() - start)
+
+
+def _share(jobs, folder, runs, quick, seed, processes):
+    """Run the jobs in several processes, this command with `--part`, and show how far they are."""
+    command = [sys.executable, "-m", "cvae_keras", "table", "testbed", "--out", str(folder)]
+    command += ["--seed", str(seed), *(["--quick"] if quick else [])]
+    env = os.environ | {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
+    began = time.time()
+    with ExitStack() as stack:
+        log = stack.enter_context(TemporaryFile("w+"))
+        workers = []
+        for index in range(processes):
+            part = ["--part", f"{index + 1}/{processes}"]
+            worker = subprocess.Popen([*command, *part], env=env, stdout=log, stderr=log)
+            stack.callback(worker.wait)
+            stack.callback(worker.terminate)
+            workers.append(worker)
+        bar = stack.enter_context(tqdm(total=len(jobs), desc="testbed", unit="model"))
+        while any(worker.poll() is None for worker in workers):
+            time.sleep(1)
+            paths = [job_path(job, runs) for job in jobs]
+            bar.update(sum(p.exists() and p.stat().st_mtime >= began for p in paths) - bar.n)
+        if any(worker.returncode for worker in workers):
+            log.seek(0)
+            raise ValueError(f"a process of the testbed failed: {log.read()[-500:]}")
+
+
+def write(folder, results, quick, seed, seconds):
+    """Write the table, its figure and its manifest from the results of all jobs.
+
+    Args:
+        folder: where they go; results: list of (job, what `run_job` returns); quick, seed: as for
+            `run_table`; seconds: wall time so far.
+
+    Returns:
+        The table as Markdown.
+
+    Example:
+        >>> text = write("runs", results, quick=False, seed=0, seconds=900.0)
+    """
+    rows = []
+    for (name, beta, job_seed), result in results:
+        counts, patterns = result["counts"], result["patterns"]
+        for row in counts + (patterns if len(patterns) <= ALL_PATTERNS_UP_TO else []):
+            mine = [p for p in patterns if row["pattern"] in ("", p["pattern"])]
+            mine = [p for p in mine if p["known"] == row["known"] and p["margin"] > 0.1]
+            best, complete = row["objective_exact"], "missing" not in name
+            columns = {"experiment": name, "beta": beta, "seed": job_seed, "known": row["known"]}
+            columns["pattern"] = row["pattern"]
+            for column in ("rate", "distortion", "objective"):
+                columns |= {column: row[column], f"{column}_exact": row[f"{column}_exact"]}
+            columns["objective_se"] = row["objective_se"]
+            columns["gap"] = row["objective"] / best - 1 if best > ZERO else row["objective"]
+            columns |= {"active": row["active"], "active_exact": row["active_exact"]}
+            wrong = sum(p["active"] != p["active_exact"] for p in mine)
+            rows.append(columns | {"wrong": wrong if complete else np.nan})
+    frame, folder = pd.DataFrame(rows), Path(folder)
+    trained = sum(result["manifest"]["seconds"] for _, result in results)
+    config = {"quick": quick, "seed": seed, "seconds_of_training": round(trained, 1)}
+    configs = {name: experiment_config(name, quick, seed) for name in EXPERIMENTS}
+    write_json(folder / "testbed.json", manifest(config | {"experiments": configs}, seconds))
+    plot_rate_distortion(frame[frame["seed"] == seed]).savefig(folder / "testbed.png", dpi=90)
+    examples = results[0][1]["manifest"]["config"]["examples"]
+    notes = NOTES.format(examples=examples, verdict=verdict(frame))
+    title = "The testbed: rate and distortion against the optimum" + (" (quick)" if quick else "")
+    return write_table(frame, folder / "testbed", title, notes)
