@@ -13,11 +13,12 @@ from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO, Conditioned, known_pa
 from cvae_keras.data.gaussian import CorrelatedGaussian, IndependentGaussian, ProjectedGaussian
 from cvae_keras.data.manifolds import MAKERS, Manifold, SideBySide
 from cvae_keras.metrics.rate_distortion import average, measure
+from cvae_keras.schedules import WeightSchedule, linear
 from cvae_keras.systems.testbed import DenseCVAE
 
 SHIPPED = files("cvae_keras") / "configs"
 NETWORK = ("latent_dim", "enc_layers", "dec_layers", "activation", "batch_norm", "gated")
-TRAINING = ("betas", "epochs", "steps", "batch_size", "learning_rate", "seed")
+TRAINING = ("betas", "warm_up", "epochs", "steps", "batch_size", "learning_rate", "seed")
 KINDS = {
     "independent": IndependentGaussian,
     "correlated": CorrelatedGaussian,
@@ -43,7 +44,8 @@ def read_config(name):
 
     Returns:
         Dictionary: `data` (see `make_data`), `mask_percentage`, the layers and `latent_dim` of
-        `DenseCVAE`, `betas`, `epochs`, `steps` (an epoch), `batch_size`, `learning_rate`, `seed`.
+        `DenseCVAE`, `betas`, `warm_up` (see `train`), `epochs`, `steps` (an epoch), `batch_size`,
+        `learning_rate`, `seed`.
 
     Raises:
         ValueError: no such file, not JSON, or an entry is missing, unknown or of a wrong kind.
@@ -90,6 +92,10 @@ def check_config(config, name="config"):
         plain = isinstance(values, list) and all(type(v) in (int, float) for v in values)
         if not plain or not values or not all(0 < v < float("inf") for v in values):
             raise ValueError(f"{entry} of {name} must be above 0, got {values}: correct it.")
+    if type(config["warm_up"]) not in (int, float) or not 0 <= config["warm_up"] <= 1:
+        raise ValueError(
+            f"warm_up of {name} must be a share of the epochs, 0 to 1, got {config['warm_up']!r}."
+        )
     if type(config["seed"]) is not int or config["seed"] < 0:
         raise ValueError(f"seed of {name} must be an integer >= 0, got {config['seed']!r}.")
     return config
@@ -157,6 +163,10 @@ def make_model(config, data, beta):
 def train(config, beta, callbacks=(), verbose=0):
     """Train the model of a configuration at one beta, on fresh examples in every batch.
 
+    Over the first `warm_up` of the epochs beta rises from a tenth of its value. A direction of x
+    that barely pays for a latent dimension is otherwise found late or never: at the start, where
+    no latent is used, the gradient towards using one is nearly 0.
+
     Args:
         config: from `read_config`; beta: weight of the KL; callbacks: further Keras callbacks;
             verbose: of Keras.
@@ -170,8 +180,11 @@ def train(config, beta, callbacks=(), verbose=0):
     source = make_source(config)
     model = make_model(config, source.data, beta)
     batches = FreshBatches(source, config["batch_size"], config["steps"], config["seed"])
-    callbacks = [FollowEpoch(batches), keras.callbacks.TerminateOnNaN(), *callbacks]
+    rising = max(1, round(config["warm_up"] * (config["epochs"] - 1)))
+    warm_up = WeightSchedule(beta=linear(0.1 * beta if config["warm_up"] else beta, beta, rising))
+    callbacks = [FollowEpoch(batches), warm_up, keras.callbacks.TerminateOnNaN(), *callbacks]
     history = model.fit(batches, epochs=config["epochs"], callbacks=callbacks, verbose=verbose)
+    model.set_term_weight("beta", beta)
     return model, source, history.history
 
 

@@ -50,6 +50,7 @@ def test_all_configurations_of_the_issue_are_shipped():
         ({"betas": [0.0]}, "betas of config must be above 0"),
         ({"learning_rate": -1}, "learning_rate of config must be above 0"),
         ({"seed": -1}, "seed of config"),
+        ({"warm_up": 1.5}, "warm_up of config must be a share"),
         ({"typo": 1}, "unknown ones .'typo'."),
     ],
 )
@@ -188,7 +189,7 @@ def test_a_killed_run_continues_and_a_finished_one_is_kept(tmp_path, monkeypatch
 
 
 def test_table_covers_what_was_asked_and_keeps_what_it_has(tmp_path, monkeypatch):
-    assert len(table.jobs_of()) == 32 and len(set(table.jobs_of())) == 32
+    assert len(table.jobs_of()) == 34 and len(set(table.jobs_of())) == 34
     assert sum(job[0] == "independent, 2" for job in table.jobs_of()) == 20
     real = table.experiment_config
 

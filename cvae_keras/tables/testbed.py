@@ -25,6 +25,10 @@ SEEDS = 10
 EXPERIMENTS = {
     "independent, 2": ("baseline", {}),
     "independent, 8": ("baseline", {"data": {"dim": 8}, "latent_dim": 32, "epochs": 80}),
+    "independent, 8, no warm-up": (
+        "baseline",
+        {"data": {"dim": 8}, "latent_dim": 32, "epochs": 80, "warm_up": 0},
+    ),
     "correlated, 4": ("correlated", {}),
     "projected 2 to 8, rank 2": ("projected", {}),
     "projected 2 to 8, rank 1": ("projected", {"data": {"rank": 1}}),
@@ -58,7 +62,7 @@ def jobs_of(quick=False, seed=0):
 
     Example:
         >>> len(jobs_of())
-        32
+        34
     """
     jobs = []
     for name in EXPERIMENTS:
