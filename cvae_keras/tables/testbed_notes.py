@@ -12,9 +12,9 @@ optimum minus 1, or, where the optimum is 0, the objective itself. active: laten
 KL above 0.01 nats, on average over the patterns of a row; wrong: patterns in which their number is
 not the exact one, those left out in which an eigenvalue lies within 10 % of the threshold. With
 missing values a dimension that is missing is neither given nor scored, and the optimum is averaged
-over what is missing in these examples. The rows "no warm-up" show what training without the rise of beta
-does (see `cvae_keras.testbed.train`); the counts below leave them out. {examples:,} fresh examples a pattern, or a row where there
-are more than 16.
+over what is missing in these examples. The rows "no warm-up" show what training does when beta does
+not rise at first (see `cvae_keras.testbed.train`); the counts below leave them out. {examples:,}
+fresh examples a pattern, or a row where there are more than 16.
 
 {verdict}
 """
