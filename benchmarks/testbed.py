@@ -73,9 +73,7 @@ def run_torch(arrays, epochs, seed):
         return nn.Sequential(*layers)
 
     encoder, decoder = stack(3 * DIM), stack(LATENT + 2 * DIM)
-    mean_of, log_var_of, out = (
-        nn.Linear(LAYERS[-1], units) for units in (LATENT, LATENT, DIM)
-    )
+    mean_of, log_var_of, out = (nn.Linear(LAYERS[-1], units) for units in (LATENT, LATENT, DIM))
     parts = nn.ModuleList([encoder, decoder, mean_of, log_var_of, out])
     for name, weight in parts.named_parameters():  # as Keras begins
         if weight.ndim == 2:
