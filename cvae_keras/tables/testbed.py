@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -93,7 +92,7 @@ def run_job(job, folder, quick=False):
         job: of `jobs_of`; folder: for its JSON file; quick: fewer epochs and examples.
 
     Returns:
-        Dictionary of `counts`, `patterns` (rows), `loss` (of each epoch) and `manifest`.
+        Dictionary of `rows` (of the table), `loss` (of each epoch) and `manifest`.
 
     Example:
         >>> result = run_job(("independent, 2", 0.25, 0), Path("runs"), quick=True)
@@ -106,9 +105,38 @@ def run_job(job, folder, quick=False):
     model, source, history = train(settings, beta=job[1])
     seconds = time.perf_counter() - start
     counts, patterns = measure_by_count(model, source, settings["examples"])
-    result = {"counts": counts, "patterns": patterns, "loss": history["loss"]}
+    result = {"rows": table_rows(job, counts, patterns), "loss": history["loss"]}
     write_json(path, result | {"manifest": manifest(settings, seconds)})
     return json.loads(path.read_text())
+
+
+def table_rows(job, counts, patterns):
+    """The rows of one job: each number of known dimensions, and each pattern where they are few.
+
+    Args:
+        job: of `jobs_of`; counts, patterns: from `measure_by_count`.
+
+    Returns:
+        List of dictionaries, the columns of the table.
+
+    Example:
+        >>> rows = table_rows(job, *measure_by_count(model, source, n=1000))
+    """
+    rows = []
+    for row in counts + (patterns if len(patterns) <= ALL_PATTERNS_UP_TO else []):
+        mine = [p for p in patterns if row["pattern"] in ("", p["pattern"])]
+        mine = [p for p in mine if p["known"] == row["known"] and p["margin"] > 0.1]
+        best, complete = row["objective_exact"], "missing" not in job[0]
+        columns = dict(zip(("experiment", "beta", "seed"), job, strict=True))
+        columns |= {"known": row["known"], "pattern": row["pattern"]}
+        for column in ("rate", "distortion", "objective"):
+            columns |= {column: row[column], f"{column}_exact": row[f"{column}_exact"]}
+        columns["objective_se"] = row["objective_se"]
+        columns["gap"] = row["objective"] / best - 1 if best > ZERO else row["objective"]
+        columns |= {"active": row["active"], "active_exact": row["active_exact"]}
+        wrong = sum(p["active"] != p["active_exact"] for p in mine)
+        rows.append(columns | {"wrong": wrong if complete else None})
+    return rows
 
 
 def run_table(folder, quick=False, seed=0, part=(1, 1), processes=1):
@@ -186,23 +214,9 @@ def write(folder, results, quick, seed, seconds):
     Example:
         >>> text = write("runs", results, quick=False, seed=0, seconds=900.0)
     """
-    rows = []
-    for (name, beta, job_seed), result in results:
-        counts, patterns = result["counts"], result["patterns"]
-        for row in counts + (patterns if len(patterns) <= ALL_PATTERNS_UP_TO else []):
-            mine = [p for p in patterns if row["pattern"] in ("", p["pattern"])]
-            mine = [p for p in mine if p["known"] == row["known"] and p["margin"] > 0.1]
-            best, complete = row["objective_exact"], "missing" not in name
-            columns = {"experiment": name, "beta": beta, "seed": job_seed, "known": row["known"]}
-            columns["pattern"] = row["pattern"]
-            for column in ("rate", "distortion", "objective"):
-                columns |= {column: row[column], f"{column}_exact": row[f"{column}_exact"]}
-            columns["objective_se"] = row["objective_se"]
-            columns["gap"] = row["objective"] / best - 1 if best > ZERO else row["objective"]
-            columns |= {"active": row["active"], "active_exact": row["active_exact"]}
-            wrong = sum(p["active"] != p["active_exact"] for p in mine)
-            rows.append(columns | {"wrong": wrong if complete else np.nan})
-    frame, folder = pd.DataFrame(rows), Path(folder)
+    frame = pd.DataFrame([row for _, result in results for row in result["rows"]])
+    frame["wrong"] = frame["wrong"].astype(float)
+    folder = Path(folder)
     trained = sum(result["manifest"]["seconds"] for _, result in results)
     config = {"quick": quick, "seed": seed, "seconds_of_training": round(trained, 1)}
     configs = {name: experiment_config(name, quick, seed) for name in EXPERIMENTS}
