@@ -66,7 +66,8 @@ class IAFStep(keras.layers.Layer):
     def __init__(self, latent_dim, width, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.latent_dim, self.width = latent_dim, width
-        self.read_mask, self.write_mask = masks(latent_dim, width)
+        self.read_mask, write_mask = masks(latent_dim, width)
+        self.write_mask = np.tile(write_mask, 2)  # for m and for the gate
 
     def build(self, z_shape, context_shape):
         latent, width, features = self.latent_dim, self.width, context_shape[-1]
@@ -74,16 +75,16 @@ class IAFStep(keras.layers.Layer):
         self.read_z = self.add_weight(shape=(latent, width), name="read_z")
         self.read_context = self.add_weight(shape=(features, width), name="read_context")
         self.bias = self.add_weight(shape=(width,), initializer="zeros", name="bias")
-        self.shift = self.add_weight(shape=(width, latent), initializer=small, name="shift")
-        self.gate = self.add_weight(shape=(width, latent), initializer=small, name="gate")
-        self.shift_bias = self.add_weight(shape=(latent,), initializer="zeros", name="shift_bias")
-        self.gate_bias = self.add_weight(shape=(latent,), initializer="zeros", name="gate_bias")
+        self.write = self.add_weight(shape=(width, 2 * latent), initializer=small, name="write")
+        self.write_bias = self.add_weight(
+            shape=(2 * latent,), initializer="zeros", name="write_bias"
+        )
 
     def shift_and_gate(self, z, from_context):
         """m and the logit of s, from z and from what the first layer makes of the context."""
         h = ops.silu(ops.matmul(z, self.read_z * self.read_mask) + from_context)
-        m = ops.matmul(h, self.shift * self.write_mask) + self.shift_bias
-        return m, ops.matmul(h, self.gate * self.write_mask) + self.gate_bias + START
+        m, logit = ops.split(ops.matmul(h, self.write * self.write_mask) + self.write_bias, 2, -1)
+        return m, logit + START
 
     def first_layer(self, context):
         return ops.matmul(context, self.read_context) + self.bias
