@@ -116,8 +116,10 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.verbose = verbose
         self.random_state = random_state
         if X is not None:
-            self._rows = self._open(X)
-            self._restore()
+            try:
+                self._prepare()
+            except (TypeError, ValueError):
+                self._rows = None  # scikit-learn wants no error here: `train` raises it
 
     # -- training -------------------------------------------------------------------------------
     def fit(self, X, y=None):
@@ -172,6 +174,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         if self.X is None:
             raise ValueError("X is missing: give it to CompressionVAE(X), or call fit(X).")
+        if self._rows is None:
+            self._prepare()
         if overwrite:
             self.model_ = None
         if self.logdir == "temp" and self.model_ is None:
@@ -220,6 +224,10 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if write:
             self._save()
         return self
+
+    def _prepare(self):
+        self._rows = self._open(self.X)
+        self._restore()
 
     def _open(self, X):
         """Make X readable by the row, and check what scikit-learn checks."""
@@ -444,6 +452,11 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __sklearn_is_fitted__(self):
         return getattr(self, "model_", None) is not None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]  # what comes out is float32 always
+        return tags
 
     @property
     def _n_features_out(self):

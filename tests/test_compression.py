@@ -146,7 +146,7 @@ def test_calls_of_the_original(digits, tmp_path):
         logdir="temp", feature_normalization=True, tb_logging=False,
     )  # fmt: skip
     embedder.train(
-        learning_rate=1e-3, num_steps=20, dropout_keep_prob=0.75, overwrite=False, test_every=5,
+        learning_rate=1e-2, num_steps=20, dropout_keep_prob=0.75, overwrite=False, test_every=5,
         lr_scheduling=True, lr_scheduling_steps=5, lr_scheduling_factor=5, lr_scheduling_min=1e-5,
         checkpoint_every=2000,
     )  # fmt: skip
@@ -220,7 +220,7 @@ def test_temp_deletes_only_what_it_wrote(digits, tmp_path):
         CompressionVAE(X, logdir="other", **TINY).train()
     (tmp_path / "other" / "compression.json").write_text("{}")
     with pytest.raises(ValueError, match="not of a CompressionVAE"):
-        CompressionVAE(X, logdir="other", **TINY)
+        CompressionVAE(X, logdir="other", **TINY).train()
     assert (tmp_path / "other" / "model.keras").read_text() == "mine"
 
 
@@ -242,7 +242,7 @@ def test_a_logdir_is_restored_and_its_parameters_win(digits):
         each.train()
     assert np.array_equal(embedder.embed(X), same.embed(X))  # continues bit-equal
     with pytest.raises(ValueError, match="X has 10 features, but the model in logdir 'kept'"):
-        CompressionVAE(X[:, :10], logdir="kept", **TINY)
+        CompressionVAE(X[:, :10], logdir="kept", **TINY).train()
     same.train(overwrite=True)
     assert len(same.history_) < len(embedder.history_)
     about = json.loads(open("kept/compression.json").read())

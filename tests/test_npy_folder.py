@@ -42,7 +42,7 @@ def test_bad_files_are_named_before_training(tree):
     path, _ = tree
     bad = spoil(path)
     with pytest.raises(ValueError, match=f"6 files that cannot be read, {bad[0]}: "):
-        CompressionVAE(str(path))
+        CompressionVAE(str(path)).train()
     with pytest.warns(UserWarning, match="6 of 12 files were left out"):
         folder = NpyFolder(path, on_error="skip")
     assert sorted(folder.skipped) == bad and len(folder) == 6

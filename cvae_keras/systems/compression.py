@@ -10,6 +10,7 @@
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from cvae_keras.elbo import ELBOModel, elbo
@@ -17,6 +18,8 @@ from cvae_keras.flows import IAFPosterior
 from cvae_keras.likelihoods import Normal
 from cvae_keras.networks import NormalizedMLP
 from cvae_keras.priors import StandardNormal
+
+ROWS = 64  # the rows that `encode` reads are filled up to a multiple of this
 
 
 def neighbor_log_prob(z, log_scale):
@@ -173,8 +176,12 @@ class CompressionModel(ELBOModel):
     # -- use ------------------------------------------------------------------------------------
     def encode(self, x):
         """The centre of q(z | x) of raw rows: NumPy `(batch, latent_dim)`."""
+        rows = len(x)
+        # A matrix product rounds the rows of an incomplete block in another way: fill it up, and
+        # the embedding of a row does not depend on its place, nor on its neighbours.
+        x = np.pad(x, [(0, -rows % ROWS), (0, 0)])
         x = (ops.convert_to_tensor(x) - self.shift) / self.scale
-        return ops.convert_to_numpy(self.posterior.center(self.posterior(x)))
+        return ops.convert_to_numpy(self.posterior.center(self.posterior(x)))[:rows]
 
     def decode(self, z):
         """The mean of p(x | z) as raw rows: NumPy `(batch, features)`."""
