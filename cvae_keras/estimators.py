@@ -41,8 +41,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     other examples are near it (see `cvae_keras.systems.compression`). Labels are never seen.
 
     Args:
-        X: examples for `train`: array `(examples, features)`, a `numpy.memmap` of one, or the path of
-            a folder tree of .npy files; `fit` brings its own.
+        X: examples for `train`: array `(examples, features)`, a `numpy.memmap` of one, or the path
+            of a folder tree of .npy files; `fit` brings its own.
         X_valid: the same, for the validation loss; without it a part of X is kept back.
         train_valid_split: the share of X that is trained on, in (0, 1].
         dim_latent: dimensions of the embedding.
@@ -241,7 +241,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return rows
 
     def _split(self, rows):
-        """Rows to train on and rows for the validation loss, which are the same if X has but one."""
+        """Rows to train on, and rows for the validation loss: the same if X has but one."""
         share = check_share("train_valid_split", self.train_valid_split)
         order = np.random.default_rng(self.random_state).permutation(len(rows))
         if self.X_valid is not None:
@@ -407,7 +407,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     # -- the model on disk ----------------------------------------------------------------------
     def save(self, logdir=None):
-        """Write the trained model into a folder, from which `CompressionVAE(logdir=...)` reads it."""
+        """Write the trained model into a folder, which `CompressionVAE(logdir=...)` reads."""
         self._check_trained()
         self._save(logdir)
 
@@ -427,8 +427,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         features = self.model_.features
         if getattr(self, "n_features_in_", features) != features:
             raise ValueError(
-                f"X has {self.n_features_in_} features, but the model in logdir {self.logdir!r} has "
-                f"{features}: name another logdir."
+                f"X has {self.n_features_in_} features, but the model in logdir {self.logdir!r} "
+                f"has {features}: name another logdir."
             )
         self.n_features_in_ = features
         files.adopt(self, parameters)

@@ -84,8 +84,8 @@ def plot_embedding(z, labels=None, categories=None, title="", filename=None, axi
     """Points of an embedding, coloured by class; of more than two dimensions the first two.
 
     Args:
-        z: `(examples, dimensions)`; labels: `(examples,)`, any values, or None; categories: names of
-            the classes, where labels are their positions; title: text; filename: where to write
+        z: `(examples, dimensions)`; labels: `(examples,)`, any values, or None; categories: names
+            of the classes, where labels are their positions; title: text; filename: where to write
             it, or None; axis: matplotlib axes to draw in, else a new figure.
 
     Returns:

@@ -138,8 +138,8 @@ def train_rounds(
             steps, or None; tensorboard: folder or None; verbose: whether to show a progress bar.
 
     Returns:
-        `(converged, losses)`: whether it stopped by itself, and for each round a dictionary of loss,
-        val_loss, lr, and the validation's elbo and kl.
+        `(converged, losses)`: whether it stopped by itself, and for each round a dictionary of
+        loss, val_loss, lr, and the validation's elbo and kl.
 
     Raises:
         ValueError: the loss became NaN.

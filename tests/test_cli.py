@@ -16,7 +16,17 @@ from cvae_keras.cli import main
 from cvae_keras.terminal import COLUMNS, show_table
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ["", "data", "table", "table sinusoid", "solve", "solve sinusoid", "sample", "demo"]
+COMMANDS = [
+    "",
+    "data",
+    "table",
+    "table sinusoid",
+    "table embedding",
+    "solve",
+    "solve sinusoid",
+    "sample",
+    "demo",
+]
 
 
 def run(*arguments):

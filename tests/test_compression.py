@@ -1,4 +1,4 @@
-"""CompressionVAE: its calls, what it keeps and deletes, and what scikit-learn asks of an estimator."""
+"""CompressionVAE: its calls, what it keeps and deletes, and what scikit-learn asks of it."""
 
 import json
 import warnings
@@ -40,13 +40,7 @@ def files(folder):
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def expected_failures(estimator):
-    return {}
-
-
-@parametrize_with_checks(
-    [CompressionVAE(**{**TINY, "num_steps": 2})], expected_failed_checks=expected_failures
-)
+@parametrize_with_checks([CompressionVAE(**{**TINY, "num_steps": 2})])
 def test_scikit_learn(estimator, check):
     check(estimator)
 
@@ -162,6 +156,14 @@ def test_calls_of_the_original(digits, tmp_path):
     assert len(losses) == 4 and losses[-1] < losses[0]
     embedder.train(num_steps=10, test_every=5)
     assert len(embedder.history_) == 6
+
+
+def test_tensorboard_is_written_when_asked_and_removed_with_the_model(digits, tmp_path):
+    X = digits[0][:40]
+    CompressionVAE(X, tb_logging=True, **TINY).train()
+    assert any("tensorboard" in name for name in files(tmp_path))
+    CompressionVAE(X, **TINY).train()
+    assert files(tmp_path) == ["temp/compression.json", "temp/model.keras"]
 
 
 def test_same_seed_same_embedding(digits):

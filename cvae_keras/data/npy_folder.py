@@ -22,7 +22,7 @@ class NpyFolder:
         ids: paths below the folder to read, in this order, instead of all that are there.
 
     Attributes:
-        ids: the path of each row below the folder, with "/"; skipped: path -> what is wrong with it.
+        ids: the path of each row below the folder, with "/"; skipped: path -> what is wrong.
 
     Returns:
         `folder[rows]` is float32 `(rows, features)`: files of any shape are flattened.
@@ -106,7 +106,7 @@ class NpyFolder:
 
 
 def _shape(path):
-    """The shape of a whole, finite array of numbers in a .npy file, or an error that says why not."""
+    """The shape of a whole, finite array of numbers in a .npy file, or why it is none."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)  # checks header and size
     if array.dtype.kind not in "fiub":
         raise ValueError(f"holds {array.dtype}, not numbers")
