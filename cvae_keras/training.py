@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from tqdm.auto import tqdm
 
 from cvae_keras.data.batches import FollowEpoch
@@ -77,6 +78,24 @@ class Progress(keras.callbacks.Callback):
     def close(self):
         if self.bar is not None:
             self.bar.close()
+
+
+class Scalars(keras.callbacks.TensorBoard):
+    """TensorBoard for an `ELBOModel`: without the rate of each dimension, which is no scalar.
+
+    Example:
+        >>> model.fit(batches, callbacks=[Scalars("temp/tensorboard")])
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, _scalars(logs))
+
+    def on_test_end(self, logs=None):
+        super().on_test_end(_scalars(logs))
+
+
+def _scalars(logs):
+    return {name: value for name, value in (logs or {}).items() if np.ndim(value) == 0}
 
 
 class Losses(keras.callbacks.Callback):
@@ -155,7 +174,7 @@ def train_rounds(
     if save is not None:
         callbacks.append(Checkpoint(save, checkpoint_every, train.steps))
     if tensorboard is not None:
-        callbacks.append(keras.callbacks.TensorBoard(tensorboard))
+        callbacks.append(Scalars(tensorboard))
     try:
         model.fit(
             train,
