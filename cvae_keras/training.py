@@ -87,6 +87,9 @@ class Scalars(keras.callbacks.TensorBoard):
         >>> model.fit(batches, callbacks=[Scalars("temp/tensorboard")])
     """
 
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, _scalars(logs))
+
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, _scalars(logs))
 

@@ -27,7 +27,7 @@ NOTES = """
 No method sees a label. 1-NN and 5-NN: nearest neighbours, fitted on the embedding of the training
 data, scored on that of the test data (MNIST and Fashion-MNIST: 60,000 and 10,000; digits: 1,500 and
 297). trust: trustworthiness of the first 10,000 training points with 5 neighbours. rmse: of test
-data decoded from their embedding, in units of the largest pixel; t-SNE and UMAP have no decoder here
+data decoded from their embedding, in units of the largest pixel; t-SNE and UMAP have none here
 (UMAP's inverse takes minutes). seconds_fit and cpu_seconds_fit: to fit and embed the training data,
 by the wall clock and of all cores; seconds_embed: to embed the test data. Compilation is counted:
 of TensorFlow's graph for CompressionVAE, of numba's code for UMAP in the first of its rows.
