@@ -6,19 +6,13 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from cvae_keras import compression_files as files
-from cvae_keras.checks import check_count, check_share
-from cvae_keras.data.neighbors import PairedBatches, nearest_neighbors
+from cvae_keras.checks import check_count
+from cvae_keras.compression_fit import fit_model
 from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.rows import MappedRows, Subset, chunks, open_rows, read
-from cvae_keras.data.scaling import shift_and_scale
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.plots import plot_embedding, plot_latent_grid
-from cvae_keras.systems.compression import CompressionModel
-from cvae_keras.training import train_rounds
 
-CELLS = (512, 256)  # units of the encoder
-PASSES, LOOKS = 14, 30  # over the data, and at the validation loss
-EAGER = 200  # so many steps take less time than the building of TensorFlow's graph
 #: What belongs to a model, and is restored with it.
 MODEL_PARAMETERS = [
     "dim_latent",
@@ -136,7 +130,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         rows = self._open(X)
         self._restore()
-        return self._train(rows, write=self.logdir != "temp")
+        fit_model(self, rows, write=self.logdir != "temp")
+        return self
 
     def train(
         self,
@@ -182,48 +177,16 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             files.remove(self.logdir)
         schedule = {"high": learning_rate, "low": lr_scheduling_min, "active": lr_scheduling}
         schedule |= {"patience": lr_scheduling_steps, "factor": lr_scheduling_factor}
-        return self._train(
-            self._rows, True, num_steps, dropout_keep_prob, test_every, schedule, checkpoint_every
+        fit_model(
+            self,
+            self._rows,
+            True,
+            num_steps,
+            dropout_keep_prob,
+            test_every,
+            schedule,
+            checkpoint_every,
         )
-
-    def _train(
-        self,
-        rows,
-        write,
-        num_steps=None,
-        keep=None,
-        test_every=None,
-        schedule=None,
-        checkpoint_every=2000,
-    ):
-        if write:
-            files.claim(self.logdir)
-        train, valid = self._split(rows)
-        size, steps, per_round = self._sizes(len(train), num_steps, test_every)
-        if self.model_ is None:
-            self._make_model(train)
-        self.model_.run_eagerly = steps < EAGER
-        self.model_.set_keep(check_share("dropout_keep_prob", 1.0 if keep is None else keep))
-        batches = [
-            self._batches(part, min(size, 2 * len(part)), per_round) for part in (train, valid)
-        ]
-        batches[1].steps = -(-len(valid) // batches[1].drawn)
-        log = f"{self.logdir}/{files.LOGS}" if self.tb_logging else None
-        self.converged_, losses = train_rounds(
-            self.model_,
-            *batches,
-            first=len(self.history_),
-            rounds=-(-steps // per_round),
-            schedule=schedule or {},
-            save=self._save if write else None,
-            checkpoint_every=checkpoint_every,
-            tensorboard=log,
-            verbose=self.verbose,
-        )
-        self.history_ += losses
-        if write:
-            self._save()
-        return self
 
     def _prepare(self):
         self._rows = self._open(self.X)
@@ -239,62 +202,6 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if isinstance(rows, NpyFolder):
             self.ids_, self.skipped_ = rows.ids, rows.skipped
         return rows
-
-    def _split(self, rows):
-        """Rows to train on, and rows for the validation loss: the same if X has but one."""
-        share = check_share("train_valid_split", self.train_valid_split)
-        order = np.random.default_rng(self.random_state).permutation(len(rows))
-        if self.X_valid is not None:
-            valid = open_rows(self.X_valid, self.on_error)
-            if isinstance(valid, (NpyFolder, MappedRows)) is False:
-                valid = check_array(valid)
-            if valid.shape[1] != rows.shape[1]:
-                raise ValueError(
-                    f"X_valid has {valid.shape[1]} features but X has {rows.shape[1]}: give it the "
-                    f"same."
-                )
-            return Subset(rows, order), Subset(valid, np.arange(len(valid)))
-        kept = max(1, round(share * len(rows)))
-        return Subset(rows, order[:kept]), Subset(rows, order[kept:] if kept < len(rows) else order)
-
-    def _sizes(self, examples, num_steps, test_every):
-        """Rows of a batch, batches in all, batches between two looks at the validation loss."""
-        size = 512 if self.batch_size is None else check_count("batch_size", self.batch_size)
-        size = min(size, 2 * examples)  # a batch holds neighbours too
-        steps = num_steps if num_steps is not None else self.num_steps
-        if steps is None:
-            steps = int(np.clip(PASSES * examples / size, 1000, 50_000))
-        steps = check_count("num_steps", steps)
-        every = test_every if test_every is not None else max(1, steps // LOOKS)
-        return size, steps, min(check_count("test_every", every), steps)
-
-    def _make_model(self, train):
-        """A fresh model, with the shift and scale of the training rows."""
-        widths = CELLS if self.cells_encoder is None else self.cells_encoder
-        shift, scale = shift_and_scale(train, self.feature_normalization)
-        keras.utils.set_random_seed(self.random_state)
-        self.model_ = CompressionModel(
-            train.shape[1],
-            self.dim_latent,
-            self.iaf_flow_length,
-            [check_count("cells_encoder", width) for width in widths],
-            beta=self.beta,
-            gamma=self.neighbor_weight if self.neighbors else 0.0,
-            initializer=self.initializer,
-            seed=self.random_state,
-        )
-        self.model_.standardize_with(shift, scale)
-        self.model_.compile(keras.optimizers.Adam(), steps_per_execution=10)
-        self.history_ = []
-
-    def _batches(self, part, size, per_round):
-        model = self.model_
-        shift, scale = (keras.ops.convert_to_numpy(v) for v in (model.shift, model.scale))
-        rows = Subset(part.rows, part.index, shift, scale)
-        near = None
-        if self.neighbors and len(rows) > 2:
-            near = nearest_neighbors(rows, self.neighbors, self.random_state)
-        return PairedBatches(rows, near, size, per_round, self.random_state)
 
     # -- use ------------------------------------------------------------------------------------
     def embed(self, X):

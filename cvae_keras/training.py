@@ -102,15 +102,15 @@ def _scalars(logs):
 
 
 class Losses(keras.callbacks.Callback):
-    """Keeps the losses of each round as plain numbers, fit for JSON.
+    """Appends the losses of each round to a list, as plain numbers, fit for JSON.
 
     Example:
-        >>> losses = Losses(); model.fit(batches, callbacks=[losses]); losses.rows[-1]["val_loss"]
+        >>> model.fit(batches, validation_data=others, callbacks=[Losses(history := [])])
     """
 
-    def __init__(self):
+    def __init__(self, rows):
         super().__init__()
-        self.rows = []
+        self.rows = rows
 
     def on_epoch_end(self, epoch, logs=None):
         kept = {name: logs[name] for name in ("loss", "val_loss", "val_elbo", "val_kl")}
@@ -143,7 +143,7 @@ def train_rounds(
     model,
     train,
     valid,
-    first,
+    history,
     rounds,
     schedule,
     save=None,
@@ -154,25 +154,26 @@ def train_rounds(
     """Train a compiled model for some rounds, with a look at the validation loss after each.
 
     Args:
-        model: an `ELBOModel`; train, valid: `Batches`, those of a round; first: number of the first
-            round, which sets the order of the data; rounds: at most; schedule: arguments of
+        model: an `ELBOModel`; train, valid: `Batches`, those of a round; history: list of the losses
+            of the rounds before, to which these are added; rounds: at most; schedule: arguments of
             `LearningRate`; save: function that keeps the model, called every `checkpoint_every`
             steps, or None; tensorboard: folder or None; verbose: whether to show a progress bar.
 
     Returns:
-        `(converged, losses)`: whether it stopped by itself, and for each round a dictionary of
-        loss, val_loss, lr, and the validation's elbo and kl.
+        Whether it stopped by itself. Each round adds a dictionary of loss, val_loss, lr, and the
+        validation's elbo and kl to history.
 
     Raises:
         ValueError: the loss became NaN.
 
     Example:
-        >>> converged, losses = train_rounds(model, train, valid, 0, 30, {"high": 1e-3})
+        >>> history = []
+        >>> converged = train_rounds(model, train, valid, history, 30, {"high": 1e-3})
     """
     rate = LearningRate(rounds=rounds, **schedule)
     progress = Progress(rounds * train.steps, train.steps)
-    losses = Losses()
-    callbacks = [FollowEpoch(train), rate, keras.callbacks.TerminateOnNaN(), losses]
+    first = len(history)  # it sets the order of the data
+    callbacks = [FollowEpoch(train), rate, keras.callbacks.TerminateOnNaN(), Losses(history)]
     callbacks += [progress] if verbose else []
     if save is not None:
         callbacks.append(Checkpoint(save, checkpoint_every, train.steps))
@@ -191,9 +192,9 @@ def train_rounds(
         tqdm.write("Stopped: the model is kept as it is; train again to go on.")
     finally:
         progress.close()
-    if losses.rows and not math.isfinite(losses.rows[-1]["loss"]):
+    if history and not math.isfinite(history[-1]["loss"]):
         raise ValueError(
             "training diverged, its loss is not finite: choose a smaller learning_rate, or keep "
             "feature_normalization on."
         )
-    return rate.converged, losses.rows
+    return rate.converged
