@@ -154,7 +154,7 @@ def train_rounds(
     """Train a compiled model for some rounds, with a look at the validation loss after each.
 
     Args:
-        model: an `ELBOModel`; train, valid: `Batches`, those of a round; history: list of the losses
+        model: an `ELBOModel`; train, valid: `Batches` of a round; history: list of the losses
             of the rounds before, to which these are added; rounds: at most; schedule: arguments of
             `LearningRate`; save: function that keeps the model, called every `checkpoint_every`
             steps, or None; tensorboard: folder or None; verbose: whether to show a progress bar.
