@@ -14,7 +14,8 @@ from cvae_keras.systems.compression import CompressionModel
 from cvae_keras.training import train_rounds
 
 CELLS = (512, 256)  # units of the encoder
-PASSES, LOOKS = 14, 30  # over the data, and at the validation loss
+PASSES, LOOKS = 18, 30  # over the data, and at the validation loss
+LOOK_AT = 2000  # rows of the validation data at most
 EAGER = 200  # so many steps take less time than the building of TensorFlow's graph
 
 
@@ -79,14 +80,15 @@ def _split(estimator, rows):
                 f"X_valid has {valid.shape[1]} features but X has {rows.shape[1]}: give it the "
                 f"same."
             )
-        return Subset(rows, order), Subset(valid, np.arange(len(valid)))
+        return Subset(rows, order), Subset(valid, np.arange(min(len(valid), LOOK_AT)))
     kept = max(1, round(share * len(rows)))
-    return Subset(rows, order[:kept]), Subset(rows, order[kept:] if kept < len(rows) else order)
+    valid = order[kept:] if kept < len(rows) else order
+    return Subset(rows, order[:kept]), Subset(rows, valid[:LOOK_AT])
 
 
 def _sizes(estimator, examples, num_steps, test_every):
     """Rows of a batch, batches in all, batches between two looks at the validation loss."""
-    size = 512 if estimator.batch_size is None else check_count("batch_size", estimator.batch_size)
+    size = 256 if estimator.batch_size is None else check_count("batch_size", estimator.batch_size)
     size = min(size, 2 * examples)  # a batch holds neighbours too
     steps = num_steps if num_steps is not None else estimator.num_steps
     if steps is None:

@@ -43,7 +43,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         iaf_flow_length: steps of the inverse autoregressive flow; 0 for none.
         cells_encoder: units of the encoder's layers, the decoder's in reverse; None chooses them.
         initializer: of the dense layers, as Keras names it.
-        batch_size, batch_size_test: examples of a training and of a validation batch; None for 512,
+        batch_size, batch_size_test: examples of a training and of a validation batch; None for 256,
             or fewer where the data are few.
         logdir: folder of the model. One that holds a model is restored, and its parameters win over
             the arguments. "temp" starts afresh and deletes the model it wrote there before. `fit`
@@ -84,7 +84,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tb_logging=False,
         beta=1.0,
         neighbors=15,
-        neighbor_weight=100.0,
+        neighbor_weight=1000.0,
         num_steps=None,
         on_error="raise",
         verbose=True,
@@ -135,7 +135,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def train(
         self,
-        learning_rate=1e-3,
+        learning_rate=2e-3,
         num_steps=None,
         dropout_keep_prob=None,
         overwrite=False,

@@ -59,7 +59,7 @@ def test_loss_is_the_elbo_and_the_neighbors():
     model = CompressionModel(3, widths=[8], beta=0.5, gamma=2.0)
     x = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
     terms = model({"x": x[0], "neighbor": x[1]})
-    assert terms["neighbors"].shape == (12,)
+    assert terms["neighbors"].shape == terms["log_likelihood"].shape == (6,)
     elbo = terms["log_likelihood"] - 0.5 * np.sum(terms["kl"], axis=1)
     expected = -np.mean(elbo + 2.0 * terms["neighbors"])
     assert float(model.objective(terms)) == pytest.approx(expected, rel=1e-5)

@@ -51,14 +51,17 @@ def neighbor_log_prob(z, log_scale):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class KeepLatent(keras.layers.Layer):
-    """The dense decoder; beside the mean it hands on z, for the term of the neighbours.
+class RowDecoder(keras.layers.Layer):
+    """The dense decoder of rows.
 
     Args:
         features: of x; widths: of the hidden layers; kernel_initializer: of all.
 
     Returns:
-        Dictionary of "mean" `(samples, batch, features)` and "z".
+        `(samples, batch, features)`.
+
+    Example:
+        >>> RowDecoder(784, [256, 512])(np.zeros((1, 5, 2))).shape               # (1, 5, 784)
     """
 
     def __init__(self, features, widths, kernel_initializer="orthogonal", **kwargs):
@@ -72,7 +75,7 @@ class KeepLatent(keras.layers.Layer):
 
     def call(self, z, c=None):
         h = self.mean(self.hidden(ops.reshape(z, (-1, z.shape[-1]))))
-        return {"mean": ops.reshape(h, (z.shape[0], -1, self.features)), "z": z}
+        return ops.reshape(h, (ops.shape(z)[0], -1, self.features))
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -96,9 +99,9 @@ class CompressionModel(ELBOModel):
             of the same shape: for each row a row near it.
 
     Returns:
-        The terms of `ELBOModel`, and `neighbors` `(batch,)`, in nats; with neighbours in the inputs
-        the batch is twice as long. `shift` and `scale` of the features, with which `encode` and
-        `decode` go from raw rows and back, are weights of the model, so that they are saved.
+        The terms of `ELBOModel`, and `neighbors` `(batch,)`, in nats: the mean of x picking its
+        neighbour and of the neighbour picking x. `shift` and `scale` of the features, with which
+        `encode` and `decode` go from raw rows and back, are weights of the model, and so saved.
 
     Example:
         >>> model = CompressionModel(784)
@@ -123,7 +126,7 @@ class CompressionModel(ELBOModel):
                 NormalizedMLP(widths, initializer, seed=seed), latent_dim, flow_length
             ),
             prior=StandardNormal(latent_dim),
-            decoder=KeepLatent(features, widths[::-1], initializer),
+            decoder=RowDecoder(features, widths[::-1], initializer),
             likelihood=Normal("learned"),
             beta=beta,
             seed=seed,
@@ -136,7 +139,7 @@ class CompressionModel(ELBOModel):
         self.shift = self.add_weight(initializer="zeros", name="shift", **fixed)
         self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
         self.log_reach = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(-3.0), name="log_reach"
+            shape=(), initializer=keras.initializers.Constant(-1.0), name="log_reach"
         )
         self({"x": ops.zeros((2, features))})  # builds the weights
 
@@ -153,18 +156,18 @@ class CompressionModel(ELBOModel):
 
     # -- the objective --------------------------------------------------------------------------
     def call(self, inputs, training=None):
-        x = inputs["x"]
-        paired = "neighbor" in inputs
-        if paired:
-            x = ops.concatenate([x, inputs["neighbor"]])
-        terms = super().call({"x": x}, training=training)
-        z = terms.pop("z")
-        blind = ops.zeros_like(terms["log_likelihood"])
-        terms["neighbors"] = neighbor_log_prob(z[0], self.log_reach) if paired else blind
+        x, near = inputs["x"], inputs.get("neighbor")
+        rows = x if near is None else ops.concatenate([x, near])
+        n = ops.shape(x)[0]
+        p, q = self.prior(None), self.posterior(rows)
+        z = self.posterior.points(q, p, self.seed_generator)  # (1, rows, latent_dim)
+        log_p = self.likelihood.log_prob(x, self.decoder(z[:, :n]))  # neighbours are not decoded
+        kl = self.posterior.kl(q, p, z, ops.ones_like(z[..., 0]))
+        terms = {"log_likelihood": log_p[0], "kl": kl[:n], "neighbors": ops.zeros_like(log_p[0])}
+        if near is not None:
+            both = ops.reshape(neighbor_log_prob(z[0], self.log_reach), (2, -1))
+            terms["neighbors"] = ops.mean(both, axis=0)
         return terms
-
-    def extra_terms(self, x, c, mask, x_hat, w):
-        return {"z": x_hat["z"]}
 
     def term_names(self):
         return ["elbo", "reconstruction", "neighbors"]
@@ -185,7 +188,7 @@ class CompressionModel(ELBOModel):
 
     def decode(self, z):
         """The mean of p(x | z) as raw rows: NumPy `(batch, features)`."""
-        x = self.decoder(ops.convert_to_tensor(z)[None])["mean"][0]
+        x = self.decoder(ops.convert_to_tensor(z)[None])[0]
         return ops.convert_to_numpy(x * self.scale + self.shift)
 
     def get_config(self):
