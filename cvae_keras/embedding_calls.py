@@ -56,14 +56,6 @@ class EmbeddingCalls:
             )
         return np.concatenate([self.model_.decode(z[chunk]) for chunk in chunks(z)])
 
-    def transform(self, X):
-        """The same as `embed`."""
-        return self.embed(X)
-
-    def inverse_transform(self, X):
-        """The same as `decode`; X are points of the embedding."""
-        return self.decode(X)
-
     def score(self, X, y=None):
         """The ELBO of an example, averaged over X, in nats, of x in its own units.
 

@@ -186,6 +186,14 @@ class CompressionVAE(
             checkpoint_every,
         )
 
+    def transform(self, X):
+        """The same as `embed`; a frame where `set_output` asks for one."""
+        return self.embed(X)
+
+    def inverse_transform(self, X):
+        """The same as `decode`; X are points of the embedding."""
+        return self.decode(X)
+
     def _prepare(self):
         self._rows = self._open(self.X)
         self._restore()
