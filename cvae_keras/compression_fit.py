@@ -14,7 +14,7 @@ from cvae_keras.systems.compression import CompressionModel
 from cvae_keras.training import train_rounds
 
 CELLS = (512, 256)  # units of the encoder
-PASSES, LOOKS = 18, 30  # over the data, and at the validation loss
+PASSES, LOOKS = 18, 30  # over the data (neighbours counted), and at the validation loss
 LOOK_AT = 2000  # rows of the validation data at most
 EAGER = 200  # so many steps take less time than the building of TensorFlow's graph
 
@@ -51,13 +51,18 @@ def fit_model(
     estimator.model_.run_eagerly = steps < EAGER
     estimator.model_.set_keep(check_share("dropout_keep_prob", 1.0 if keep is None else keep))
     batches = _batches(estimator, train, size, per_round), _test_batches(estimator, valid, size)
+    schedule = {**(schedule or {})}  # no cut before the validation loss has had a pass to fall
+    one_pass = -(-len(train) // (batches[0].drawn * per_round))
+    schedule["patience"] = max(
+        check_count("lr_scheduling_steps", schedule.get("patience", 5)), one_pass
+    )
     log = f"{estimator.logdir}/{files.LOGS}" if estimator.tb_logging else None
     estimator.converged_ = train_rounds(
         estimator.model_,
         *batches,
         estimator.history_,
         rounds=-(-steps // per_round),
-        schedule=schedule or {},
+        schedule=schedule,
         save=estimator._save if write else None,
         checkpoint_every=checkpoint_every,
         tensorboard=log,

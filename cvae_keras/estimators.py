@@ -155,8 +155,8 @@ class CompressionVAE(
             overwrite: forget the present model and start afresh.
             test_every: steps between looks at the validation loss; None for 30 looks.
             lr_scheduling: whether the rate falls, is divided by `lr_scheduling_factor` after
-                `lr_scheduling_steps` looks without a better validation loss, and training stops
-                when that happens at `lr_scheduling_min`.
+                `lr_scheduling_steps` looks without a better validation loss (and no less than a
+                pass over the data), and training stops when that happens at `lr_scheduling_min`.
             checkpoint_every: steps between writings of the model.
 
         Returns:
