@@ -139,7 +139,10 @@ class CompressionModel(ELBOModel):
         self.shift = self.add_weight(initializer="zeros", name="shift", **fixed)
         self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
         self.log_reach = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(-2.0), name="log_reach"
+            shape=(),
+            initializer=keras.initializers.Constant(-2.0),
+            trainable=gamma > 0,
+            name="log_reach",
         )
         self({"x": ops.zeros((2, features))})  # builds the weights
 
