@@ -6,9 +6,18 @@
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask
 from cvae_keras.refine import refine
 
-__all__ = ["TASKS", "SinusoidCVAE", "SinusoidSolver", "SinusoidTask", "load_pretrained", "refine"]
+__all__ = [
+    "TASKS",
+    "CompressionVAE",
+    "SinusoidCVAE",
+    "SinusoidSolver",
+    "SinusoidTask",
+    "load_pretrained",
+    "refine",
+]
 
 _WITH_KERAS = {
+    "CompressionVAE": "cvae_keras.estimators",
     "SinusoidCVAE": "cvae_keras.systems.sinusoid",
     "SinusoidSolver": "cvae_keras.systems.sinusoid_solver",
     "load_pretrained": "cvae_keras.pretrained",

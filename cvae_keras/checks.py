@@ -1,5 +1,7 @@
 """Checks of what a user hands in: bad input is refused with one sentence, never trained on."""
 
+from numbers import Real
+
 import numpy as np
 
 
@@ -71,3 +73,18 @@ def check_count(name, value):
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} must be a positive integer, got {value!r}: choose 1 or more.")
     return int(value)
+
+
+def check_share(name, value):
+    """Return `value` as a float if it is a number in (0, 1].
+
+    Raises:
+        ValueError: it is not.
+
+    Example:
+        >>> check_share("train_valid_split", 0.9)
+        0.9
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= 1:
+        raise ValueError(f"{name} must lie in (0, 1], got {value!r}: choose for instance 0.9.")
+    return float(value)

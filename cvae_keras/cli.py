@@ -106,6 +106,22 @@ def testbed(config, out):
     click.echo(f"Files: {folder}")
 
 
+@table.command("embedding")
+@click.option("--quick", is_flag=True, help="scikit-learn's digits; under a minute or two.")
+@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
+@click.option("--data-dir", type=PATH, help="Folder of mnist.npz and fashion-mnist/.")
+@SEED
+def table_embedding(quick, out, data_dir, seed):
+    """CompressionVAE beside PCA, t-SNE and UMAP; rows that the folder holds are not run again."""
+    import_keras()
+    from cvae_keras.results import RESULTS
+    from cvae_keras.tables.embedding import NAME, run_table
+
+    folder = out or (RESULTS / "quick" if quick else RESULTS)
+    click.echo(run_table(folder, quick, data_dir, seed))
+    click.echo(f"Files: {folder / NAME}.csv, .md")
+
+
 @main.group()
 def solve():
     """Train the final models of a system and hold them against the exact answer."""

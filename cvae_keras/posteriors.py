@@ -6,7 +6,12 @@ A posterior offers four calls, which `ELBOModel` makes in this order (S points o
 - `points(q, p, seed)` gives z `(S, batch, latent_dim)`, over which the expectation is taken;
 - `weigh(q, p, log_p, beta)` gives the weight of each point, `(S, batch)`, summing to 1 over S;
 - `kl(q, p, z, w)` gives the KL to the prior with parameters p, `(batch, kl_dims)`, in nats.
+
+The Gaussian ones, with or without a flow (`cvae_keras.flows`), offer two more: `log_prob(q, z)`,
+which `cvae_keras.metrics.importance` needs, and `center(q)`, one point that stands for q.
 """
+
+import math
 
 import keras
 from keras import ops
@@ -14,6 +19,7 @@ from keras import ops
 from cvae_keras.checks import check_count
 
 LOG_VAR_RANGE = (-20.0, 20.0)
+LOG_2PI = math.log(2.0 * math.pi)
 
 
 def gaussian_kl(mean_q, log_var_q, mean_p, log_var_p):
@@ -35,6 +41,23 @@ def gaussian_kl(mean_q, log_var_q, mean_p, log_var_p):
     ratio = ops.exp(log_var_q - log_var_p)
     shift = ops.square(mean_q - mean_p) * ops.exp(-log_var_p)
     return 0.5 * (log_var_p - log_var_q + ratio + shift - 1.0)
+
+
+def gaussian_log_prob(z, mean, log_var):
+    """Log-density of a diagonal Gaussian, each dimension on its own, in nats.
+
+    `log N(z; m, v) = -0.5 * [ (z - m)^2 / v + log v + log 2 pi ]`
+
+    Args:
+        z, mean, log_var: arrays that broadcast, latent dimensions last.
+
+    Returns:
+        Their broadcast shape.
+
+    Example:
+        >>> gaussian_log_prob(np.zeros(1), np.zeros(1), np.zeros(1))   # -> [-0.9189]
+    """
+    return -0.5 * (ops.square(z - mean) * ops.exp(-log_var) + log_var + LOG_2PI)
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -81,6 +104,14 @@ class GaussianPosterior(keras.layers.Layer):
 
     def kl(self, q, p, z, w):
         return gaussian_kl(*q, *p)
+
+    def log_prob(self, q, z):
+        """log q(z | x, c) of points z `(samples, batch, latent_dim)`: `(samples, batch)`."""
+        return ops.sum(gaussian_log_prob(z, *q), axis=-1)
+
+    def center(self, q):
+        """The mean, `(batch, latent_dim)`."""
+        return q[0]
 
 
 @keras.saving.register_keras_serializable("cvae_keras")

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from cvae_keras.checks import check_count
+from cvae_keras.posteriors import gaussian_log_prob
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -39,6 +40,10 @@ class StandardNormal(keras.layers.Layer):
         mean, log_var = p
         noise = keras.random.normal((n_samples, batch, self.latent_dim), seed=seed)
         return mean + ops.exp(0.5 * log_var) * noise
+
+    def log_prob(self, p, z):
+        """log p(z | c) of points z `(samples, batch, latent_dim)`: `(samples, batch)`."""
+        return ops.sum(gaussian_log_prob(z, *p), axis=-1)
 
 
 @keras.saving.register_keras_serializable("cvae_keras")

@@ -1,0 +1,85 @@
+"""Nearest neighbours of each example, and batches that come in pairs of neighbours."""
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+from cvae_keras.data.batches import Batches
+from cvae_keras.data.rows import chunks, read
+
+BLOCK = 30_000  # examples among which neighbours are looked for: the cost is linear in the data
+COMPONENTS = 50  # principal components in which distances are taken
+FITTED_ON = 20_000  # examples that the components are fitted on
+
+
+def nearest_neighbors(rows, n_neighbors=15, seed=0):
+    """The nearest rows of each row, among a random block of at most 30,000.
+
+    Distances are Euclidean in the first 50 principal components.
+
+    Args:
+        rows: see `cvae_keras.data.rows.open_rows`; n_neighbors: how many, fewer where a block is
+            smaller; seed: of the blocks and of the components.
+
+    Returns:
+        int32 `(examples, n_neighbors)`, nearest first, never the row itself.
+
+    Example:
+        >>> nearest_neighbors(np.array([[0.0], [1.0], [5.0]]), 1)[:, 0]   # -> [1, 0, 1]
+    """
+    rng, n = np.random.default_rng(seed), len(rows)
+    some = np.sort(rng.permutation(n)[:FITTED_ON])
+    sample = read(rows, some)
+    pca = PCA(min(COMPONENTS, *sample.shape), random_state=seed).fit(sample)
+    points = np.concatenate([pca.transform(read(rows, c)) for c in chunks(rows)])
+    blocks = np.array_split(rng.permutation(n), -(-n // BLOCK))
+    count = min(n_neighbors, min(len(block) for block in blocks) - 1)
+    found = np.empty((n, count), "int32")
+    for block in blocks:
+        search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(points[block])
+        found[block] = block[search.kneighbors(return_distance=False)]
+    return found
+
+
+class PairedBatches(Batches):
+    """Each batch: random rows, and for each a random one of its neighbours.
+
+    Args:
+        rows: see `cvae_keras.data.rows.open_rows`; neighbors: from `nearest_neighbors`, or None for
+            batches of single rows; batch_size: rows of a batch, neighbours counted; steps: batches
+            of an epoch; seed: with the epoch it sets the order.
+
+    Returns:
+        `batches[i]` is `({"x": ..., "neighbor": ...},)`, `{"x": ...}` without
+        neighbours.
+
+    Example:
+        >>> batches = PairedBatches(x, nearest_neighbors(x), 512, steps=100)
+    """
+
+    def __init__(self, rows, neighbors, batch_size, steps, seed=0):
+        super().__init__(steps, batch_size, seed)
+        self.rows, self.neighbors = rows, neighbors
+        self.drawn = batch_size if neighbors is None else max(1, batch_size // 2)
+
+    def __getitem__(self, index):
+        first = (self.epoch * self.steps + index) * self.drawn  # place in an endless shuffled row
+        rows = []
+        while len(rows) < self.drawn:
+            lap, place = divmod(first + len(rows), len(self.rows))
+            order = self._order(lap)
+            rows.extend(order[place : place + self.drawn - len(rows)])
+        rows = np.array(rows)
+        if self.neighbors is None:
+            return ({"x": read(self.rows, rows)},)
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        column = rng.integers(self.neighbors.shape[1], size=len(rows))
+        near = self.neighbors[rows, column]
+        return ({"x": read(self.rows, rows), "neighbor": read(self.rows, near)},)
+
+    def _order(self, lap):
+        kept = getattr(self, "_kept", (None, None))  # read once: other threads fetch batches too
+        if kept[0] != lap:
+            kept = (lap, np.random.default_rng([self.seed, lap]).permutation(len(self.rows)))
+            self._kept = kept
+        return kept[1]

@@ -1,0 +1,117 @@
+"""A tree of .npy files, one example each, read a few at a time and never all at once."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from cvae_keras.checks import check_choice
+
+
+class NpyFolder:
+    """The examples of a folder tree, `len(folder)` rows of `folder.shape[1]` numbers.
+
+    Every file is opened once, at the start: its header and its size must be those of a whole array
+    of numbers, of the shape that most files have. So training does not meet a bad one later.
+
+    Args:
+        path: the folder; files are found at any depth and sorted by name.
+        on_error: "raise" refuses the folder and names its bad files; "skip" leaves them out, says
+            how many in a warning, and lists them in `skipped`.
+        ids: paths below the folder to read, in this order, instead of all that are there.
+
+    Attributes:
+        ids: the path of each row below the folder, with "/"; skipped: path -> what is wrong.
+
+    Returns:
+        `folder[rows]` is float32 `(rows, features)`: files of any shape are flattened.
+
+    Raises:
+        ValueError: no such folder, no files in it, or (with "raise") bad files.
+
+    Example:
+        >>> folder = NpyFolder("spectra", on_error="skip")
+        >>> folder[[0, 5]].shape, folder.ids[5]
+    """
+
+    def __init__(self, path, on_error="raise", ids=None):
+        check_choice("on_error", on_error, ("raise", "skip"))
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise ValueError(f"X is {str(path)!r}, which is no folder: name a tree of .npy files.")
+        found = list(ids) if ids is not None else self._find()
+        if not found:
+            raise ValueError(
+                f"X is the folder {str(path)!r}, which holds no .npy file: name another."
+            )
+        shapes, self.skipped = {}, {}
+        for name in found:
+            try:
+                shapes[name] = _shape(self.path / name)
+            except (OSError, ValueError, EOFError) as error:
+                self.skipped[name] = str(error) or type(error).__name__
+        counts = {}
+        for shape in shapes.values():
+            counts[shape] = counts.get(shape, 0) + 1
+        self.example_shape = max(counts, key=counts.get) if counts else None
+        for name, shape in shapes.items():
+            if shape != self.example_shape:
+                self.skipped[name] = f"has shape {shape}, not {self.example_shape} as most files"
+        self.ids = [name for name in found if name not in self.skipped]
+        if self.skipped and (on_error == "raise" or not self.ids):
+            first = "; ".join(
+                f"{name}: {reason}" for name, reason in list(self.skipped.items())[:3]
+            )
+            raise ValueError(
+                f"X holds {len(self.skipped)} files that cannot be read, {first}: repair or remove "
+                f"them, or choose on_error='skip'."
+            )
+        if self.skipped:
+            warnings.warn(
+                f"{len(self.skipped)} of {len(found)} files were left out, the first is "
+                f"{next(iter(self.skipped))}; the attribute `skipped` lists them.",
+                stacklevel=2,
+            )
+        self.shape = (len(self.ids), int(np.prod(self.example_shape)))
+        self.dtype = np.dtype("float32")
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, rows):
+        rows = np.arange(len(self.ids))[rows]
+        out = np.empty((len(rows), self.shape[1]), "float32")
+        for to, row in enumerate(rows):
+            path = self.path / self.ids[row]
+            try:
+                example = np.load(path, allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise ValueError(
+                    f"{path} cannot be read any more ({error}): restore it."
+                ) from error
+            if example.shape != self.example_shape:
+                raise ValueError(f"{path} has changed its shape to {example.shape}: restore it.")
+            out[to] = example.ravel()
+            if not np.isfinite(out[to]).all():
+                raise ValueError(f"{path} holds NaN or infinity: repair or remove it.")
+        return out
+
+    def _find(self):
+        found = []
+        for folder, _, names in os.walk(self.path):
+            here = Path(folder).relative_to(self.path)
+            found += [(here / name).as_posix() for name in names if name.endswith(".npy")]
+        return sorted(found)
+
+
+def _shape(path):
+    """The shape of a whole, finite array of numbers in a .npy file, or why it is none."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)  # checks header and size
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"holds {array.dtype}, not numbers")
+    if array.size == 0:
+        raise ValueError("is empty")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError("holds NaN or infinity")
+    return array.shape

@@ -1,0 +1,250 @@
+"""The estimators: models with the calls of scikit-learn."""
+
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import validate_data
+
+from cvae_keras import compression_files as files
+from cvae_keras.compression_fit import fit_model
+from cvae_keras.data.npy_folder import NpyFolder
+from cvae_keras.data.rows import MappedRows, open_rows
+from cvae_keras.embedding_calls import EmbeddingCalls
+
+#: What belongs to a model, and is restored with it.
+MODEL_PARAMETERS = [
+    "dim_latent",
+    "iaf_flow_length",
+    "cells_encoder",
+    "initializer",
+    "feature_normalization",
+    "beta",
+    "neighbors",
+    "neighbor_weight",
+]
+
+
+class CompressionVAE(
+    EmbeddingCalls, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Dimensionality reduction that maps new data, goes back from the embedding, and generates.
+
+    `loss = -E_q[log p(x | z)] + beta * KL(q(z | x) || N(0, I)) - weight * log p(neighbour | z)`
+
+    A variational autoencoder with a flow posterior; the last term has z explain, beside x, which
+    other examples are near it (see `cvae_keras.systems.compression`). Labels are never seen.
+
+    Args:
+        X: examples for `train`: array `(examples, features)`, a `numpy.memmap` of one, or the path
+            of a folder tree of .npy files; `fit` brings its own.
+        X_valid: the same, for the validation loss; without it a part of X is kept back.
+        train_valid_split: the share of X that is trained on, in (0, 1].
+        dim_latent: dimensions of the embedding.
+        iaf_flow_length: steps of the inverse autoregressive flow; 0 for none.
+        cells_encoder: units of the encoder's layers, the decoder's in reverse; None chooses them.
+        initializer: of the dense layers, as Keras names it.
+        batch_size, batch_size_test: examples of a training and of a validation batch; None for 256,
+            or fewer where the data are few.
+        logdir: folder of the model. One that holds a model is restored, and its parameters win over
+            the arguments. "temp" starts afresh and deletes the model it wrote there before. `fit`
+            writes nothing into "temp".
+        feature_normalization: bring features to order one (see `cvae_keras.data.scaling`).
+        tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
+        beta, neighbor_weight: weights of the loss above; neighbors: how many of each example count
+            as near, 0 for the plain VAE.
+        num_steps: steps at most of `fit` and `train`; None chooses them from the data.
+        on_error: "raise" or "skip" bad files of a folder.
+        verbose: show a progress bar; random_state: integer; the same one gives the same model.
+
+    Attributes:
+        model_: the `CompressionModel`; history_: losses of each round; n_features_in_, and
+        feature_names_in_ for frames; converged_: whether the last training stopped by itself.
+
+    Source: Kingma et al., 2016 (flow); van der Maaten and Hinton, 2008 (neighbours).
+
+    Example:
+        >>> embedder = CompressionVAE(X); embedder.train()
+        >>> z = embedder.embed(X); X2 = embedder.decode(z)
+        >>> z = CompressionVAE(dim_latent=2).fit_transform(X)                # or this way
+    """
+
+    def __init__(
+        self,
+        X=None,
+        X_valid=None,
+        train_valid_split=0.9,
+        dim_latent=2,
+        iaf_flow_length=5,
+        cells_encoder=None,
+        initializer="orthogonal",
+        batch_size=None,
+        batch_size_test=None,
+        logdir="temp",
+        feature_normalization=True,
+        tb_logging=False,
+        beta=1.0,
+        neighbors=15,
+        neighbor_weight=1000.0,
+        num_steps=None,
+        on_error="raise",
+        verbose=True,
+        random_state=0,
+    ):
+        self.X = X
+        self.X_valid = X_valid
+        self.train_valid_split = train_valid_split
+        self.dim_latent = dim_latent
+        self.iaf_flow_length = iaf_flow_length
+        self.cells_encoder = cells_encoder
+        self.initializer = initializer
+        self.batch_size = batch_size
+        self.batch_size_test = batch_size_test
+        self.logdir = logdir
+        self.feature_normalization = feature_normalization
+        self.tb_logging = tb_logging
+        self.beta = beta
+        self.neighbors = neighbors
+        self.neighbor_weight = neighbor_weight
+        self.num_steps = num_steps
+        self.on_error = on_error
+        self.verbose = verbose
+        self.random_state = random_state
+        if X is not None:
+            try:
+                self._prepare()
+            except (TypeError, ValueError):
+                self._rows = None  # scikit-learn wants no error here: `train` raises it
+
+    # -- training -------------------------------------------------------------------------------
+    def fit(self, X, y=None):
+        """Train afresh on X (or go on with the model that a named logdir holds); y is not read.
+
+        Args:
+            X: as in the constructor; y: ignored.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ValueError, TypeError: X is not what can be trained on.
+        """
+        rows = self._open(X)
+        self._restore()
+        fit_model(self, rows, write=self.logdir != "temp")
+        return self
+
+    def train(
+        self,
+        learning_rate=2e-3,
+        num_steps=None,
+        dropout_keep_prob=None,
+        overwrite=False,
+        test_every=None,
+        lr_scheduling=True,
+        lr_scheduling_steps=5,
+        lr_scheduling_factor=5,
+        lr_scheduling_min=1e-5,
+        checkpoint_every=2000,
+    ):
+        """Train on the X of the constructor; called again, it goes on from where it is.
+
+        Ctrl-C stops it and keeps the model. The model is written to `logdir`.
+
+        Args:
+            learning_rate: the highest; it falls along a cosine.
+            num_steps: batches at most; None for the estimator's, and then for a choice by the data.
+            dropout_keep_prob: share of the encoder's units that training keeps; None for all.
+            overwrite: forget the present model and start afresh.
+            test_every: steps between looks at the validation loss; None for 30 looks.
+            lr_scheduling: whether the rate falls, is divided by `lr_scheduling_factor` after
+                `lr_scheduling_steps` looks without a better validation loss (and no less than a
+                pass over the data), and training stops when that happens at `lr_scheduling_min`.
+            checkpoint_every: steps between writings of the model.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ValueError: there is no X, an argument is out of its range, or training diverged.
+        """
+        if self.X is None:
+            raise ValueError("X is missing: give it to CompressionVAE(X), or call fit(X).")
+        if self._rows is None:
+            self._prepare()
+        if overwrite:
+            self.model_ = None
+        if self.logdir == "temp" and self.model_ is None:
+            files.remove(self.logdir)
+        schedule = {"high": learning_rate, "low": lr_scheduling_min, "active": lr_scheduling}
+        schedule |= {"patience": lr_scheduling_steps, "factor": lr_scheduling_factor}
+        fit_model(
+            self,
+            self._rows,
+            True,
+            num_steps,
+            dropout_keep_prob,
+            test_every,
+            schedule,
+            checkpoint_every,
+        )
+
+    def transform(self, X):
+        """The same as `embed`; a frame where `set_output` asks for one."""
+        return self.embed(X)
+
+    def inverse_transform(self, X):
+        """The same as `decode`; X are points of the embedding."""
+        return self.decode(X)
+
+    def _prepare(self):
+        self._rows = self._open(self.X)
+        self._restore()
+
+    def _open(self, X):
+        """Make X readable by the row, and check what scikit-learn checks."""
+        rows = open_rows(X, self.on_error)
+        if isinstance(rows, (NpyFolder, MappedRows)):
+            self.n_features_in_ = rows.shape[1]
+        else:
+            rows = validate_data(self, X, dtype="numeric")
+        if isinstance(rows, NpyFolder):
+            self.ids_, self.skipped_ = rows.ids, rows.skipped
+        return rows
+
+    # -- the model on disk ----------------------------------------------------------------------
+    def save(self, logdir=None):
+        """Write the trained model into a folder, which `CompressionVAE(logdir=...)` reads."""
+        self._check_trained()
+        self._save(logdir)
+
+    def _save(self, logdir=None):
+        parameters = {name: getattr(self, name) for name in MODEL_PARAMETERS}
+        if parameters["cells_encoder"] is not None:
+            parameters["cells_encoder"] = list(parameters["cells_encoder"])
+        files.save(logdir or self.logdir, self.model_, parameters, {"history": self.history_})
+
+    def _restore(self):
+        """Take up the model that a named logdir holds; else there is none yet."""
+        self.model_, self.history_ = None, []
+        if self.logdir == "temp" or not files.is_ours(self.logdir):
+            return
+        self.model_, parameters, training = files.load(self.logdir)
+        self.history_ = training["history"]
+        features = self.model_.features
+        if getattr(self, "n_features_in_", features) != features:
+            raise ValueError(
+                f"X has {self.n_features_in_} features, but the model in logdir {self.logdir!r} "
+                f"has {features}: name another logdir."
+            )
+        self.n_features_in_ = features
+        files.adopt(self, parameters)
+
+    def __sklearn_is_fitted__(self):
+        return getattr(self, "model_", None) is not None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]  # what comes out is float32 always
+        return tags
+
+    @property
+    def _n_features_out(self):
+        return self.dim_latent
