@@ -24,8 +24,8 @@ class DenseDecoder(keras.layers.Layer):
         activation: "relu", "linear", "tanh" or "silu", of the hidden layers.
         layer_norm: whether each layer normalises what it reads (no normalisation where False).
         dropout: share of hidden units left out in training, in [0, 1).
-        skip: whether a linear map of z is added to the output, so that the hidden layers only have
-            to learn what is not linear.
+        skip: whether a linear map of z is added to the output; the hidden layers then start at 0
+            and only have to learn what is not linear.
         noise: whether each feature has a learned noise scale: the output is then a dictionary of
             "mean" and "log_scale", as `Normal(scale="decoder")` reads it.
         seed: of the dropout; its state is saved.
@@ -71,7 +71,8 @@ class DenseDecoder(keras.layers.Layer):
         read = [latent_dim, *widths[:-1]]
         self.norms = [keras.layers.LayerNormalization() for _ in widths] if layer_norm else []
         self.layers = [keras.layers.Dense(w, kernel_initializer="he_uniform") for w in widths[:-1]]
-        self.layers.append(keras.layers.Dense(features))
+        start = "zeros" if skip and hidden else "glorot_uniform"
+        self.layers.append(keras.layers.Dense(features, kernel_initializer=start))
         self.skip = keras.layers.Dense(features, use_bias=False) if skip else None
         for number, width in enumerate(read):
             for part in [*self.norms[number : number + 1], self.layers[number]]:

@@ -10,6 +10,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.keras import TqdmCallback
 
 from cvae_keras.checks import check_count
+from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
+from cvae_keras.factor_analysis import factor_analysis
+from cvae_keras.held_out import HeldOutCells
 from cvae_keras.lazy_adam import two_rates
 from cvae_keras.systems.auto_decoder import VariationalAutoDecoder
 
@@ -17,16 +20,18 @@ from cvae_keras.systems.auto_decoder import VariationalAutoDecoder
 class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fills missing values with a variational auto-decoder; NaN is what is missing.
 
-    A decoder and one latent for each row are trained on the observed entries. A new row's latent is
-    found from what it has, and its holes are filled with the mean of their posterior.
+    A decoder and one latent for each row are trained on the observed entries, from the best linear
+    model (factor analysis, by EM) onwards. A new row's latent is found from what it has, and its
+    holes are filled with the mean of their posterior.
 
     Args:
-        latent_dim: latent dimensions; by default the number of columns, at most 32. Those that the
+        latent_dim: latent dimensions; by default the number of columns, at most 24. Those that the
             data do not need go unused.
         hidden: units of the decoder's hidden layers, beside which it has a linear map.
         epochs: passes over the rows; batch_size: rows a step.
-        net_lr, latent_lr: learning rates of the decoder and of the latents; both decay to 0.
-        weight_decay: how strongly the decoder's weights are drawn to 0.
+        net_lr, latent_lr: learning rates of the decoder and of the latents.
+        validation_share: share of the observed entries that are hidden in training; the epoch that
+            fills them best is kept.
         sample_posterior: whether `transform` fills with a draw instead of the mean.
         random_state: seed of all that is random: an integer, a `RandomState` or None.
         verbose: 1 shows a progress bar.
@@ -62,8 +67,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         epochs=100,
         batch_size=128,
         net_lr=1e-3,
-        latent_lr=0.03,
-        weight_decay=0.0,
+        latent_lr=0.01,
+        validation_share=0.1,
         sample_posterior=False,
         random_state=None,
         verbose=0,
@@ -74,7 +79,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.net_lr = net_lr
         self.latent_lr = latent_lr
-        self.weight_decay = weight_decay
+        self.validation_share = validation_share
         self.sample_posterior = sample_posterior
         self.random_state = random_state
         self.verbose = verbose
@@ -83,6 +88,10 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Train on a table `(rows, columns)` with NaN where a value is missing; y is not used."""
         epochs = check_count("epochs", self.epochs)
         batch_size = check_count("batch_size", self.batch_size)
+        if not 0 <= self.validation_share < 1:
+            raise ValueError(
+                f"validation_share must lie in [0, 1), got {self.validation_share!r}: choose 0.1."
+            )
         X = self._validate(X, reset=True)
         mask = ~np.isnan(X)
         if not mask.any():
@@ -107,7 +116,11 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         seen = mask.any(axis=1)
         x, mask = x[seen], mask[seen]
         rows, columns = x.shape
-        latent_dim = min(columns, 32) if self.latent_dim is None else self.latent_dim
+        latent_dim = min(columns, 24) if self.latent_dim is None else self.latent_dim
+        hidden = mask * (np.random.default_rng(seed).random(mask.shape) < self.validation_share)
+        hidden *= mask.sum(axis=1, keepdims=True) > 1  # a row keeps what it has alone
+        shown = mask - hidden
+        linear = factor_analysis(x, shown, check_count("latent_dim", latent_dim))
         keras.utils.set_random_seed(seed)
         self.model_ = VariationalAutoDecoder(
             columns,
@@ -116,25 +129,24 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             hidden=self.hidden,
             activation="silu",
             skip=True,
-            latent_init="pca",
             noise="learned",
             beta=1.0,
             seed=seed,
         )
-        steps = epochs * max(1, rows // batch_size)
-        rates = [
-            keras.optimizers.schedules.CosineDecay(rate, steps)
-            for rate in (self.net_lr, self.latent_lr)
-        ]
-        self.model_.compile(two_rates(*rates), steps_per_execution=1 if steps < 200 else 20)
-        self.model_.run_eagerly = steps < 20  # a graph takes longer to trace than so few to run
-        self.model_.fit(
-            {"x": x, "mask": mask},
-            batch_size=min(batch_size, rows),
-            epochs=epochs,
-            verbose=0,
-            callbacks=[TqdmCallback(verbose=0)] if self.verbose else [],
+        self.model_.start_linear(linear)
+        self.model_.compile(two_rates(self.net_lr, self.latent_lr), steps_per_execution=1)
+        self.model_.run_eagerly = epochs * rows < 20 * batch_size  # a graph takes longer to trace
+        callbacks = [TqdmCallback(verbose=0)] if self.verbose else []
+        if hidden.any():
+            some = np.flatnonzero(hidden.any(axis=1))[:2000]
+            callbacks.append(HeldOutCells(x[some], shown[some], hidden[some]))
+        batches = ShuffledBatches(
+            {"x": x, "mask": shown, "index": np.arange(rows, dtype="int32")[:, None]},
+            min(batch_size, rows),
+            seed,
         )
+        callbacks.append(FollowEpoch(batches))
+        self.model_.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
         return self
 
     def transform(self, X):

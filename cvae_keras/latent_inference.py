@@ -168,7 +168,7 @@ def descend(decoder, x, mask, weight, z, ratio, basis, steps=30, momentum=0.5):
         step = ops.matmul(ops.matmul(gradient, vectors) * scale, ops.transpose(vectors))
         velocity = momentum * velocity - size * step
         new_cost, new_gradient = measure(z + velocity)
-        better = new_cost <= cost * (1.0 + 1e-5)
+        better = new_cost <= cost * (1.0 + 1e-6)
         z = ops.where(better, z + velocity, z)
         cost, gradient = ops.where(better, new_cost, cost), ops.where(better, new_gradient, gradient)
         velocity = ops.where(better, velocity, 0.0)
@@ -229,9 +229,12 @@ def posterior_draws(decoder, x, mask, precision, ratio, table, n_samples, seed, 
         shift = ops.solve_triangular(ops.swapaxes(root, 1, 2), eps)
         shift = ops.transpose(shift, (2, 0, 1)) * float(np.sqrt(ratio))
         noise = rng.normal(size=(n_samples, *x[part].shape)) * np.sqrt(ratio / precision[part])
-        for number in range(n_samples):
-            x_hat = ops.convert_to_numpy(decoder.trace(z + shift[number])[0])
-            draws[number, part] = x_hat + noise[number]
+        many = max(1, 20_000 // len(noise[0]))
+        for begin in range(0, n_samples, many):  # few enough for the memory
+            some = slice(begin, begin + many)
+            flat = ops.reshape(z + shift[some], (-1, z.shape[-1]))
+            x_hat = ops.convert_to_numpy(decoder.trace(flat)[0])
+            draws[some, part] = x_hat.reshape(-1, *x[part].shape) + noise[some]
     return draws
 
 

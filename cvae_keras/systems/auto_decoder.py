@@ -182,6 +182,24 @@ class VariationalAutoDecoder(ELBOModel):
             self.posterior.mean.assign(table)
         return super().fit(x, *args, **kwargs)
 
+    def start_linear(self, fit):
+        """Start at the best linear model of the data: needs `skip` and learned noise.
+
+        Args:
+            fit: what `cvae_keras.factor_analysis.factor_analysis` returned for all rows.
+
+        Raises:
+            ValueError: the model has no linear map of its own, or the shapes differ.
+        """
+        if not self.options["skip"] or self.options["noise"] != "learned":
+            raise ValueError("start_linear needs skip=True and noise='learned': make it so.")
+        self.decoder.skip.kernel.assign(fit["kernel"])
+        self.decoder.layers[-1].bias.assign(fit["mean"])
+        self.decoder.log_scale.assign(0.5 * np.log(fit["variance"]))
+        self.posterior.mean.assign(fit["z"])
+        if self.posterior.log_var is not None:
+            self.posterior.log_var.assign(np.log(fit["z_variance"]))
+
     # -- test time ------------------------------------------------------------------------------
     def find_latents(self, x, mask=None, **options):
         """The latents of new rows, from their observed entries alone; the decoder stays as it is.
