@@ -6,11 +6,22 @@
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask
 from cvae_keras.refine import refine
 
-__all__ = ["TASKS", "SinusoidCVAE", "SinusoidSolver", "SinusoidTask", "load_pretrained", "refine"]
+__all__ = [
+    "TASKS",
+    "SinusoidCVAE",
+    "SinusoidSolver",
+    "SinusoidTask",
+    "VADImputer",
+    "VariationalAutoDecoder",
+    "load_pretrained",
+    "refine",
+]
 
 _WITH_KERAS = {
     "SinusoidCVAE": "cvae_keras.systems.sinusoid",
     "SinusoidSolver": "cvae_keras.systems.sinusoid_solver",
+    "VADImputer": "cvae_keras.imputer",
+    "VariationalAutoDecoder": "cvae_keras.systems.auto_decoder",
     "load_pretrained": "cvae_keras.pretrained",
 }
 

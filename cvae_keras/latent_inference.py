@@ -12,9 +12,11 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count
+from cvae_keras.first_order import first_order
 
 INITS = ("mean", "zeros", "normal", "train")
-METHODS = {"newton": 15, "gradient": 30}  # and their default number of steps
+#: The ways to the minimum, and their default number of steps.
+METHODS = {"newton": 15, "gradient": 30, "adam": 100, "sgd": 100}
 
 
 def infer_latents(
@@ -27,6 +29,7 @@ def infer_latents(
     method=None,
     steps=None,
     init="mean",
+    rate=0.1,
     seed=0,
     batch_size=1000,
 ):
@@ -39,7 +42,8 @@ def infer_latents(
             latent is determined by the observed entries.
         table: latents of the training rows, `(examples, latent_dim)`.
         method: "newton" or "gradient"; by default newton where latent_dim * features <= 4000.
-        steps: at most; by default 15 and 30.
+            "adam" and "sgd" are the original's `first_order`.
+        steps: at most; by default 15, 30, 100 and 100; rate: learning rate of "adam" and "sgd".
         init: "mean" starts at the mean of the table, "zeros" at 0, "normal" at draws of scale
             0.001, "train" at draws with the table's mean and spread.
         seed: of these draws; batch_size: rows at a time, which bounds the memory.
@@ -71,6 +75,9 @@ def infer_latents(
         arrays = [ops.convert_to_tensor(array, "float32") for array in arrays]
         if method == "newton":
             z = newton(decoder, arrays[0], arrays[2], ratio, arrays[3], steps)[0]
+        elif method in ("adam", "sgd"):
+            x_part, _, weight, z = arrays
+            z = first_order(decoder, x_part, weight, z, ratio, method, rate, steps)
         else:
             z = descend(decoder, *arrays, ratio, basis, steps)
         found.append(ops.convert_to_numpy(z))
