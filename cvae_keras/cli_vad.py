@@ -146,7 +146,9 @@ def collect(name, out):
         head = {"number": number, "data": run["data"], "kind": run["kind"]}
         rows += [{**head, **row, **run["config"]} for row in run["rows"]]
     if not rows:
-        raise ValueError(f"{folder} holds no test results: run `cvae-keras vad test-missing` first.")
+        raise ValueError(
+            f"{folder} holds no test results: run `cvae-keras vad test-missing` first."
+        )
     frame = pd.DataFrame(rows)
     frame.to_csv(folder / "results.csv", index=False)
     click.echo(f"{len(frame)} rows: {folder / 'results.csv'}")

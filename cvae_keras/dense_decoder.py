@@ -129,7 +129,7 @@ class DenseDecoder(keras.layers.Layer):
         return g + added
 
     def jacobian(self, steps):
-        """d x_hat / d z at the traced z: `(batch, latent_dim, features)`, or 1 for a linear batch."""
+        """d x_hat / d z at the traced z: `(batch, latent_dim, features)`; batch 1 if linear."""
         t = ops.eye(self.latent_dim)[None]
         for norm, kernel, slope in steps:
             if norm:

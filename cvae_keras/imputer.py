@@ -56,7 +56,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Example:
         >>> filled = VADImputer(random_state=0).fit_transform(table)
-        >>> pipeline = make_pipeline(VADImputer(random_state=0), StandardScaler(), LogisticRegression())
+        >>> pipeline = make_pipeline(VADImputer(random_state=0), StandardScaler(), Ridge())
         >>> draws = VADImputer(random_state=0).fit(table).sample(table, n_samples=20)
     """
 

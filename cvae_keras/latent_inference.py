@@ -177,7 +177,10 @@ def descend(decoder, x, mask, weight, z, ratio, basis, steps=30, momentum=0.5):
         new_cost, new_gradient = measure(z + velocity)
         better = new_cost <= cost * (1.0 + 1e-6)
         z = ops.where(better, z + velocity, z)
-        cost, gradient = ops.where(better, new_cost, cost), ops.where(better, new_gradient, gradient)
+        cost, gradient = (
+            ops.where(better, new_cost, cost),
+            ops.where(better, new_gradient, gradient),
+        )
         velocity = ops.where(better, velocity, 0.0)
         size = ops.where(better, ops.minimum(size * 1.1, 1.0), size * 0.3)
     return z
@@ -202,7 +205,9 @@ def posterior_mean(decoder, x, mask, precision, ratio, table, batch_size=1000):
     """
     means = np.empty(x.shape, "float32")
     for part, z, root in _laplace(decoder, x, mask, precision, ratio, table, batch_size):
-        points = ops.solve_triangular(ops.swapaxes(root, 1, 2), ops.eye(z.shape[-1])[None] + 0 * root)
+        points = ops.solve_triangular(
+            ops.swapaxes(root, 1, 2), ops.eye(z.shape[-1])[None] + 0 * root
+        )
         points = ops.transpose(points, (2, 0, 1)) * float(np.sqrt(ratio * z.shape[-1]))
         total = sum(decoder.trace(z + p)[0] + decoder.trace(z - p)[0] for p in points)
         means[part] = ops.convert_to_numpy(total) / (2 * z.shape[-1])

@@ -76,9 +76,7 @@ class LazyAdam(keras.optimizers.Adam):
         m.scatter_update(tf.IndexedSlices(new_m, rows))
         v.scatter_update(tf.IndexedSlices(new_v, rows))
         steps.scatter_update(tf.IndexedSlices(t[:, 0], rows))
-        variable.scatter_sub(
-            tf.IndexedSlices(size * new_m / (tf.sqrt(new_v) + self.epsilon), rows)
-        )
+        variable.scatter_sub(tf.IndexedSlices(size * new_m / (tf.sqrt(new_v) + self.epsilon), rows))
 
 
 def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):

@@ -16,7 +16,7 @@ def plot_rows(rows, titles, mask=None):
 
     Args:
         rows: list of arrays `(examples, features)`; pictures where features is a square number.
-        titles: text of each row; mask: for the second row, 1 where observed; holes are drawn yellow.
+        titles: text of each row; mask: for the second row, 1 where observed; holes are yellow.
 
     Returns:
         Figure.

@@ -185,7 +185,10 @@ def test_only_the_rows_of_a_batch_move():
 
 def test_lazy_adam_is_adam_where_every_row_is_in_the_batch():
     rng = np.random.default_rng(0)
-    start, targets = rng.normal(size=(5, 3)).astype("float32"), rng.normal(size=(4, 5, 3)).astype("float32")
+    start, targets = (
+        rng.normal(size=(5, 3)).astype("float32"),
+        rng.normal(size=(4, 5, 3)).astype("float32"),
+    )
     tables = []
     for optimizer in (LazyAdam(0.1), keras.optimizers.Adam(0.1)):
         table, matrix = keras.Variable(start), keras.Variable(start[:2])

@@ -9,7 +9,11 @@ import numpy as np
 from cvae_keras.checks import check_choice
 
 NAMES = ("mnist", "fashion_mnist")
-FASHION = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+FASHION = [
+    f"{part}-{kind}-ubyte.gz"
+    for part in ("train", "t10k")
+    for kind in ("images-idx3", "labels-idx1")
+]
 
 
 def load_images(name, data_dir=None):
@@ -46,12 +50,14 @@ def load_images(name, data_dir=None):
             return tuple(file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
     folder = folder if (folder / FASHION[0]).is_file() else folder / "fashion-mnist"
     if missing := [file for file in FASHION if not (folder / file).is_file()]:
-        raise ValueError(f"{folder / missing[0]} is not there: put the four .gz files into {folder}.")
+        raise ValueError(
+            f"{folder / missing[0]} is not there: put the four .gz files into {folder}."
+        )
     return tuple(_read_idx(folder / file) for file in FASHION)
 
 
 def _read_idx(path):
-    """An IDX file: two zeros, the type (8 is uint8), the number of axes, their lengths, the data."""
+    """An IDX file: two zeros, the type (8: uint8), the number of axes, their lengths, the data."""
     content = gzip.decompress(path.read_bytes())
     if content[:3] != b"\0\0\x08":
         raise ValueError(f"{path} is no IDX file of bytes: download it anew.")

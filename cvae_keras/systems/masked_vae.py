@@ -65,7 +65,14 @@ class MaskedVAE(ELBOModel):
     """
 
     def __init__(
-        self, features, latent_dim=50, hidden=(200, 200), sees_mask=False, beta=0.02, seed=0, **kwargs
+        self,
+        features,
+        latent_dim=50,
+        hidden=(200, 200),
+        sees_mask=False,
+        beta=0.02,
+        seed=0,
+        **kwargs,
     ):
         encoder = HoleEncoder(tuple(hidden)[::-1], sees_mask)
         super().__init__(
