@@ -30,7 +30,11 @@ class HoleEncoder(keras.layers.Layer):
     def __init__(self, hidden=(200, 200), sees_mask=False, **kwargs):
         super().__init__(**kwargs)
         self.hidden, self.sees_mask = tuple(hidden), sees_mask
+        self.supports_masking = True  # the mask is an input like x: Keras need not pass it on
         self.layers = [keras.layers.Dense(units, activation="relu") for units in hidden]
+
+    def compute_mask(self, *args, **kwargs):
+        return None
 
     def call(self, x, c=None, mask=None):
         mask = ops.ones_like(x) if mask is None else ops.cast(mask, x.dtype)
