@@ -16,7 +16,7 @@ def ridge_latent(x, mask, kernel, bias=0.0, ratio=1.0, precision=2.0):
 
     with the solution `z = (W_m P W_m' + ratio I)^-1 W_m P (x - b)_m`, W_m the observed columns.
     With p_d = 2 the first term is the masked sum of squares, as in `SquaredError`; the second is
-    the part of ratio * KL(q || N(0, I)) that depends on the mean of q. The seed averages the squares
+    the part of ratio * KL(q || N(0, I)) that depends on the mean of q. The seed averages them
     over the n observed entries of a row: that is precision 2 / n.
 
     Args:
