@@ -319,6 +319,6 @@ def test_table_gives_the_rows_asked_for():
     table = FreeTablePosterior(10, 3, "vae", log_var=-14)
     mean, log_var = table(np.array([7, 2]))
     assert np.array_equal(mean, table.mean.numpy()[[7, 2]]) and np.all(log_var == -14)
-    q, p = (mean, log_var), (np.zeros((1, 3)), np.zeros((1, 3)))
+    q, p = (mean, log_var), (np.zeros((1, 3), "float32"), np.zeros((1, 3), "float32"))
     exact = 0.5 * (np.exp(-14) + np.square(mean) - 1 + 14)
     np.testing.assert_allclose(table.kl(q, p, None, None), exact, rtol=1e-5)
