@@ -173,7 +173,7 @@ def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
 
 
 @click.command("vad")
-@click.option("--quick", is_flag=True, help="Digits and artificial data, 3 ratios, few epochs.")
+@click.option("--quick", is_flag=True, help="Digits and artificial data, 3 ratios, 20 epochs.")
 @click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
 @click.option("--data", multiple=True, help="Data set, again for another  [default: all]")
 @click.option("--data-dir", type=PATH, help="Folder with the image files.")

@@ -41,7 +41,7 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
     keep = min(latent_dim, features)
     kernel = np.zeros((latent_dim, features))
     kernel[:keep] = (vectors[:, ::-1][:, :keep] * np.sqrt(np.maximum(values[::-1][:keep], 1e-3))).T
-    variance = np.full(features, 0.5)
+    variance = np.maximum(0.5 * (centred**2).sum(axis=0) / count, floor)
     for _ in range(steps):
         z, covariance = posterior(x, mask, mean, kernel, variance)
         # the M-step: one regression a column, on [1, z]

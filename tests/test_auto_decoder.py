@@ -250,7 +250,8 @@ def test_reduce_on_plateau_reduces_both_rates(kind):
 
 def test_pca_start_is_whitened_and_reconstructs():
     x, mask = data()
-    scores = principal_components(x, np.ones_like(mask), 2)
+    scores, log_var = principal_components(x, np.ones_like(mask), 2)
+    assert log_var is None
     np.testing.assert_allclose(scores.T @ scores / 48, np.eye(2), atol=1e-4)
     design = np.c_[scores, np.ones(48)]
     left = x - design @ np.linalg.lstsq(design, x, rcond=None)[0]
@@ -259,8 +260,10 @@ def test_pca_start_is_whitened_and_reconstructs():
     model = make(latent_init="pca")
     model.compile(two_rates(0.0, 0.0))
     model.fit({"x": x, "mask": mask}, epochs=1, verbose=0)
-    np.testing.assert_allclose(model.posterior.mean, principal_components(x, mask, 2), atol=1e-6)
-    assert principal_components(x, mask, 9)[:, 6:].any() == np.False_
+    mean, log_var = principal_components(x, mask, 2)  # holes: factor analysis
+    np.testing.assert_allclose(model.posterior.mean, mean, atol=1e-6)
+    np.testing.assert_allclose(model.posterior.log_var, log_var, atol=1e-6)
+    assert not principal_components(x, None, 9)[0][:, 6:].any()
 
 
 def test_original_reduction_averages_over_the_observed_entries():

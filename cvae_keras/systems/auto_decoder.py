@@ -17,6 +17,7 @@ from cvae_keras.checks import check_arrays, check_choice, check_count
 from cvae_keras.data.batches import Batches
 from cvae_keras.dense_decoder import DenseDecoder
 from cvae_keras.elbo import ELBOModel
+from cvae_keras.factor_analysis import factor_analysis
 from cvae_keras.free_table import FreeTablePosterior
 from cvae_keras.latent_inference import infer_latents, posterior_draws, posterior_mean
 from cvae_keras.likelihoods import Normal, SquaredError
@@ -41,8 +42,9 @@ class VariationalAutoDecoder(ELBOModel):
         variant: "vae_free" (learned variances), "vae" (fixed at `log_var`) or "ae" (no noise).
         log_var: of the table, at the start or for ever.
         latent_init: "zeros", "normal" (of scale 0.001) or "pca": the means start at the principal
-            components of the data, whitened, with holes filled by the column means. (The original
-            starts every row at the shares of variance of the components instead.)
+            components of the data, whitened; where data have holes, at the posteriors of a factor
+            analysis, with learned variances too. (The original starts every row at the shares of
+            variance of the components instead.)
         noise: "fixed" is the squared error above; "learned" a Normal with a scale for each feature.
         beta: weight of the KL term; 0 turns it off. With fixed noise it is twice the noise variance
             that the model assumes.
@@ -177,9 +179,12 @@ class VariationalAutoDecoder(ELBOModel):
             start = principal_components(
                 arrays["x"], arrays.get("mask"), self.options["latent_dim"]
             )
-            table = ops.convert_to_numpy(self.posterior.mean).copy()
-            table[arrays["index"][:, 0]] = start
-            self.posterior.mean.assign(table)
+            rows, tables = arrays["index"][:, 0], (self.posterior.mean, self.posterior.log_var)
+            for variable, values in zip(tables, start, strict=True):
+                if variable is not None and values is not None:
+                    table = ops.convert_to_numpy(variable).copy()
+                    table[rows] = values
+                    variable.assign(table)
         return super().fit(x, *args, **kwargs)
 
     def start_linear(self, fit):
@@ -280,24 +285,25 @@ class VariationalAutoDecoder(ELBOModel):
 
 
 def principal_components(x, mask, latent_dim):
-    """Scores of the first principal components, whitened, with holes filled by column means.
+    """Where a table starts: whitened principal components, or factor analysis if there are holes.
 
     Args:
         x: `(examples, features)`; mask: of its shape or None; latent_dim: components, those beyond
             the number of features are 0.
 
     Returns:
-        float32 `(examples, latent_dim)`.
+        `(mean, log_var)`, `(examples, latent_dim)` each; log_var None where nothing is missing.
 
     Example:
-        >>> start = principal_components(x, mask, 10)
+        >>> mean, log_var = principal_components(x, mask, 10)
     """
-    mask = np.ones_like(x) if mask is None else mask
-    mean = (x * mask).sum(axis=0) / np.maximum(mask.sum(axis=0), 1.0)
-    centred = np.where(mask > 0, x - mean, 0.0)
+    if mask is not None and not np.all(mask):
+        fit = factor_analysis(x, mask, latent_dim, steps=10)
+        return fit["z"], np.log(fit["z_variance"])
+    centred = x - x.mean(axis=0)
     values, vectors = np.linalg.eigh(centred.T @ centred / len(x))
     keep = min(latent_dim, x.shape[1])
     values, vectors = values[::-1][:keep], vectors[:, ::-1][:, :keep]
     scores = np.zeros((len(x), latent_dim), "float32")
     scores[:, :keep] = centred @ vectors / np.sqrt(np.maximum(values, 1e-6))
-    return scores
+    return scores, None

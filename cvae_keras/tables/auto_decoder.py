@@ -19,7 +19,7 @@ from cvae_keras.vad_runs import RATIOS, complete, score_missing, train
 MODELS = ("VAD", "VAE zero-filled", "VAE mask-aware")
 CASES = ("a: same ratio", "b: clean training")
 PANEL = (0.1, 0.3, 0.5, 0.7, 0.9)
-QUICK = {"train_rows": 1000, "test_rows": 200, "epochs": 3}
+QUICK = {"train_rows": 1000, "test_rows": 200, "epochs": 20}
 #: What a data set needs that others do not; the same for every model.
 OPTIONS = {
     "digits": {"latent_dim": 20, "epochs": 100},
@@ -83,7 +83,8 @@ def table_jobs(name, ratios, quick, seed):
             stem = f"{name}_{model.replace(' ', '-')}_{missing:g}"
             test = [missing] if missing else list(ratios)
             job = {"stem": stem, "data": name, "model": model, "case": case, "test": test}
-            jobs.append({**job, "options": {**options, "missing": missing}})
+            variant = "vae_free" if missing else options["variant"]  # holes: some rows know less
+            jobs.append({**job, "options": {**options, "missing": missing, "variant": variant}})
     return jobs
 
 

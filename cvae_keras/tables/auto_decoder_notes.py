@@ -3,8 +3,9 @@
 NOTES = """
 Mean squared error over all entries of the test rows, observed ones included, as the paper counts.
 (a): trained and tested at the same missing ratio. (b): trained on clean data, tested with missing
-entries. All three models have the same decoder and the same number of epochs. `vad.csv` has the
-errors on observed and on missing entries apart.
+entries; in (a) the auto-decoder learns its variances, in (b) they are fixed. All three models have
+the same decoder and the same number of epochs. `vad.csv` has the errors on observed and on missing
+entries apart.
 
 - The auto-decoder is not below the zero-filled VAE, from ratio 0.3 on: {where}.
 - It is not below the mask-aware VAE: {there}.
