@@ -2,8 +2,8 @@
 
 Run as `python benchmarks/vad.py` with torch installed. Each training runs in a process of its own,
 on the number of threads asked for; examples a second are of processor time, without the first epoch
-(tracing). Then both infer the latents of the test rows: PyTorch with 100 epochs of Adam in batches of
-256, ours with the steps that `--steps` names, and both say their error over all pixels.
+(tracing). Then both infer the latents of the test rows: PyTorch with 100 epochs of Adam in batches
+of 256, ours with the steps that `--steps` names, and both say their error over all pixels.
 """
 
 import json
@@ -24,7 +24,7 @@ HEAD = """# Auto-decoder: speed against PyTorch
 {about}
 
 | library | batch | examples/s, training | ms a row, test | {ratios} |
-|---|---|---|{lines}
+|---|---|---|---|{lines}
 """
 
 
