@@ -12,6 +12,8 @@ __all__ = [
     "SinusoidCVAE",
     "SinusoidSolver",
     "SinusoidTask",
+    "VADImputer",
+    "VariationalAutoDecoder",
     "load_pretrained",
     "refine",
 ]
@@ -20,6 +22,8 @@ _WITH_KERAS = {
     "CompressionVAE": "cvae_keras.estimators",
     "SinusoidCVAE": "cvae_keras.systems.sinusoid",
     "SinusoidSolver": "cvae_keras.systems.sinusoid_solver",
+    "VADImputer": "cvae_keras.imputer",
+    "VariationalAutoDecoder": "cvae_keras.systems.auto_decoder",
     "load_pretrained": "cvae_keras.pretrained",
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cvae_keras.cli_vad import table_vad, vad
 from cvae_keras.terminal import OneSentence, import_keras, show_table
 
 PATH = click.Path(path_type=Path)
@@ -45,6 +46,10 @@ def data(out, force):
 @main.group()
 def table():
     """Run the test cases of a system and write them as a table."""
+
+
+main.add_command(vad)
+table.add_command(table_vad)
 
 
 @table.command("sinusoid")

@@ -120,7 +120,7 @@ class ELBOModel(keras.Model):
         x, c, mask = inputs["x"], inputs.get("c"), inputs.get("mask")
         h = self.read(c)
         p = self.prior(h)
-        q = self.posterior(x, h, mask=mask)
+        q = self.infer(inputs, h)
         z = self.posterior.points(q, p, self.seed_generator)  # (S, B, L)
         x_hat = self.decoder(z, h)
         log_p = self.likelihood.log_prob(x, x_hat, mask)  # (S, B)
@@ -135,6 +135,10 @@ class ELBOModel(keras.Model):
     def read(self, c):
         """What the parts see of the condition c."""
         return c if self.condition is None else self.condition(c)
+
+    def infer(self, inputs, h):
+        """Parameters of q(z | x, c); a posterior that reads something else overrides this."""
+        return self.posterior(inputs["x"], h, mask=inputs.get("mask"))
 
     def extra_terms(self, x, c, mask, x_hat, w):
         """Further terms, `(batch,)` each, as a dictionary; none by default."""

@@ -86,9 +86,13 @@ class GaussianPosterior(keras.layers.Layer):
         super().__init__(**kwargs)
         self.network = network
         self.latent_dim = self.kl_dims = check_count("latent_dim", latent_dim)
+        self.supports_masking = True  # the mask is an input like x: Keras need not pass it on
         dense = {"kernel_initializer": kernel_initializer, "dtype": "float32"}
         self.mean = keras.layers.Dense(latent_dim, name="mean", **dense)
         self.log_var = keras.layers.Dense(latent_dim, name="log_var", **dense)
+
+    def compute_mask(self, *args, **kwargs):
+        return None
 
     def call(self, x, c=None, mask=None):
         features = self.network(x, c, mask=mask)

@@ -8,7 +8,13 @@ import keras
 from cvae_keras.checks import check_choice
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.results import RESULTS
-from cvae_keras.systems import sinusoid, sinusoid_solver, testbed  # noqa: F401  (registers them)
+from cvae_keras.systems import (  # noqa: F401  (registers them)
+    auto_decoder,
+    masked_vae,
+    sinusoid,
+    sinusoid_solver,
+    testbed,
+)
 
 SHIPPED = ("sinusoid_1", "sinusoid_2")
 

@@ -73,7 +73,7 @@ def test_entry_point_exists():
     ("arguments", "code", "sentence"),
     [
         ("nothing", 2, "No such command 'nothing'"),
-        ("table vad", 2, "No such command 'vad'"),
+        ("table nothing", 2, "No such command 'nothing'"),
         ("table sinusoid --data data_3", 2, "'data_3' is not one of"),
         ("table sinusoid --precision half", 2, "'half' is not one of"),
         ("table sinusoid --part 3", 2, "'3' is not i/n"),

@@ -1,0 +1,126 @@
+"""Data sets for missing-data experiments: rows in [0, 1] or near it, and masks of what is seen."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cvae_keras.checks import check_choice
+from cvae_keras.data.images import load_images
+
+NAMES = ("mnist", "fashion_mnist", "digits", "artificial_2", "artificial_10")
+
+
+def draw_mask(shape, ratio, seed):
+    """A mask of entries missing completely at random: 1 observed, 0 missing, each with prob. ratio.
+
+    Args:
+        shape: `(rows, features)`; ratio: share missing, in [0, 1); seed: of the draw.
+
+    Returns:
+        float32 array.
+
+    Raises:
+        ValueError: ratio is outside [0, 1).
+
+    Example:
+        >>> draw_mask((1000, 20), 0.3, seed=0).mean().round(1)
+        np.float32(0.7)
+    """
+    if not 0 <= ratio < 1:
+        raise ValueError(f"ratio must lie in [0, 1), got {ratio!r}: choose for instance 0.5.")
+    return (np.random.default_rng(seed).random(shape) >= ratio).astype("float32")
+
+
+def artificial(latent_dim, rows, features=100, width=50, seed=0):
+    """Data of a random decoder: z ~ N(0, I), two hidden ReLU layers with random weights.
+
+    Args:
+        latent_dim: of z; rows; features: columns; width: of the hidden layers; seed.
+
+    Returns:
+        float32 `(rows, features)`, each column of mean 0 and variance 1.
+
+    Source: the synthetic data of Zadeh et al., "Variational Auto-Decoder", 2019, section 4.
+
+    Example:
+        >>> artificial(2, 500).shape
+        (500, 100)
+    """
+    rng = np.random.default_rng(seed)
+    sizes = [latent_dim, width, width, features]
+    kernels = [rng.normal(size=pair) for pair in zip(sizes, sizes[1:], strict=False)]
+    biases = [rng.normal(size=size) for size in sizes[1:]]
+    h = rng.normal(size=(rows, latent_dim))
+    for number, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+        h = h @ kernel / np.sqrt(len(kernel)) + bias
+        h = np.maximum(h, 0.0) if number < 2 else h
+    return ((h - h.mean(axis=0)) / np.maximum(h.std(axis=0), 1e-6)).astype("float32")
+
+
+def load_rows(name, path=None, data_dir=None, train=10_000, test=2_000):
+    """Training and test rows of a data set.
+
+    Args:
+        name: "mnist", "fashion_mnist", "digits", "artificial_2" or "artificial_10"; or "artificial"
+            with `path` to an .npz file that holds "train" and "test" (or "x", of which the last
+            fifth is the test); or the path of a .csv file with a line of names, likewise.
+        path, data_dir: of the files; train, test: rows at most.
+
+    Returns:
+        `(x_train, x_test)`, float32 `(rows, features)`. Pixels are divided by their largest value,
+        columns of a .csv file are brought to [0, 1] by the training rows.
+
+    Raises:
+        ValueError: an unknown name, no path where one is needed, a file without what it must hold.
+
+    Example:
+        >>> x_train, x_test = load_rows("digits")
+    """
+    if name == "artificial" and path is None:
+        raise ValueError("artificial needs the path of an .npz file: give --dataset-path.")
+    if name == "artificial":
+        parts = _read_npz(Path(path))
+    elif str(name).endswith(".csv"):
+        parts = _read_csv(Path(name))
+    elif check_choice("data set", name, NAMES) == "digits":
+        from sklearn.datasets import load_digits
+
+        parts = _split(load_digits().data.astype("float32") / 16.0)
+    elif name.startswith("artificial_"):
+        x = artificial(int(name.split("_")[1]), train + test)
+        parts = x[:train], x[train:]
+    else:
+        (x_train, _), (x_test, _) = load_images(name, data_dir)
+        parts = [x.reshape(len(x), -1).astype("float32") / 255.0 for x in (x_train, x_test)]
+    return parts[0][:train], parts[1][:test]
+
+
+def _split(x):
+    order = np.random.default_rng(0).permutation(len(x))
+    x, kept = x[order], len(x) - max(1, len(x) // 5)
+    return x[:kept], x[kept:]
+
+
+def _read_npz(path):
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file: name an .npz file.")
+    with np.load(path, allow_pickle=False) as file:
+        if {"train", "test"} <= set(file.files):
+            return file["train"].astype("float32"), file["test"].astype("float32")
+        if "x" in file.files:
+            return _split(file["x"].astype("float32"))
+        raise ValueError(f"{path} holds {file.files}: it must hold 'train' and 'test', or 'x'.")
+
+
+def _read_csv(path):
+    import pandas as pd
+
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file: name a .csv file.")
+    frame = pd.read_csv(path).select_dtypes("number").dropna()
+    if frame.empty:
+        raise ValueError(f"{path} has no complete rows of numbers: name another file.")
+    train, test = _split(frame.to_numpy("float64"))
+    low, high = train.min(axis=0), train.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    return [((part - low) / span).astype("float32") for part in (train, test)]

@@ -1,0 +1,80 @@
+"""Factor analysis of data with holes, by EM: the best linear auto-decoder. NumPy only."""
+
+import numpy as np
+
+
+def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
+    """Fit `x = mean + z W + noise`, z ~ N(0, I), noise ~ N(0, diag variance), to observed entries.
+
+    Each step finds the exact Gaussian posterior of each row's z from what it has (the E-step), then
+    regresses each column on z over the rows where it is observed (the M-step). The likelihood of
+    the observed entries does not fall.
+
+    Args:
+        x: `(rows, features)`, about standardised; entries that are not observed are not read.
+        mask: `(rows, features)`, 1 where observed.
+        latent_dim: width of z.
+        steps: of EM; floor: least noise variance; ridge: weight of a N(0, I) prior on W, in rows.
+
+    Returns:
+        Dictionary of `mean` `(features,)`, `kernel` W `(latent_dim, features)`, `variance`
+        `(features,)`, and of each row `z` and `z_variance` `(rows, latent_dim)`, the mean and the
+        variances of its posterior. z is rotated so that `W diag(1 / variance) W'` is diagonal.
+
+    Source: Rubin and Thayer, "EM algorithms for ML factor analysis", 1982, with the missing entries
+    left out of both steps.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.normal(size=(500, 1)) @ [[1.0, 2.0]] + 0.1 * rng.normal(size=(500, 2))
+        >>> fit = factor_analysis(x, np.ones_like(x), latent_dim=1, steps=100)
+        >>> np.abs(fit["kernel"]).round(1).tolist()
+        [[1.0, 1.9]]
+    """
+    mask = np.asarray(mask, float)
+    x = np.where(mask > 0, x, 0.0)
+    rows, features = x.shape
+    count = np.maximum(mask.sum(axis=0), 1.0)
+    mean = x.sum(axis=0) / count
+    centred = np.where(mask > 0, x - mean, 0.0)
+    values, vectors = np.linalg.eigh(centred.T @ centred / rows)
+    keep = min(latent_dim, features)
+    kernel = np.zeros((latent_dim, features))
+    kernel[:keep] = (vectors[:, ::-1][:, :keep] * np.sqrt(np.maximum(values[::-1][:keep], 1e-3))).T
+    variance = np.maximum(0.5 * (centred**2).sum(axis=0) / count, floor)
+    for _ in range(steps):
+        z, covariance = posterior(x, mask, mean, kernel, variance)
+        # the M-step: one regression a column, on [1, z]
+        second = covariance + z[:, :, None] * z[:, None, :]
+        first = np.c_[np.ones(rows), z]
+        moments = np.empty((rows, latent_dim + 1, latent_dim + 1))
+        moments[:, 0], moments[:, :, 0], moments[:, 1:, 1:] = first, first, second
+        gram = (mask.T @ moments.reshape(rows, -1)).reshape(features, *moments.shape[1:])
+        penalty = np.diag(np.r_[1e-6, np.full(latent_dim, ridge)])
+        target = (mask * x).T @ first
+        solution = np.linalg.solve(gram + penalty, target[..., None])[..., 0]
+        mean, kernel = solution[:, 0], solution[:, 1:].T
+        fitted = np.einsum("fi,fij,fj->f", solution, gram, solution)
+        rest = (mask * x * x).sum(axis=0) - 2 * (solution * target).sum(axis=1) + fitted
+        variance = np.maximum((rest + 1e-3) / count, floor)
+    _, rotation = np.linalg.eigh((kernel / variance) @ kernel.T)
+    kernel = rotation[:, ::-1].T @ kernel
+    z, covariance = posterior(x, mask, mean, kernel, variance)
+    found = {"mean": mean, "kernel": kernel, "variance": variance, "z": z}
+    return {**found, "z_variance": np.diagonal(covariance, axis1=1, axis2=2)}
+
+
+def posterior(x, mask, mean, kernel, variance):
+    """Mean `(rows, latent_dim)` and covariance of z of each row, given its observed entries.
+
+    `Cov = (I + W_m diag(1 / variance) W_m')^-1`, `mean = Cov W_m ((x - mean) / variance)_m`
+
+    Example:
+        >>> z, covariance = posterior(x, mask, mean, kernel, variance)
+    """
+    latent_dim, features = kernel.shape
+    pairs = (kernel[:, None] * kernel[None] / variance).reshape(-1, features)
+    precision = (mask @ pairs.T).reshape(-1, latent_dim, latent_dim) + np.eye(latent_dim)
+    covariance = np.linalg.inv(precision)
+    pull = (mask * (x - mean) / variance) @ kernel.T
+    return np.einsum("rij,rj->ri", covariance, pull), covariance

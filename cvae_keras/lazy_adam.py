@@ -1,0 +1,99 @@
+"""Adam for a table of which each batch touches a few rows, and nothing of the others."""
+
+import keras
+
+from cvae_keras.checks import check_choice
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+else:  # the gradient of a looked-up table is dense there, and so is the step
+    tf = None
+
+KINDS = ("adam", "sgd")
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class LazyAdam(keras.optimizers.Adam):
+    """Adam in which a row that is not in the batch stays where it is, momentum included.
+
+    Plain Adam moves every row in every step, as long as its momentum lasts, and costs as much as
+    the whole table is large. Here, for the rows i of the batch only,
+
+        m_i <- b1 m_i + (1 - b1) g_i,    v_i <- b2 v_i + (1 - b2) g_i^2,    t_i <- t_i + 1
+        row_i <- row_i - lr * (m_i / (1 - b1^t_i)) / (sqrt(v_i / (1 - b2^t_i)) + eps)
+
+    with a step count t_i of its own for each row. The rows of a batch must differ from each other.
+
+    **TensorFlow only**: there the gradient of `ops.take(table, index)` comes as its rows. On other
+    backends, and for variables that are not looked up, this is Keras's Adam; on TensorFlow such
+    variables take one fused operation instead of a dozen.
+
+    Args:
+        as for `keras.optimizers.Adam`; clipping, weight decay and `amsgrad` are for its dense form.
+
+    Source: Kingma and Ba, "Adam", 2015, algorithm 1; the rows are those of a sparse gradient.
+
+    Example:
+        >>> model.compile(LazyAdam(0.1))
+    """
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.row_steps = [
+            self.add_variable((v.shape[0],) if len(v.shape) == 2 else (), name=f"row_steps_{i}")
+            for i, v in enumerate(variables)
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        number = self._get_variable_index(variable)
+        if tf is None or self.amsgrad:
+            return super().update_step(gradient, variable, learning_rate)
+        m, v = self._momentums[number].value, self._velocities[number].value
+        lr = tf.cast(learning_rate, variable.dtype)
+        if not isinstance(gradient, tf.IndexedSlices):
+            steps = tf.cast(self.iterations + 1, variable.dtype)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=m.handle,
+                v=v.handle,
+                beta1_power=self.beta_1**steps,
+                beta2_power=self.beta_2**steps,
+                lr=lr,
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                epsilon=self.epsilon,
+                grad=gradient,
+            )
+            return
+        rows, g = gradient.indices, gradient.values
+        steps = self.row_steps[number].value
+        new_m = self.beta_1 * tf.gather(m, rows) + (1 - self.beta_1) * g
+        new_v = self.beta_2 * tf.gather(v, rows) + (1 - self.beta_2) * tf.square(g)
+        t = tf.gather(steps, rows)[:, None] + 1.0
+        size = lr * tf.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        m.scatter_update(tf.IndexedSlices(new_m, rows))
+        v.scatter_update(tf.IndexedSlices(new_v, rows))
+        steps.scatter_update(tf.IndexedSlices(t[:, 0], rows))
+        variable.scatter_sub(tf.IndexedSlices(size * new_m / (tf.sqrt(new_v) + self.epsilon), rows))
+
+
+def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):
+    """An optimizer with one learning rate for the network and one for the table of latents.
+
+    Args:
+        net_lr: of all weights but the table; latent_lr: of the `FreeTablePosterior`; each a number
+            or a Keras schedule. kind: "adam" (`LazyAdam`) or "sgd".
+
+    Returns:
+        A `keras.optimizers.MultiOptimizer`. `keras.callbacks.ReduceLROnPlateau` reduces both rates.
+
+    Example:
+        >>> model.compile(two_rates(net_lr=1e-3, latent_lr=0.1))
+    """
+    make = {"adam": LazyAdam, "sgd": keras.optimizers.SGD}[check_choice("kind", kind, KINDS)]
+    table = make(latent_lr, name="latents")
+    network = make(net_lr, name="network")
+    optimizers = keras.optimizers.OptimizerMap(network, {r".*free_table_posterior.*": table})
+    return keras.optimizers.MultiOptimizer(optimizers)
