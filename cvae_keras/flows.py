@@ -11,6 +11,7 @@ from cvae_keras.posteriors import (
     gaussian_log_prob,
 )
 
+FAR = 1e6  # where a point would have come from further away, its density is 0 in float32
 START = 2.0  # of the gate's logit: a fresh step keeps s = 0.88 of z
 
 
@@ -98,7 +99,8 @@ class IAFStep(keras.layers.Layer):
         from_context, index, start = self.first_layer(context), np.arange(self.latent_dim), z
         for dimension in range(self.latent_dim):
             m, logit = self.shift_and_gate(start, from_context)
-            start = ops.where(index == dimension, m + (z - m) / ops.sigmoid(logit), start)
+            found = ops.clip(m + (z - m) / ops.sigmoid(logit), -FAR, FAR)
+            start = ops.where(index == dimension, found, start)
         return start
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _mnist(folder):
     try:
         with np.load(path, allow_pickle=False) as file:
             parts = [(file[f"x_{part}"], file[f"y_{part}"]) for part in FILES]
-    except (OSError, KeyError, ValueError, zlib.error) as error:
+    except (OSError, KeyError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is absent or damaged: put Keras's mnist.npz there.") from error
     return _checked(parts, path)
 
