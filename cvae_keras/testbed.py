@@ -165,7 +165,8 @@ def train(config, beta, callbacks=(), verbose=0):
 
     Over the first `warm_up` of the epochs beta rises from a tenth of its value. A direction of x
     that barely pays for a latent dimension is otherwise found late or never: at the start, where
-    no latent is used, the gradient towards using one is nearly 0.
+    no latent is used, the gradient towards using one is nearly 0. Where known values give others
+    away it does harm: while the rate is cheap, the latent carries what should be read off them.
 
     Args:
         config: from `read_config`; beta: weight of the KL; callbacks: further Keras callbacks;

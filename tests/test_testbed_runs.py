@@ -189,7 +189,7 @@ def test_a_killed_run_continues_and_a_finished_one_is_kept(tmp_path, monkeypatch
 
 
 def test_table_covers_what_was_asked_and_keeps_what_it_has(tmp_path, monkeypatch):
-    assert len(table.jobs_of()) == 34 and len(set(table.jobs_of())) == 34
+    assert len(table.jobs_of()) == 32 and len(set(table.jobs_of())) == 32
     assert sum(job[0] == "independent, 2" for job in table.jobs_of()) == 20
     real = table.experiment_config
 

@@ -31,8 +31,11 @@ EXPERIMENTS = {
     "correlated, 4": ("correlated", {}),
     "projected 2 to 8, rank 2": ("projected", {}),
     "projected 2 to 8, rank 1": ("projected", {"data": {"rank": 1}}),
-    "projected 2 to 8, 20 % missing": ("projected_with_mask", {}),
-    "projected 2 to 8, 50 % missing": ("projected_with_mask", {"mask_percentage": 50}),
+    "projected 2 to 8, 20 % missing": ("projected_with_mask", {"betas": [0.25]}),
+    "projected 2 to 8, 50 % missing": (
+        "projected_with_mask",
+        {"mask_percentage": 50, "betas": [0.25]},
+    ),
 }
 
 
@@ -61,7 +64,7 @@ def jobs_of(quick=False, seed=0):
 
     Example:
         >>> len(jobs_of())
-        34
+        32
     """
     jobs = []
     for name in EXPERIMENTS:
