@@ -43,6 +43,10 @@ class DenseEncoder(keras.layers.Layer):
         super().__init__()
         self.scale = scale
         self.stack = DenseStack(units, **options)
+        self.supports_masking = True  # the mask is an input like x: Keras need not pass it on
+
+    def compute_mask(self, *args, **kwargs):
+        return None
 
     def call(self, x, c=None, mask=None):
         known, m = ops.split(c, 2, axis=-1)
