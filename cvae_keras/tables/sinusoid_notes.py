@@ -14,6 +14,7 @@ exact solution, recall the share of solutions of posterior weight above 0.02 tha
 total_variation the distance between sampled and exact weights of the solutions.
 
 dead_entries: how many of the 100 entries of x_hat the final ReLU holds at 0 for every example.
+seconds: wall time of the training, on a machine that did other work too.
 published_*: figures published with the original project, not measured here.
 epoch_reaching_published_x: the first epoch in which our x_loss is at or below the published one.
 
