@@ -73,9 +73,15 @@ def write_json(path, content):
     """Write `content`, NumPy values too, to `path` in one step: no reader sees half a file."""
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    text = json.dumps(content, indent=1, default=lambda value: np.asarray(value).tolist())
-    partial.write_text(text + "\n")
+    partial.write_text(json.dumps(content, indent=1, default=_plain) + "\n")
     partial.replace(path)
+
+
+def _plain(value):
+    """A NumPy value as `json` can write it."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON: give plain values.")
 
 
 def write_table(frame, path, title, notes):

@@ -154,9 +154,11 @@ def test_table_round_trips(tmp_path):
 def test_json_is_written_in_one_step(tmp_path):
     path = tmp_path / "result.json"
     write_json(path, manifest({"seed": 0}, 1.25))
-    with pytest.raises(TypeError):
-        write_json(path, {"not plain": np.zeros(2)})
+    with pytest.raises(TypeError, match="object cannot be written as JSON"):
+        write_json(path, {"not plain": object()})
     assert json.loads(path.read_text())["config"] == {"seed": 0}
+    write_json(path, {"array": np.eye(2), "number": np.float32(0.5)})
+    assert json.loads(path.read_text()) == {"array": [[1, 0], [0, 1]], "number": 0.5}
     assert [each.name for each in tmp_path.iterdir()] == ["result.json"]
 
 
