@@ -24,9 +24,9 @@ initial weights. Rows 2 and 3 lose the share of their dead entries, which a ReLU
 back; it depends on the initial weights too. The L1 rows pass the published x_loss, with about the
 published y_loss, after the epoch named, and then go on to fall: the published runs look like ours
 with fewer examples. Row 4 trained on the first 20,000 (`train_case` with "examples": 20000 in its
-configuration) ends within 5 % of both published figures; but row 7 so trained ends 15 and 30 % above
-its own, with which it agrees on 100,000, as do the other rows with mean squared error. So fewer
-examples would explain the L1 rows, but not all rows at once.
+configuration) ends within 5 % of both published figures; but row 7 so trained ends 15 and 30 %
+above its own, with which it agrees on 100,000, as do the other rows with mean squared error. So
+fewer examples would explain the L1 rows, but not all rows at once.
 
 In the elbo rows the y term has a gradient, and x_loss (divide by 100 to compare) is higher: the
 decoder meets the curves y with x that are no ramps, which the y term alone does not forbid. A
