@@ -22,7 +22,7 @@ from cvae_keras.priors import StandardNormal
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class DenseEncoder(keras.layers.Layer):
+class SubsetEncoder(keras.layers.Layer):
     """Dense layers over [x, c], and over the mask if there is one.
 
     Args:
@@ -36,7 +36,7 @@ class DenseEncoder(keras.layers.Layer):
         `(batch, units[-1])`.
 
     Example:
-        >>> DenseEncoder([64], np.ones(2))(np.zeros((5, 2)), np.zeros((5, 4))).shape   # (5, 64)
+        >>> SubsetEncoder([64], np.ones(2))(np.zeros((5, 2)), np.zeros((5, 4))).shape   # (5, 64)
     """
 
     def __init__(self, units, scale, **options):
@@ -56,7 +56,7 @@ class DenseEncoder(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class DenseDecoder(keras.layers.Layer):
+class SubsetDecoder(keras.layers.Layer):
     """Dense layers over [z, c] for what is unknown; what is known is handed through.
 
     `x_hat = x * m + (1 - m) * scale * network(z, c)`
@@ -72,7 +72,7 @@ class DenseDecoder(keras.layers.Layer):
         `(samples, batch, x_dim)`.
 
     Example:
-        >>> DenseDecoder([64], np.ones(2))(np.zeros((1, 5, 3)), np.zeros((5, 4))).shape  # (1, 5, 2)
+        >>> SubsetDecoder([64], np.ones(2))(np.zeros((1, 5, 3)), np.zeros((5, 4))).shape # (1, 5, 2)
     """
 
     def __init__(self, units, scale, **options):
@@ -151,9 +151,9 @@ class DenseCVAE(ELBOModel):
             )
         options = {"activation": activation, "batch_norm": batch_norm, "gated": gated}
         super().__init__(
-            posterior=GaussianPosterior(DenseEncoder(enc_layers, scale, **options), latent_dim),
+            posterior=GaussianPosterior(SubsetEncoder(enc_layers, scale, **options), latent_dim),
             prior=StandardNormal(latent_dim),
-            decoder=DenseDecoder(dec_layers, scale, **options),
+            decoder=SubsetDecoder(dec_layers, scale, **options),
             likelihood=SquaredError(),
             beta=beta,
             seed=seed,
