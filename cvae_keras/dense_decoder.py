@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count
+from cvae_keras.random_state import SavesRandomState
 
 #: name -> (function of h, its derivative from h and the function's value)
 ACTIVATIONS = {
@@ -15,7 +16,7 @@ ACTIVATIONS = {
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class DenseDecoder(keras.layers.Layer):
+class DenseDecoder(SavesRandomState, keras.layers.Layer):
     """Dense layers from z to x, each `activation(dropout(W norm(h) + b))`; the last is linear.
 
     Args:
@@ -141,15 +142,6 @@ class DenseDecoder(keras.layers.Layer):
 
     def _skip_kernel(self):
         return ops.stop_gradient(self.skip.kernel)
-
-    # -- saving ---------------------------------------------------------------------------------
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        store["seed_state"] = self.seed_generator.state
-
-    def load_own_variables(self, store):
-        super().load_own_variables({k: store[k] for k in store.keys() if k != "seed_state"})
-        self.seed_generator.state.assign(store["seed_state"])
 
 
 def _through_norm(t, n, scale):

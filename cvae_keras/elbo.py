@@ -13,6 +13,7 @@ from keras import ops
 from cvae_keras.checks import check_arrays, check_count
 from cvae_keras.data.batches import Batches
 from cvae_keras.metrics.rate import Rate
+from cvae_keras.random_state import SavesRandomState
 
 
 def elbo(log_likelihood, kl, beta=1.0):
@@ -37,7 +38,7 @@ def elbo(log_likelihood, kl, beta=1.0):
     return log_likelihood - beta * ops.sum(kl, axis=-1)
 
 
-class ELBOModel(keras.Model):
+class ELBOModel(SavesRandomState, keras.Model):
     """A conditional VAE made of four parts and trained on `elbo`.
 
     Args:
@@ -206,15 +207,6 @@ class ELBOModel(keras.Model):
         if isinstance(x, dict):
             x = self.check_inputs(x)
         return super().evaluate(x, *args, **kwargs)
-
-    # -- saving ---------------------------------------------------------------------------------
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        store["seed_state"] = self.seed_generator.state
-
-    def load_own_variables(self, store):
-        super().load_own_variables({k: store[k] for k in store.keys() if k != "seed_state"})
-        self.seed_generator.state.assign(store["seed_state"])
 
 
 def _replicas():

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from cvae_keras.checks import check_count
+from cvae_keras.random_state import SavesRandomState
 
 
 def tile(c, samples):
@@ -186,7 +187,7 @@ class ResidualMLP(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class Dropout(keras.layers.Layer):
+class Dropout(SavesRandomState, keras.layers.Layer):
     """Dropout whose rate is a variable and whose random state is saved, unlike that of Keras.
 
     In training each entry is kept with probability `keep` and then divided by it.
@@ -208,14 +209,6 @@ class Dropout(keras.layers.Layer):
             return h
         draw = keras.random.uniform(ops.shape(h), seed=self.seed_generator, dtype="float32")
         return ops.where(draw < self.keep, h / ops.cast(self.keep, h.dtype), 0.0)
-
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        store["seed_state"] = self.seed_generator.state
-
-    def load_own_variables(self, store):
-        super().load_own_variables({k: store[k] for k in store.keys() if k != "seed_state"})
-        self.seed_generator.state.assign(store["seed_state"])
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
