@@ -75,6 +75,24 @@ def check_count(name, value):
     return int(value)
 
 
+def check_part(part):
+    """Return `part` if it is (i, n) with 1 <= i <= n: the i-th of n shares of some work.
+
+    Raises:
+        ValueError: it is not.
+
+    Example:
+        >>> check_part((1, 2))
+        (1, 2)
+    """
+    index, parts = part
+    if not 1 <= index <= parts:
+        raise ValueError(
+            f"part must be i/n with 1 <= i <= n, got {index}/{parts}: for instance 1/2."
+        )
+    return index, parts
+
+
 def check_share(name, value):
     """Return `value` as a float if it is a number in (0, 1].
 

@@ -77,6 +77,23 @@ def write_json(path, content):
     partial.replace(path)
 
 
+def saved_result(path, config):
+    """What `write_json` wrote of this configuration, so that it need not be run again.
+
+    Args:
+        path: of the file; config: what its manifest must say.
+
+    Returns:
+        The dictionary, or None where there is no file or it is of another configuration.
+
+    Example:
+        >>> saved_result("runs/row.json", {"seed": 0})
+    """
+    path = Path(path)
+    saved = json.loads(path.read_text()) if path.exists() else None
+    return saved if saved and saved["manifest"]["config"] == config else None
+
+
 def _plain(value):
     """A NumPy value as `json` can write it."""
     if isinstance(value, (np.ndarray, np.generic)):

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
 from cvae_keras.data.incomplete import NAMES, draw_mask, load_rows
 from cvae_keras.plots_missing import plot_curves, plot_panel
-from cvae_keras.results import manifest, open_folder, write_json, write_table
+from cvae_keras.results import manifest, open_folder, saved_result, write_json, write_table
 from cvae_keras.systems.masked_vae import MaskedVAE
 from cvae_keras.tables.auto_decoder_notes import NOTES, PUBLISHED
 from cvae_keras.vad_runs import RATIOS, complete, score_missing, train
@@ -55,8 +55,8 @@ def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
     arrays, rows = {}, []
     for job in tqdm(jobs, desc="trainings", unit="row"):
         path = rows_folder / f"{job['stem']}.json"
-        saved = json.loads(path.read_text()) if path.exists() else None
-        if not saved or saved["manifest"]["config"] != job:
+        saved = saved_result(path, job)
+        if saved is None:
             if job["data"] not in arrays:
                 size = job["options"]["train_rows"], job["options"]["test_rows"]
                 arrays[job["data"]] = load_rows(job["data"], None, data_dir, *size)

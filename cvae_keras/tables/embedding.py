@@ -1,6 +1,5 @@
 """`cvae-keras table embedding`: CompressionVAE beside PCA, t-SNE and UMAP, run in one table."""
 
-import json
 import time
 from dataclasses import asdict, dataclass
 
@@ -12,7 +11,7 @@ from cvae_keras.data.images import load_images
 from cvae_keras.estimators import CompressionVAE
 from cvae_keras.metrics.embedding import embedding_scores
 from cvae_keras.plots import plot_embedding
-from cvae_keras.results import manifest, open_folder, write_json, write_table
+from cvae_keras.results import manifest, open_folder, saved_result, write_json, write_table
 from cvae_keras.tables.embedding_notes import NOTES, PUBLISHED
 
 NAME = "embedding"
@@ -83,9 +82,8 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
 
 def saved_row(job, folder, seed):
     """The row that `run_row` kept for this job and seed, or None."""
-    path = job.path(folder)
-    saved = json.loads(path.read_text()) if path.exists() else None
-    return saved["row"] if saved and saved["manifest"]["config"] == _config(job, seed) else None
+    saved = saved_result(job.path(folder), _config(job, seed))
+    return saved["row"] if saved else None
 
 
 def run_row(job, images, folder, seed):

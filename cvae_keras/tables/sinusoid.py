@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from cvae_keras.checks import check_part
 from cvae_keras.data.sinusoid_files import load
 from cvae_keras.results import open_folder, write_table
 from cvae_keras.systems.sinusoid import REDUCTIONS
@@ -43,11 +44,7 @@ def run_table(
     Example:
         >>> texts = run_table("runs/quick", quick=True, data=["data_1"])
     """
-    index, parts = part
-    if not 1 <= index <= parts:
-        raise ValueError(
-            f"part must be i/n with 1 <= i <= n, got {index}/{parts}: for instance 1/2."
-        )
+    index, parts = check_part(part)
     folder = open_folder(folder)
     rows_folder = open_folder(folder / "sinusoid_rows")
     jobs = [

@@ -1,6 +1,5 @@
 """The rows of the sinusoid test-case tables: what was published, and how a row is run again."""
 
-import json
 import time
 from dataclasses import asdict, dataclass
 
@@ -11,7 +10,7 @@ from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
 from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.metrics.modes import score_samples
 from cvae_keras.plots import plot_samples
-from cvae_keras.results import manifest, write_json
+from cvae_keras.results import manifest, saved_result, write_json
 from cvae_keras.systems.sinusoid import REDUCTIONS, SinusoidCVAE
 
 
@@ -160,9 +159,7 @@ def case_path(config, folder):
 
 def saved_case(config, folder):
     """What `run_case` saved for this configuration: "row", "history", "manifest"; else None."""
-    path = case_path(config, folder)
-    saved = json.loads(path.read_text()) if path.exists() else None
-    return saved if saved and saved["manifest"]["config"] == config else None
+    return saved_result(case_path(config, folder), config)
 
 
 def run_case(config, data, folder, callbacks=()):

@@ -1,6 +1,5 @@
 """`cvae-keras table testbed`: rate and distortion against the optimum, for every condition."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,10 +11,10 @@ from tempfile import TemporaryFile
 import pandas as pd
 from tqdm.auto import tqdm
 
-from cvae_keras.checks import check_count
+from cvae_keras.checks import check_count, check_part
 from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO
 from cvae_keras.plots_testbed import plot_rate_distortion
-from cvae_keras.results import manifest, open_folder, write_json, write_table
+from cvae_keras.results import manifest, open_folder, saved_result, write_json, write_table
 from cvae_keras.tables.testbed_notes import NOTES, ZERO, verdict
 from cvae_keras.testbed import measure_by_count, read_config, train
 
@@ -101,8 +100,7 @@ def run_job(job, folder, quick=False):
         >>> result = run_job(("independent, 2", 0.25, 0), Path("runs"), quick=True)
     """
     settings, path = job_settings(job, quick), job_path(job, folder)
-    saved = json.loads(path.read_text()) if path.exists() else None
-    if saved and saved["manifest"]["config"] == settings:
+    if saved := saved_result(path, settings):
         return saved
     start = time.perf_counter()
     model, source, history = train(settings, beta=job[1])
@@ -110,7 +108,7 @@ def run_job(job, folder, quick=False):
     counts, patterns = measure_by_count(model, source, settings["examples"])
     result = {"rows": table_rows(job, counts, patterns), "loss": history["loss"]}
     write_json(path, result | {"manifest": manifest(settings, seconds)})
-    return json.loads(path.read_text())
+    return saved_result(path, settings)
 
 
 def table_rows(job, counts, patterns):
@@ -163,11 +161,7 @@ def run_table(folder, quick=False, seed=0, part=(1, 1), processes=1):
     Example:
         >>> text = run_table("runs/quick", quick=True)
     """
-    (index, parts), processes = part, check_count("processes", processes)
-    if not 1 <= index <= parts:
-        raise ValueError(
-            f"part must be i/n with 1 <= i <= n, got {index}/{parts}: for instance 1/2."
-        )
+    (index, parts), processes = check_part(part), check_count("processes", processes)
     start, runs = time.perf_counter(), open_folder(open_folder(folder) / "testbed_runs")
     jobs = jobs_of(quick, seed)
     if processes > 1:
