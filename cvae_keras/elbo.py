@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_arrays, check_count
-from cvae_keras.data.batches import Batches
+from cvae_keras.data.batches import Batches, FollowEpoch
 from cvae_keras.metrics.rate import Rate
 from cvae_keras.random_state import SavesRandomState
 
@@ -200,6 +200,10 @@ class ELBOModel(SavesRandomState, keras.Model):
             x = self.check_inputs(x)
         if isinstance(x, Batches):
             kwargs["shuffle"] = False  # theirs is the order, or a resumed training sees another one
+            kwargs["callbacks"] = [
+                FollowEpoch(x),
+                *keras.tree.flatten(kwargs.get("callbacks") or []),
+            ]
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):

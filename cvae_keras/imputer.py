@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.keras import TqdmCallback
 
 from cvae_keras.checks import check_count
-from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
+from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.factor_analysis import factor_analysis
 from cvae_keras.held_out import HeldOutCells
 from cvae_keras.lazy_adam import two_rates
@@ -145,7 +145,6 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             min(batch_size, rows),
             seed,
         )
-        callbacks.append(FollowEpoch(batches))
         self.model_.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
         return self
 

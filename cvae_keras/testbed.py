@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from cvae_keras.checks import check_choice, check_count
-from cvae_keras.data.batches import FollowEpoch, FreshBatches
+from cvae_keras.data.batches import FreshBatches
 from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO, Conditioned, known_patterns
 from cvae_keras.data.gaussian import CorrelatedGaussian, IndependentGaussian, ProjectedGaussian
 from cvae_keras.data.manifolds import MAKERS, Manifold, SideBySide
@@ -18,7 +18,8 @@ from cvae_keras.systems.testbed import DenseCVAE
 
 SHIPPED = files("cvae_keras") / "configs"
 NETWORK = ("latent_dim", "enc_layers", "dec_layers", "activation", "batch_norm", "gated")
-TRAINING = ("betas", "warm_up", "epochs", "steps", "batch_size", "learning_rate", "seed")
+SCHEDULE = ("betas", "beta_start", "warm_up", "epochs", "steps")
+TRAINING = (*SCHEDULE, "batch_size", "learning_rate", "seed")
 KINDS = {
     "independent": IndependentGaussian,
     "correlated": CorrelatedGaussian,
@@ -44,8 +45,8 @@ def read_config(name):
 
     Returns:
         Dictionary: `data` (see `make_data`), `mask_percentage`, the layers and `latent_dim` of
-        `DenseCVAE`, `betas`, `warm_up` (see `train`), `epochs`, `steps` (an epoch), `batch_size`,
-        `learning_rate`, `seed`.
+        `DenseCVAE`, `betas`, `beta_start` and `warm_up` (see `train`), `epochs`, `steps` (an
+        epoch), `batch_size`, `learning_rate`, `seed`.
 
     Raises:
         ValueError: no such file, not JSON, or an entry is missing, unknown or of a wrong kind.
@@ -87,7 +88,8 @@ def check_config(config, name="config"):
         )
     for entry in ("epochs", "steps", "batch_size"):
         check_count(f"{entry} of {name}", config[entry])
-    numbers = {"learning_rate": [config["learning_rate"]], "betas": config["betas"]}
+    numbers = {name: [config[name]] for name in ("learning_rate", "beta_start")}
+    numbers["betas"] = config["betas"]
     for entry, values in numbers.items():
         plain = isinstance(values, list) and all(type(v) in (int, float) for v in values)
         if not plain or not values or not all(0 < v < float("inf") for v in values):
@@ -163,10 +165,10 @@ def make_model(config, data, beta):
 def train(config, beta, callbacks=(), verbose=0):
     """Train the model of a configuration at one beta, on fresh examples in every batch.
 
-    Over the first `warm_up` of the epochs beta rises from a tenth of its value. A direction of x
-    that barely pays for a latent dimension is otherwise found late or never: at the start, where
-    no latent is used, the gradient towards using one is nearly 0. Where known values give others
-    away it does harm: while the rate is cheap, the latent carries what should be read off them.
+    Over the first `warm_up` of the epochs a beta above `beta_start` rises from there. A direction
+    of x that barely pays for a latent dimension is otherwise found late or never: at the start,
+    where no latent is used, the gradient towards using one is nearly 0. A start much below does
+    harm: while the rate is cheap, the latent carries what should be read off the known values.
 
     Args:
         config: from `read_config`; beta: weight of the KL; callbacks: further Keras callbacks;
@@ -182,8 +184,9 @@ def train(config, beta, callbacks=(), verbose=0):
     model = make_model(config, source.data, beta)
     batches = FreshBatches(source, config["batch_size"], config["steps"], config["seed"])
     rising = max(1, round(config["warm_up"] * (config["epochs"] - 1)))
-    warm_up = WeightSchedule(beta=linear(0.1 * beta if config["warm_up"] else beta, beta, rising))
-    callbacks = [FollowEpoch(batches), warm_up, keras.callbacks.TerminateOnNaN(), *callbacks]
+    start = min(beta, config["beta_start"]) if config["warm_up"] else beta
+    warm_up = WeightSchedule(beta=linear(start, beta, rising))
+    callbacks = [warm_up, keras.callbacks.TerminateOnNaN(), *callbacks]
     history = model.fit(batches, epochs=config["epochs"], callbacks=callbacks, verbose=verbose)
     model.set_term_weight("beta", beta)
     return model, source, history.history

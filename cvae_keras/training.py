@@ -6,8 +6,6 @@ import keras
 import numpy as np
 from tqdm.auto import tqdm
 
-from cvae_keras.data.batches import FollowEpoch
-
 
 class LearningRate(keras.callbacks.Callback):
     """Half a cosine over the planned rounds, cut whenever the validation loss stops falling.
@@ -173,7 +171,7 @@ def train_rounds(
     rate = LearningRate(rounds=rounds, **schedule)
     progress = Progress(rounds * train.steps, train.steps)
     first = len(history)  # it sets the order of the data
-    callbacks = [FollowEpoch(train), rate, keras.callbacks.TerminateOnNaN(), Losses(history)]
+    callbacks = [rate, keras.callbacks.TerminateOnNaN(), Losses(history)]
     callbacks += [progress] if verbose else []
     if save is not None:
         callbacks.append(Checkpoint(save, checkpoint_every, train.steps))

@@ -7,7 +7,7 @@ from itertools import product
 import keras
 import numpy as np
 
-from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
+from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.data.incomplete import draw_mask
 from cvae_keras.lazy_adam import two_rates
 from cvae_keras.results import manifest, open_folder, write_json
@@ -128,7 +128,7 @@ def train(config, x, callbacks=(), verbose=0):
         arrays["mask"] = draw_mask(x.shape, config["missing"], [config["seed"], 1])
         arrays["x"] = x * arrays["mask"]
     batches = ShuffledBatches(arrays, batch, config["seed"])
-    callbacks = [FollowEpoch(batches), keras.callbacks.TerminateOnNaN(), *callbacks]
+    callbacks = [keras.callbacks.TerminateOnNaN(), *callbacks]
     if config["schedule"] == "plateau":
         plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.5, 10, mode="min", min_delta=0.0)
         callbacks.insert(0, plateau)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cvae_keras.data.batches import FollowEpoch, FreshBatches, ShuffledBatches
+from cvae_keras.data.batches import FreshBatches, ShuffledBatches
 from cvae_keras.pretrained import load_model
 
 
@@ -54,7 +54,6 @@ def with_value(array, value):
 
 
 def train(model, batches, epochs, initial_epoch=0, callbacks=()):
-    callbacks = [FollowEpoch(batches), *callbacks]
     fit = {"epochs": epochs, "initial_epoch": initial_epoch, "verbose": 0, "callbacks": callbacks}
     return model.fit(batches, **fit).history
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
+from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.dense_decoder import ACTIVATIONS, DenseDecoder
 from cvae_keras.free_table import VARIANTS, FreeTablePosterior
 from cvae_keras.lazy_adam import LazyAdam, two_rates
@@ -36,7 +36,6 @@ def batches(rows=48):
 
 def train(model, epochs, initial_epoch=0, callbacks=()):
     source = batches()
-    callbacks = [FollowEpoch(source), *callbacks]
     fit = {"epochs": epochs, "initial_epoch": initial_epoch, "verbose": 0, "callbacks": callbacks}
     return model.fit(source, **fit).history
 

@@ -14,7 +14,7 @@ class Batches(keras.utils.PyDataset):
         `batches[i]` is a tuple with one dictionary of arrays, as `ELBOModel` reads them.
 
     Example:
-        >>> model.fit(batches, epochs=5, callbacks=[FollowEpoch(batches)])
+        >>> model.fit(batches, epochs=5)
     """
 
     def __init__(self, steps, batch_size, seed):
@@ -29,6 +29,8 @@ class Batches(keras.utils.PyDataset):
 
 class FollowEpoch(keras.callbacks.Callback):
     """Tells batches which epoch it is, also when a training resumes in the middle.
+
+    `ELBOModel.fit` adds it by itself; another Keras model must be given it.
 
     Args:
         batches: a `Batches`.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
+from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.data.incomplete import NAMES, draw_mask, load_rows
 from cvae_keras.plots_missing import plot_curves, plot_panel
 from cvae_keras.results import manifest, open_folder, saved_result, write_json, write_table
@@ -131,8 +131,7 @@ def train_vae(job, x):
     model.compile(keras.optimizers.Adam(rate), steps_per_execution=10)
     mask = draw_mask(x.shape, config["missing"], [config["seed"], 1])
     batches = ShuffledBatches({"x": x * mask, "mask": mask}, batch, config["seed"])
-    follow = FollowEpoch(batches)
-    model.fit(batches, epochs=config["epochs"], verbose=0, callbacks=[follow])
+    model.fit(batches, epochs=config["epochs"], verbose=0)
     return model
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import keras
 import numpy as np
 
-from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
+from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.metrics.modes import score_samples
 from cvae_keras.plots import plot_samples
@@ -108,7 +108,7 @@ def train_case(config, train, callbacks=()):
     model.compile(keras.optimizers.Adam(config["lr"]), steps_per_execution=10)
     x, y = (array[: config["examples"]] for array in train)
     batches = ShuffledBatches({"x": x, "c": y}, config["batch"], config["seed"])
-    callbacks = [FollowEpoch(batches), keras.callbacks.TerminateOnNaN(), *callbacks]
+    callbacks = [keras.callbacks.TerminateOnNaN(), *callbacks]
     history = model.fit(batches, epochs=config["epochs"], verbose=0, callbacks=callbacks)
     return model, history
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
-from cvae_keras.data.batches import FollowEpoch, FreshBatches
+from cvae_keras.data.batches import FreshBatches
 from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.metrics.modes import exact_sampling_floor, mode_weights, score_samples
 from cvae_keras.plots import plot_solved
@@ -81,7 +81,6 @@ def train(task_number, folder, seed=0, epochs=None):
     log = folder / f"{name}_training.csv"
     backup = folder / f".{name}_backup_{epochs}_{seed}"
     callbacks = [
-        FollowEpoch(batches),
         keras.callbacks.TerminateOnNaN(),
         _Seconds(),
         keras.callbacks.CSVLogger(log, append=backup.exists()),
