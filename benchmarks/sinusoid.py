@@ -20,17 +20,13 @@ Writes `sinusoid.md` and `sinusoid.json` beside this file.
 """
 
 import json
-import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import numpy as np
+import runs as bench
 
 FLOP_PER_EXAMPLE = 10.2e6
 KINDS = {
@@ -57,11 +53,6 @@ The share is of a float32 matmul's speed in the same framework, both by processo
 |---|---|---|---|---|"""
 
 
-def clocks():
-    """Wall seconds and processor seconds."""
-    return time.perf_counter(), time.process_time()
-
-
 def peak(matmul, repeats=6):
     """FLOP a processor second of the best of some 2048 x 2048 products."""
     seconds = []
@@ -82,7 +73,9 @@ def run_keras(config, train):
     a = tf.random.normal((2048, 2048))
     flops = peak(lambda: tf.matmul(a, a).numpy())
     marks = []
-    mark = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.append(clocks()))
+    mark = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: marks.append(bench.clocks())
+    )
     _, history = train_case(config, train, [mark])
     return marks, history.history["loss"], flops
 
@@ -149,7 +142,7 @@ def run_torch(config, train):
             adam.step()
             total += loss.detach()
         losses.append(float(total) / len(batches))
-        marks.append(clocks())
+        marks.append(bench.clocks())
     return marks, losses, flops
 
 
@@ -157,8 +150,7 @@ def work(config):
     """One run, in this process: its speed after the first epoch, its last loss, its peak."""
     from cvae_keras.data.sinusoid import TASKS
 
-    if hasattr(os, "sched_setaffinity"):  # as many cores as threads, for the threads to come too
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: config["threads"]])
+    bench.keep_cores(config["threads"])
     train = TASKS[config["data"]].sample(config["examples"], seed=0)
     run = run_keras if config["kind"].startswith("keras") else run_torch
     marks, losses, flops = run(config, train)
@@ -175,18 +167,6 @@ def work(config):
     }
 
 
-def start(config):
-    """Run `work` in a fresh process with `config["threads"]` threads."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-    env = os.environ | dict.fromkeys(names, str(config["threads"]))
-    env |= {"TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, __file__, "--work", json.dumps(config)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    if done.returncode:
-        raise click.ClickException(f"{config['kind']} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def processor():
     """Whether the processor computes in bfloat16, where the system says so."""
     try:
@@ -197,29 +177,15 @@ def processor():
     return ", ".join(names) or "neither amx_bf16 nor avx512_bf16"
 
 
-def spread(values, form):
-    """Median, least and greatest, as text."""
-    return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
-
-
-def report(runs, about):
+def table(by_kind, about):
     """The Markdown of all runs."""
-    by_kind = {kind: [run for run in runs if run["kind"] == kind] for kind in KINDS}
     lines = [HEAD.format(about=about)]
     for kind, rows in by_kind.items():
-        wall, cpu, share, loss = (
-            [row[name] for row in rows] for name in ("wall", "processor", "share", "loss")
-        )
-        lines += [
-            f"| {kind} | {spread(wall, ',.0f')} | {spread(cpu, ',.0f')} | {spread(share, '.0%')} | "
-            f"{np.mean(loss):.3f} +- {np.std(loss, ddof=1):.3f} |"
-        ]
-    lines += ["", "| ratio | wall | processor time |", "|---|---|---|"]
-    for top, bottom in RATIOS:
-        pairs = list(zip(by_kind[top], by_kind[bottom], strict=True))
-        wall, cpu = ([a[clock] / b[clock] for a, b in pairs] for clock in ("wall", "processor"))
-        lines += [f"| {top} / {bottom} | {spread(wall, '.2f')} | {spread(cpu, '.2f')} |"]
-    return "\n".join(lines) + "\n"
+        wall, cpu, share = ([row[name] for row in rows] for name in ("wall", "processor", "share"))
+        speeds = f"{bench.spread(wall, ',.0f')} | {bench.spread(cpu, ',.0f')}"
+        share, loss = bench.spread(share, ".0%"), bench.final_loss(rows, ".3f")
+        lines.append(f"| {kind} | {speeds} | {share} | {loss} |")
+    return "\n".join([*lines, *bench.ratio_rows(by_kind, RATIOS)]) + "\n"
 
 
 @click.command(help=__doc__.split("\n")[0])
@@ -233,38 +199,35 @@ def report(runs, about):
 def main(repeats, threads, examples, epochs, loss, out, job):
     if job:
         return print(json.dumps(work(json.loads(job))))
-    if find_spec("torch") is None:
-        raise click.ClickException("torch is missing: pip install -e .[benchmark]")
-    from cvae_keras.results import manifest, write_json
+    bench.need("torch")
     from cvae_keras.tables.sinusoid_cases import CASES, case_config
 
     began, runs = time.perf_counter(), []
     case = replace(CASES["data_1"][3], loss=loss)
     examples -= examples % case.batch  # full batches only, on both sides
-    for seed in range(repeats):
-        for kind in list(KINDS)[:: 1 if seed % 2 == 0 else -1]:
-            config = case_config("data_1", case, "elbo", True, KINDS[kind], seed)
-            config |= {"kind": kind, "examples": examples, "epochs": epochs, "threads": threads}
-            runs.append(start(config))
-            print(
-                "{kind:14} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} a processor "
-                "second, {share:.0%} of {gflops:.0f} GFLOP/s, loss {loss:.3f}".format(**runs[-1]),
-                flush=True,
-            )
+    for seed, kind in bench.alternate(list(KINDS), repeats):
+        config = case_config("data_1", case, "elbo", True, KINDS[kind], seed)
+        config |= {"kind": kind, "examples": examples, "epochs": epochs, "threads": threads}
+        runs.append(bench.start(__file__, config, threads))
+        print(
+            "{kind:14} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} a processor "
+            "second, {share:.0%} of {gflops:.0f} GFLOP/s, loss {loss:.3f}".format(**runs[-1]),
+            flush=True,
+        )
     settings = {"repeats": repeats, "threads": threads, "examples": examples, "epochs": epochs}
-    about = manifest({**settings, "loss": loss, "batch": case.batch}, time.perf_counter() - began)
-    about["versions"]["torch"] = version("torch")
-    about["machine"] |= {"bfloat16": processor()}
-    numbers = ", ".join(f"{name} {value}" for name, value in about["versions"].items())
-    text = report(
-        runs,
+    about = (
         f"{repeats} repeats of {epochs} epochs (the first not counted) of {examples:,} examples, "
         f"{loss}, batch {case.batch}, {threads} thread{'s' * (threads > 1)}. bfloat16 in the "
-        f"processor: {about['machine']['bfloat16']}. {numbers}.",
+        f"processor: {processor()}. {{}}."
     )
-    out.with_suffix(".md").write_text(text)
-    write_json(out.with_suffix(".json"), {"runs": runs, "manifest": about})
-    print("\n" + text)
+    bench.write(
+        out,
+        sorted(runs, key=lambda run: list(KINDS).index(run["kind"])),
+        {**settings, "loss": loss, "batch": case.batch},
+        began,
+        lambda by_kind, versions: table(by_kind, about.format(versions)),
+        machine={"bfloat16": processor()},
+    )
 
 
 if __name__ == "__main__":

@@ -2,27 +2,24 @@
 
 Both sides train the original's recipe (2 independent dimensions, three hidden layers of 64 with
 batch normalisation and ReLU in encoder and decoder, 8 latent dimensions, Adam 1e-3, batch 64) on
-the same examples. Keras runs through `fit`, its metrics and `steps_per_execution`; PyTorch is a
-plain eager loop over slices. Fresh processes, one thread, alternating; the first epoch is a warm-up
-and is not counted. At this size it is overhead that is measured, not arithmetic.
+the same examples. Keras runs through `fit`, its metrics and `steps_per_execution`, on TensorFlow
+and on JAX; PyTorch is a plain eager loop over slices, with its Adam as it comes and with
+`fused=True`. Fresh processes, one thread, alternating; the first epoch is a warm-up and is not
+counted. At this size it is overhead that is measured, not arithmetic.
 
-    pip install -e .[benchmark]                    # adds torch; its CPU build is enough
+    pip install -e .[benchmark]                    # adds torch and jax; CPU builds are enough
     python benchmarks/testbed.py --repeats 5
 
 Writes `testbed.md` and `testbed.json` beside this file.
 """
 
 import json
-import os
-import subprocess
-import sys
 import time
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import numpy as np
+import runs as bench
 
 DIM, LATENT, LAYERS, BATCH, BETA = 2, 8, [64, 64, 64], 64, 0.25
 HEAD = """# Training the original's testbed network: Keras against plain PyTorch
@@ -35,9 +32,8 @@ Median (least to greatest) over the repeats; loss of the last epoch: mean +- sta
 |---|---|---|---|"""
 
 
-def clocks():
-    """Wall seconds and processor seconds."""
-    return time.perf_counter(), time.process_time()
+KINDS = ("keras tensorflow", "keras jax", "torch", "torch fused")
+RATIOS = [(ours, theirs) for ours in KINDS[:2] for theirs in KINDS[2:]]
 
 
 def run_keras(arrays, epochs, seed):
@@ -51,13 +47,13 @@ def run_keras(arrays, epochs, seed):
     model = DenseCVAE(DIM, LATENT, LAYERS, LAYERS, **options)
     model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=50)
     marks = []
-    mark = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.append(clocks()))
+    mark = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: marks.append(bench.clocks()))
     fit = {"batch_size": BATCH, "epochs": epochs, "callbacks": [mark], "verbose": 0}
     history = model.fit(arrays, **fit)
     return marks, history.history["loss"]
 
 
-def run_torch(arrays, epochs, seed):
+def run_torch(arrays, epochs, seed, fused):
     """The same recipe in PyTorch; returns what `run_keras` does."""
     import torch
     from torch import nn
@@ -80,7 +76,7 @@ def run_torch(arrays, epochs, seed):
             nn.init.xavier_uniform_(weight)
         elif name.endswith("bias"):
             nn.init.zeros_(weight)
-    adam = torch.optim.Adam(parts.parameters(), 1e-3, eps=1e-7, fused=True)
+    adam = torch.optim.Adam(parts.parameters(), 1e-3, eps=1e-7, fused=fused)
     x_all, c_all = (torch.from_numpy(arrays[name]) for name in ("x", "c"))
     marks, losses, rng = [], [], np.random.default_rng(seed)
     for _ in range(epochs):
@@ -99,7 +95,7 @@ def run_torch(arrays, epochs, seed):
             adam.step()
             total += loss.detach()
         losses.append(float(total) / len(batches))
-        marks.append(clocks())
+        marks.append(bench.clocks())
     return marks, losses
 
 
@@ -108,45 +104,27 @@ def work(job):
     from cvae_keras.data.conditions import Conditioned
     from cvae_keras.data.gaussian import IndependentGaussian
 
-    if hasattr(os, "sched_setaffinity"):  # one core, for the threads to come too
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    bench.keep_cores(1)
     arrays = Conditioned(IndependentGaussian(DIM)).examples(job["steps"] * BATCH, seed=0)
-    run = {"keras": run_keras, "torch": run_torch}[job["kind"]]
-    marks, losses = run(arrays, job["epochs"], job["seed"])
+    options = {"epochs": job["epochs"], "seed": job["seed"]}
+    if job["kind"].startswith("torch"):
+        marks, losses = run_torch(arrays, fused=job["kind"] == "torch fused", **options)
+    else:
+        marks, losses = run_keras(arrays, **options)
     wall, processor = np.subtract(marks[-1], marks[0])
     steps = job["steps"] * (job["epochs"] - 1)
     speed = {"wall": steps / wall, "processor": steps / processor}
     return {**job, **speed, "loss": losses[-1]}
 
 
-def start(job):
-    """Run `work` in a fresh process with one thread."""
-    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    env = os.environ | dict.fromkeys(names, "1") | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, __file__, "--work", json.dumps(job)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    if done.returncode:
-        raise click.ClickException(f"{job['kind']} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def spread(values, form):
-    """Median, least and greatest, as text."""
-    return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
-
-
-def report(runs, about):
+def table(by_kind, about):
     """The Markdown of all runs."""
-    sides = {kind: [run for run in runs if run["kind"] == kind] for kind in ("keras", "torch")}
     lines = [HEAD.format(about=about)]
-    for kind, rows in sides.items():
-        wall, cpu, loss = ([row[name] for row in rows] for name in ("wall", "processor", "loss"))
-        loss = f"{np.mean(loss):.4f} +- {np.std(loss, ddof=1):.4f}"
-        lines.append(f"| {kind} | {spread(wall, ',.0f')} | {spread(cpu, ',.0f')} | {loss} |")
-    pairs = list(zip(sides["keras"], sides["torch"], strict=True))
-    wall, cpu = ([a[clock] / b[clock] for a, b in pairs] for clock in ("wall", "processor"))
-    lines.append(f"| keras / torch | {spread(wall, '.2f')} | {spread(cpu, '.2f')} | |")
-    return "\n".join(lines) + "\n"
+    for kind, rows in by_kind.items():
+        wall, cpu = ([row[name] for row in rows] for name in ("wall", "processor"))
+        speeds = f"{bench.spread(wall, ',.0f')} | {bench.spread(cpu, ',.0f')}"
+        lines.append(f"| {kind} | {speeds} | {bench.final_loss(rows, '.4f')} |")
+    return "\n".join([*lines, *bench.ratio_rows(by_kind, RATIOS)]) + "\n"
 
 
 @click.command(help=__doc__.split("\n")[0])
@@ -158,31 +136,29 @@ def report(runs, about):
 def main(repeats, steps, epochs, out, job):
     if job:
         return print(json.dumps(work(json.loads(job))))
-    if find_spec("torch") is None:
-        raise click.ClickException("torch is missing: pip install -e .[benchmark]")
-    from cvae_keras.results import manifest, write_json
-
+    bench.need("torch", "jax")
     began, runs = time.perf_counter(), []
-    for seed in range(repeats):
-        for kind in ("keras", "torch")[:: 1 if seed % 2 == 0 else -1]:
-            runs.append(start({"kind": kind, "seed": seed, "steps": steps, "epochs": epochs}))
-            print(
-                "{kind:6} seed {seed}: {wall:6,.0f} steps/s, {processor:6,.0f} a processor second, "
-                "loss {loss:.4f}".format(**runs[-1]),
-                flush=True,
-            )
-    settings = {"repeats": repeats, "steps": steps, "epochs": epochs, "batch": BATCH}
-    about = manifest(settings, time.perf_counter() - began)
-    about["versions"]["torch"] = version("torch")
-    numbers = ", ".join(f"{name} {value}" for name, value in about["versions"].items())
-    text = report(
-        runs,
+    for seed, kind in bench.alternate(KINDS, repeats):
+        job = {"kind": kind, "seed": seed, "steps": steps, "epochs": epochs}
+        backend = "jax" if kind == "keras jax" else "tensorflow"
+        runs.append(bench.start(__file__, job, backend=backend))
+        print(
+            "{kind:16} seed {seed}: {wall:6,.0f} steps/s, {processor:6,.0f} a processor second, "
+            "loss {loss:.4f}".format(**runs[-1]),
+            flush=True,
+        )
+    about = (
         f"{repeats} repeats of {epochs} epochs (the first not counted) of {steps:,} steps of "
-        f"{BATCH} examples, one thread. {numbers}.",
+        f"{BATCH} examples, one thread. {{}}."
     )
-    out.with_suffix(".md").write_text(text)
-    write_json(out.with_suffix(".json"), {"runs": runs, "manifest": about})
-    print("\n" + text)
+    bench.write(
+        out,
+        sorted(runs, key=lambda run: KINDS.index(run["kind"])),
+        {"repeats": repeats, "steps": steps, "epochs": epochs, "batch": BATCH},
+        began,
+        lambda by_kind, versions: table(by_kind, about.format(versions)),
+        packages=("torch", "jax"),
+    )
 
 
 if __name__ == "__main__":

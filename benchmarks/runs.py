@@ -1,0 +1,98 @@
+"""How every benchmark here is run: each side in a fresh process, alternating, timed by two clocks.
+
+The wall tells what a user waits; the processor time is the fairer clock where the machine also
+does other work. Ratios are taken between the runs of one repeat.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from importlib.util import find_spec
+
+import click
+import numpy as np
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+
+
+def clocks():
+    """Wall seconds and processor seconds."""
+    return time.perf_counter(), time.process_time()
+
+
+def keep_cores(threads):
+    """As many cores as threads, where the system lets a process choose."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def start(script, config, threads=1, backend="tensorflow"):
+    """What `script --work CONFIG` prints as its last line, JSON, from a process of its own."""
+    env = os.environ | dict.fromkeys(THREADS, str(threads))
+    env |= {"TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend}
+    command = [sys.executable, script, "--work", json.dumps(config)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise click.ClickException(f"{config['kind']} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def alternate(kinds, repeats):
+    """`(repeat, kind)` of each run; every second repeat goes backwards."""
+    for seed in range(repeats):
+        yield from ((seed, kind) for kind in kinds[:: 1 if seed % 2 == 0 else -1])
+
+
+def need(*packages):
+    """Refuse to start without these packages."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise click.ClickException(f"{', '.join(missing)} is missing: pip install -e .[benchmark]")
+
+
+def spread(values, form):
+    """Median, least and greatest, as text."""
+    return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def final_loss(rows, form):
+    """Mean and standard deviation of the runs' last losses, as text."""
+    losses = [row["loss"] for row in rows]
+    return f"{np.mean(losses):{form}} +- {np.std(losses, ddof=1):{form}}"
+
+
+def ratio_rows(by_kind, ratios):
+    """Markdown rows of the ratios `(top, bottom)`, by the wall and by processor time."""
+    lines = ["", "| ratio | wall | processor time |", "|---|---|---|"]
+    for top, bottom in ratios:
+        pairs = list(zip(by_kind[top], by_kind[bottom], strict=True))
+        wall, cpu = ([a[clock] / b[clock] for a, b in pairs] for clock in ("wall", "processor"))
+        lines.append(f"| {top} / {bottom} | {spread(wall, '.2f')} | {spread(cpu, '.2f')} |")
+    return lines
+
+
+def write(out, runs, settings, began, table, machine=None, packages=("torch",)):
+    """Write `<out>.md` and `<out>.json` with a manifest, and print the first.
+
+    Args:
+        out: path without suffix; runs: list of dictionaries; settings: of the benchmark; began:
+            `time.perf_counter()` at its start; table: function of (runs by kind, versions as text)
+            that gives the Markdown; machine: further entries for the manifest; packages: whose
+            versions it also names.
+    """
+    from cvae_keras.results import manifest, write_json
+
+    about = manifest(settings, time.perf_counter() - began)
+    about["versions"] |= {name: version(name) for name in packages}
+    about["machine"] |= machine or {}
+    by_kind = {}
+    for run in runs:
+        by_kind.setdefault(run["kind"], []).append(run)
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+    text = table(by_kind, versions)
+    out.with_suffix(".md").write_text(text)
+    write_json(out.with_suffix(".json"), {"runs": runs, "manifest": about})
+    print("\n" + text)
