@@ -182,8 +182,7 @@ def train(config, beta, callbacks=(), verbose=0):
     """
     source = make_source(config)
     model = make_model(config, source.data, beta)
-    varied = Conditioned(source.data, source.mask_percentage, vary=True)
-    batches = FreshBatches(varied, config["batch_size"], config["steps"], config["seed"])
+    batches = FreshBatches(source, config["batch_size"], config["steps"], config["seed"])
     rising = max(1, round(config["warm_up"] * (config["epochs"] - 1)))
     start = min(beta, config["beta_start"]) if config["warm_up"] else beta
     warm_up = WeightSchedule(beta=linear(start, beta, rising))

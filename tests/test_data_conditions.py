@@ -46,15 +46,6 @@ def test_share_of_missing_values_and_seeds():
     assert np.array_equal(first["c"][:, :5], first["x"] * known)
 
 
-def test_varied_shares_of_missing_values():
-    source = Conditioned(IndependentGaussian(5), mask_percentage=20, vary=True)
-    missing = 1 - source.examples(40_000, seed=0)["mask"]
-    assert missing[1::2].mean() == pytest.approx(0.2, abs=0.01)
-    assert missing[::2].mean() == pytest.approx(0.5, abs=0.01)
-    share = np.bincount(missing[::2].sum(axis=1).astype(int)) / 20_000
-    assert share == pytest.approx(np.full(6, 1 / 6), abs=0.01)  # a uniform chance: each equally
-
-
 @pytest.mark.parametrize(
     "call, sentence",
     [

@@ -89,9 +89,6 @@ class Conditioned:
         data: an object with `dim` and `sample(n, seed)`, for instance a `GaussianData`.
         mask_percentage: chance of a value to be missing, from 0 up to 100 (not included), in
             percent. What is missing is explicit in `mask`; it is never known.
-        vary: for training: every second example has a chance of its own, drawn from 0 to 100
-            percent. A kind of hole that is rare at `mask_percentage` is else hardly seen, and the
-            best answer to it does not depend on how rare it is.
 
     Raises:
         ValueError: mask_percentage is outside its range.
@@ -102,12 +99,12 @@ class Conditioned:
         (10, 4)
     """
 
-    def __init__(self, data, mask_percentage=0, vary=False):
+    def __init__(self, data, mask_percentage=0):
         if not 0 <= mask_percentage < 100:
             raise ValueError(
                 f"mask_percentage must lie in [0, 100), got {mask_percentage!r}: give percent."
             )
-        self.data, self.mask_percentage, self.vary = data, mask_percentage, vary
+        self.data, self.mask_percentage = data, mask_percentage
 
     def examples(self, n, seed=0, known=None):
         """Draw examples as `DenseCVAE` reads them.
@@ -123,8 +120,5 @@ class Conditioned:
         known = draw_patterns(n, self.data.dim, rng) if known is None else known
         observed = None
         if self.mask_percentage:
-            chance = np.full((n, 1), self.mask_percentage / 100)
-            if self.vary:
-                chance[::2] = rng.random(chance[::2].shape)
-            observed = rng.random(x.shape) >= chance
+            observed = rng.random(x.shape) >= self.mask_percentage / 100
         return as_inputs(x, known, observed)
