@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_array
 
 from cvae_keras import compression_files as files
 from cvae_keras.checks import check_count, check_share
+from cvae_keras.components import principal_axes
 from cvae_keras.data.neighbors import PairedBatches, nearest_neighbors
 from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.rows import MappedRows, Subset, open_rows
@@ -13,8 +14,9 @@ from cvae_keras.data.scaling import shift_and_scale
 from cvae_keras.systems.compression import CompressionModel
 from cvae_keras.training import train_rounds
 
-CELLS = (512, 256)  # units of the encoder
-PASSES, LOOKS = 18, 30  # over the data (neighbours counted), and at the validation loss
+CELLS = (384, 384, 256)  # units of the encoder
+PASSES, LOOKS = 36, 30  # over the data (neighbours counted), and at the validation loss
+PER_FEATURE = 5  # fewer examples than this for each feature do not tell the components
 LOOK_AT = 2000  # rows of the validation data at most
 EAGER = 200  # so many steps take less time than the building of TensorFlow's graph
 
@@ -93,7 +95,7 @@ def _split(estimator, rows):
 
 def _sizes(estimator, examples, num_steps, test_every):
     """Rows of a batch, batches in all, batches between two looks at the validation loss."""
-    size = 256 if estimator.batch_size is None else check_count("batch_size", estimator.batch_size)
+    size = 512 if estimator.batch_size is None else check_count("batch_size", estimator.batch_size)
     size = min(size, 2 * examples)  # a batch holds neighbours too
     steps = num_steps if num_steps is not None else estimator.num_steps
     if steps is None:
@@ -107,7 +109,9 @@ def _make_model(estimator, train):
     """A fresh model, with the shift and scale of the training rows."""
     widths = CELLS if estimator.cells_encoder is None else estimator.cells_encoder
     shift, scale = shift_and_scale(train, estimator.feature_normalization)
-    keras.utils.set_random_seed(estimator.random_state)
+    seed = estimator.random_state
+    axes = _axes(estimator, Subset(train.rows, train.index, shift, scale))
+    keras.utils.set_random_seed(seed)
     estimator.model_ = CompressionModel(
         train.shape[1],
         estimator.dim_latent,
@@ -115,12 +119,26 @@ def _make_model(estimator, train):
         [check_count("cells_encoder", width) for width in widths],
         beta=estimator.beta,
         gamma=estimator.neighbor_weight if estimator.neighbors else 0.0,
+        components=None if axes is None else axes.shape[1],
         initializer=estimator.initializer,
-        seed=estimator.random_state,
+        seed=seed,
     )
+    if axes is not None:
+        estimator.model_.components.axes.assign(axes)
     estimator.model_.standardize_with(shift, scale)
     estimator.model_.compile(keras.optimizers.Adam(), steps_per_execution=10)
     estimator.history_ = []
+
+
+def _axes(estimator, rows):
+    """The components that the networks see; None where they would be all, or cannot be told."""
+    share, enough = check_share("components", estimator.components), 4 * estimator.dim_latent
+    if share == 1 or len(rows) < PER_FEATURE * rows.shape[1]:
+        return None
+    axes = principal_axes(rows, share, estimator.random_state)
+    if axes.shape[1] < enough:
+        axes = principal_axes(rows, enough, estimator.random_state)
+    return axes if axes.shape[1] < rows.shape[1] else None
 
 
 def _batches(estimator, part, size, per_round):

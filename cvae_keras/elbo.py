@@ -119,11 +119,12 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     def call(self, inputs, training=None):
         x, c, mask = inputs["x"], inputs.get("c"), inputs.get("mask")
-        h = self.read(c)
-        p = self.prior(h)
-        q = self.infer(inputs, h)
+        # `training` is handed on by hand: on jax, Keras does not tell the layers of a model itself
+        h = self.read(c, training)
+        p = self.prior(h, training=training)
+        q = self.infer(inputs, h, training)
         z = self.posterior.points(q, p, self.seed_generator)  # (S, B, L)
-        x_hat = self.decoder(z, h)
+        x_hat = self.decoder(z, h, training=training)
         log_p = self.likelihood.log_prob(x, x_hat, mask)  # (S, B)
         w = self.posterior.weigh(q, p, log_p, self.term_weights["beta"])  # (S, B), sums to 1
         terms = {"log_likelihood": ops.sum(w * log_p, axis=0), "kl": self.posterior.kl(q, p, z, w)}
@@ -133,13 +134,13 @@ class ELBOModel(SavesRandomState, keras.Model):
     def build(self, input_shape=None):
         """Nothing to do: the parts build themselves when they are first called."""
 
-    def read(self, c):
+    def read(self, c, training=None):
         """What the parts see of the condition c."""
-        return c if self.condition is None else self.condition(c)
+        return c if self.condition is None else self.condition(c, training=training)
 
-    def infer(self, inputs, h):
+    def infer(self, inputs, h, training=None):
         """Parameters of q(z | x, c); a posterior that reads something else overrides this."""
-        return self.posterior(inputs["x"], h, mask=inputs.get("mask"))
+        return self.posterior(inputs["x"], h, mask=inputs.get("mask"), training=training)
 
     def extra_terms(self, x, c, mask, x_hat, w):
         """Further terms, `(batch,)` each, as a dictionary; none by default."""

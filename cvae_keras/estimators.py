@@ -16,6 +16,7 @@ MODEL_PARAMETERS = [
     "cells_encoder",
     "initializer",
     "feature_normalization",
+    "components",
     "beta",
     "neighbors",
     "neighbor_weight",
@@ -41,12 +42,15 @@ class CompressionVAE(
         iaf_flow_length: steps of the inverse autoregressive flow; 0 for none.
         cells_encoder: units of the encoder's layers, the decoder's in reverse; None chooses them.
         initializer: of the dense layers, as Keras names it.
-        batch_size, batch_size_test: examples of a training and of a validation batch; None for 256,
+        batch_size, batch_size_test: examples of a training and of a validation batch; None for 512,
             or fewer where the data are few.
         logdir: folder of the model. One that holds a model is restored, and its parameters win over
             the arguments. "temp" starts afresh and deletes the model it wrote there before. `fit`
             writes nothing into "temp".
         feature_normalization: bring features to order one (see `cvae_keras.data.scaling`).
+        components: share of the variance, in (0, 1], whose principal components the networks read
+            and write, at least 4 for each dimension; 1 for the features themselves, as with fewer
+            than 5 examples a feature.
         tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
         beta, neighbor_weight: weights of the loss above; neighbors: how many of each example count
             as near, 0 for the plain VAE.
@@ -80,6 +84,7 @@ class CompressionVAE(
         logdir="temp",
         feature_normalization=True,
         tb_logging=False,
+        components=0.95,
         beta=1.0,
         neighbors=15,
         neighbor_weight=1000.0,
@@ -100,6 +105,7 @@ class CompressionVAE(
         self.logdir = logdir
         self.feature_normalization = feature_normalization
         self.tb_logging = tb_logging
+        self.components = components
         self.beta = beta
         self.neighbors = neighbors
         self.neighbor_weight = neighbor_weight
@@ -133,7 +139,7 @@ class CompressionVAE(
 
     def train(
         self,
-        learning_rate=2e-3,
+        learning_rate=6e-3,
         num_steps=None,
         dropout_keep_prob=None,
         overwrite=False,

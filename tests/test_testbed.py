@@ -64,6 +64,20 @@ def test_gates_are_set_by_the_pattern_alone_and_start_at_1():
     np.testing.assert_allclose(stack(h, pattern), before * (1 + read @ gate), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_layers_know_whether_they_train_in_a_stateless_call(training):
+    """As jax trains: Keras then calls the model's `call` alone, which tells nobody."""
+    model, arrays = make(gated=False, batch_norm=True), Conditioned(DATA).examples(50, seed=0)
+    start = [variable.numpy() for variable in model.non_trainable_variables]
+    trained = [variable.numpy() for variable in model.trainable_variables]
+    _, end = model.stateless_call(trained, start, arrays, training=training)
+    moved = {
+        variable.path.split("/")[-1]: not np.array_equal(before, after)
+        for variable, before, after in zip(model.non_trainable_variables, start, end, strict=True)
+    }
+    assert moved["moving_mean"] == training and moved["moving_variance"] == training
+
+
 def test_what_is_known_is_kept():
     model, arrays = make(scale=[1.0, 2.0, 3.0]), Conditioned(DATA).examples(50, seed=0)
     known = arrays["c"][:, 3:] > 0

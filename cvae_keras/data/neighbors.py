@@ -1,15 +1,14 @@
 """Nearest neighbours of each example, and batches that come in pairs of neighbours."""
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
+from cvae_keras.components import principal_axes
 from cvae_keras.data.batches import Batches
 from cvae_keras.data.rows import chunks, read
 
 BLOCK = 30_000  # examples among which neighbours are looked for: the cost is linear in the data
 COMPONENTS = 50  # principal components in which distances are taken
-FITTED_ON = 20_000  # examples that the components are fitted on
 
 
 def nearest_neighbors(rows, n_neighbors=15, seed=0):
@@ -18,8 +17,8 @@ def nearest_neighbors(rows, n_neighbors=15, seed=0):
     Distances are Euclidean in the first 50 principal components.
 
     Args:
-        rows: see `cvae_keras.data.rows.open_rows`; n_neighbors: how many, fewer where a block is
-            smaller; seed: of the blocks and of the components.
+        rows: see `cvae_keras.data.rows.open_rows`, of mean about 0; n_neighbors: how many,
+            fewer where a block is smaller; seed: of the blocks and of the components.
 
     Returns:
         int32 `(examples, n_neighbors)`, nearest first, never the row itself.
@@ -28,10 +27,8 @@ def nearest_neighbors(rows, n_neighbors=15, seed=0):
         >>> nearest_neighbors(np.array([[0.0], [1.0], [5.0]]), 1)[:, 0]   # -> [1, 0, 1]
     """
     rng, n = np.random.default_rng(seed), len(rows)
-    some = np.sort(rng.permutation(n)[:FITTED_ON])
-    sample = read(rows, some)
-    pca = PCA(min(COMPONENTS, *sample.shape), random_state=seed).fit(sample)
-    points = np.concatenate([pca.transform(read(rows, c)) for c in chunks(rows)])
+    axes = principal_axes(rows, COMPONENTS, seed)
+    points = np.concatenate([read(rows, c) @ axes for c in chunks(rows)])
     blocks = np.array_split(rng.permutation(n), -(-n // BLOCK))
     count = min(n_neighbors, min(len(block) for block in blocks) - 1)
     found = np.empty((n, count), "int32")

@@ -117,8 +117,8 @@ class VariationalAutoDecoder(ELBOModel):
         self({"x": ops.zeros((1, features)), "index": ops.zeros((1, 1), "int32")})
 
     # -- training -------------------------------------------------------------------------------
-    def infer(self, inputs, h):
-        return self.posterior(inputs["index"])
+    def infer(self, inputs, h, training=None):
+        return self.posterior(inputs["index"], training=training)
 
     def term_names(self):
         return ["elbo", "reconstruction", "mse"]

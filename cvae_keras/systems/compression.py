@@ -2,7 +2,7 @@
 
 | slot | filled with |
 |---|---|
-| posterior | Gaussian, bent by an inverse autoregressive flow; dense encoder of x |
+| posterior | Gaussian, bent by an inverse autoregressive flow; dense encoder of x's components |
 | prior | N(0, I) |
 | condition | none |
 | likelihood | Normal on standardised features, one learned scale |
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from cvae_keras.components import Components
 from cvae_keras.elbo import ELBOModel, elbo
 from cvae_keras.flows import IAFPosterior
 from cvae_keras.likelihoods import Normal
@@ -55,7 +56,8 @@ class RowDecoder(keras.layers.Layer):
     """The dense decoder of rows.
 
     Args:
-        features: of x; widths: of the hidden layers; kernel_initializer: of all.
+        features: of x; widths: of the hidden layers; kernel_initializer: of all; components: a
+            `Components` layer through which it writes, or None.
 
     Returns:
         `(samples, batch, features)`.
@@ -64,17 +66,21 @@ class RowDecoder(keras.layers.Layer):
         >>> RowDecoder(784, [256, 512])(np.zeros((1, 5, 2))).shape               # (1, 5, 784)
     """
 
-    def __init__(self, features, widths, kernel_initializer="orthogonal", **kwargs):
+    def __init__(
+        self, features, widths, kernel_initializer="orthogonal", components=None, **kwargs
+    ):
         super().__init__(**kwargs)
-        self.features = features
+        self.features, self.components = features, components
         self.hidden = NormalizedMLP(widths, kernel_initializer)
-        self.mean = keras.layers.Dense(features, kernel_initializer=kernel_initializer)
+        written = features if components is None else components.axes.shape[1]
+        self.mean = keras.layers.Dense(written, kernel_initializer=kernel_initializer)
 
     def build(self, z_shape, c_shape=None):
         """Nothing to do: the layers build themselves when they are first called."""
 
     def call(self, z, c=None):
         h = self.mean(self.hidden(ops.reshape(z, (-1, z.shape[-1]))))
+        h = h if self.components is None else self.components.expand(h)
         return ops.reshape(h, (ops.shape(z)[0], -1, self.features))
 
 
@@ -92,6 +98,8 @@ class CompressionModel(ELBOModel):
         features: numbers in a row of x; latent_dim; flow_length: steps of the flow.
         widths: hidden layers of the encoder, those of the decoder in reverse.
         beta, gamma: weights of the KL and of the neighbours.
+        components: number of fixed axes through which encoder and decoder see x (see `Components`;
+            set them with `components.axes.assign`), or None: they see the features.
         initializer: of the dense kernels, as Keras names it; seed: of posterior and dropout.
 
     Call arguments:
@@ -117,16 +125,18 @@ class CompressionModel(ELBOModel):
         widths=(512, 256),
         beta=1.0,
         gamma=0.0,
+        components=None,
         initializer="orthogonal",
         seed=0,
         **kwargs,
     ):
+        axes = None if components is None else Components(features, components)
         super().__init__(
             posterior=IAFPosterior(
                 NormalizedMLP(widths, initializer, seed=seed), latent_dim, flow_length
             ),
             prior=StandardNormal(latent_dim),
-            decoder=RowDecoder(features, widths[::-1], initializer),
+            decoder=RowDecoder(features, widths[::-1], initializer, axes),
             likelihood=Normal("learned"),
             beta=beta,
             seed=seed,
@@ -134,6 +144,7 @@ class CompressionModel(ELBOModel):
         )
         self.features, self.latent_dim, self.flow_length = features, latent_dim, flow_length
         self.widths, self.initializer = tuple(widths), initializer
+        self.components = axes
         self.add_term_weight("gamma", gamma)
         fixed = {"shape": (features,), "trainable": False}
         self.shift = self.add_weight(initializer="zeros", name="shift", **fixed)
@@ -162,15 +173,21 @@ class CompressionModel(ELBOModel):
         x, near = inputs["x"], inputs.get("neighbor")
         rows = x if near is None else ops.concatenate([x, near])
         n = ops.shape(x)[0]
-        p, q = self.prior(None), self.posterior(rows)
+        p, q = self.prior(None), self.infer({"x": rows}, None, training)
         z = self.posterior.points(q, p, self.seed_generator)  # (1, rows, latent_dim)
-        log_p = self.likelihood.log_prob(x, self.decoder(z[:, :n]))  # neighbours are not decoded
+        x_hat = self.decoder(z[:, :n], training=training)  # neighbours are not decoded
+        log_p = self.likelihood.log_prob(x, x_hat)
         kl = self.posterior.kl(q, p, z, ops.ones_like(z[..., 0]))
         terms = {"log_likelihood": log_p[0], "kl": kl[:n], "neighbors": ops.zeros_like(log_p[0])}
         if near is not None:
             both = ops.reshape(neighbor_log_prob(z[0], self.log_reach), (2, -1))
             terms["neighbors"] = ops.mean(both, axis=0)
         return terms
+
+    def infer(self, inputs, h, training=None):
+        x = inputs["x"]
+        x = x if self.components is None else self.components(x)
+        return self.posterior(x, training=training)
 
     def term_names(self):
         return ["elbo", "reconstruction", "neighbors"]
@@ -187,7 +204,7 @@ class CompressionModel(ELBOModel):
         # the embedding of a row does not depend on its place, nor on its neighbours.
         x = np.pad(x, [(0, -rows % ROWS), (0, 0)])
         x = (ops.convert_to_tensor(x) - self.shift) / self.scale
-        return ops.convert_to_numpy(self.posterior.center(self.posterior(x)))[:rows]
+        return ops.convert_to_numpy(self.posterior.center(self.infer({"x": x}, None)))[:rows]
 
     def decode(self, z):
         """The mean of p(x | z) as raw rows: NumPy `(batch, features)`."""
@@ -198,7 +215,8 @@ class CompressionModel(ELBOModel):
         config = {name: float(weight) for name, weight in self.term_weights.items()}
         config |= {"features": self.features, "latent_dim": self.latent_dim}
         config |= {"flow_length": self.flow_length, "widths": list(self.widths)}
-        config |= {"initializer": self.initializer, "seed": self.seed}
+        components = None if self.components is None else self.components.axes.shape[1]
+        config |= {"components": components, "initializer": self.initializer, "seed": self.seed}
         return {**config, "name": self.name}
 
     @classmethod
