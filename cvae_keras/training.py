@@ -23,7 +23,7 @@ class LearningRate(keras.callbacks.Callback):
         >>> model.fit(batches, epochs=30, callbacks=[LearningRate(rounds=30)])
     """
 
-    def __init__(self, rounds, high=2e-3, low=1e-5, patience=5, factor=5.0, active=True):
+    def __init__(self, rounds, high=6e-3, low=1e-5, patience=5, factor=5.0, active=True):
         super().__init__()
         self.high, self.low, self.rounds = high, min(low, high), rounds
         self.patience, self.factor, self.active = patience, factor, active
