@@ -99,7 +99,7 @@ def run_row(job, images, folder, seed):
     row |= embedding_scores(z, y, z_test, y_test, x)
     if job.method in ("CompressionVAE", "PCA"):
         error = method.inverse_transform(z_test) - x_test
-        row["rmse"] = float(np.sqrt(np.mean(np.square(error)) / x.max() ** 2))
+        row["rmse"] = float(np.sqrt(np.mean(np.square(error))) / float(x.max()))
     if job.dimensions == 2:
         stem = str(job.path(folder).with_suffix(""))
         title = f"{job.method}, {job.data} test data, 5-NN {row['5-NN']:.3f}"
