@@ -59,10 +59,11 @@ def verdict(frame):
     ]
     beyond = frame[missing & ~bound]
     if len(beyond):
-        above = (beyond["objective"] - beyond["objective_exact"]).max()
+        exact = beyond["objective_exact"]
         lines.append(
-            f"- the rows beyond 5 % have an optimum of at most {beyond['objective_exact'].max():.4f} "
-            f"(such holes are rare) and lie within {above:.4f} of it: the networks' own precision"
+            f"- the rows beyond 5 % have an optimum of at most {exact.max():.4f} (such holes are "
+            f"rare) and lie within {(beyond['objective'] - exact).max():.4f} of it: the networks' "
+            f"own precision"
         )
     gaps = frame["gap"][~missing & ~zero].abs()
     lines.append(f"- gap: median {gaps.median():.2%}, greatest {gaps.max():.2%}")
