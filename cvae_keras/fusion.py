@@ -50,7 +50,9 @@ class _Fused(keras.layers.Layer):
 
     def fuse(self, inputs):
         """The outputs, as a list."""
-        flat = [ops.reshape(inputs[k], (-1, math.prod(inputs[k].shape[1:]))) for k in sorted(inputs)]
+        flat = [
+            ops.reshape(inputs[k], (-1, math.prod(inputs[k].shape[1:]))) for k in sorted(inputs)
+        ]
         masks = [inputs[k] for k in sorted(inputs) if k.endswith(MASK)]
         start = h = ops.concatenate(flat, axis=-1)
         pattern = 1.0 - ops.concatenate(masks, axis=-1) if masks else None

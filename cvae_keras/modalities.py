@@ -150,7 +150,9 @@ class Modalities:
         _same_length({name: c[name] for name in c if name in masks or name + MASK in masks})
         for name in missing:
             if name + MASK in masks and masks[name + MASK].any():
-                raise ValueError(f"{name + MASK} says that {name!r} is there, but it is not: add it.")
+                raise ValueError(
+                    f"{name + MASK} says that {name!r} is there, but it is not: add it."
+                )
         arrays = {
             name: self.by_name[name].check(c[name], masks.get(name + MASK))
             for name in self.given

@@ -101,9 +101,7 @@ class GaussianPosterior(keras.layers.Layer):
 
     def call(self, x, c=None, mask=None):
         features = self.network(x, c, mask=mask)
-        mean, log_var = (
-            (self.mean(features), self.log_var(features)) if self.heads else features
-        )
+        mean, log_var = (self.mean(features), self.log_var(features)) if self.heads else features
         return mean, ops.clip(log_var, *LOG_VAR_RANGE)
 
     def points(self, q, p, seed):

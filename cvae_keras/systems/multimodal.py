@@ -185,5 +185,7 @@ def _dims_of(encoder):
             "input_dims must be given, unless encoder is a functional Keras model whose inputs have "
             "the names of the modalities: give the shape of an example of each."
         )
-    tensors = named if isinstance(named, dict) else {tensor.name: tensor for tensor in encoder.inputs}
+    tensors = (
+        named if isinstance(named, dict) else {tensor.name: tensor for tensor in encoder.inputs}
+    )
     return {name: tuple(tensor.shape[1:]) for name, tensor in tensors.items()}
