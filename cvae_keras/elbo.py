@@ -6,6 +6,8 @@ Convention for every number in this project: **sum** over event dimensions and o
 dimensions, **mean** over the batch, in **nats**. `elbo` below is the one place where it is written.
 """
 
+from operator import itemgetter
+
 import keras
 import numpy as np
 from keras import ops
@@ -188,7 +190,8 @@ class ELBOModel(SavesRandomState, keras.Model):
         rows = len(keras.tree.flatten(c)[0])
         for start in range(0, rows, batch_size):
             part = slice(start, min(start + batch_size, rows))
-            h = self.read(keras.tree.map_structure(lambda a: ops.convert_to_tensor(a[part]), c))
+            batch = keras.tree.map_structure(itemgetter(part), c)
+            h = self.read(keras.tree.map_structure(ops.convert_to_tensor, batch))
             z = self.prior.sample(self.prior(h), part.stop - start, n_samples, generator)
             parts.append(ops.convert_to_numpy(self.likelihood.mean(self.decoder(z, h))))
         return np.concatenate(parts, axis=1)

@@ -108,7 +108,8 @@ class MultimodalCalls:
             embedding: what `encode` and `generate_from_prior` return.
 
         Returns:
-            `Reconstruction` with `.reconstruction`, float32, z's axes first; `.z`, `.cond_mod_data`.
+            `Reconstruction` with `.reconstruction`, float32, the axes of z first, and what it was
+            made of, `.z` and `.cond_mod_data`.
 
         Raises:
             ValueError: z does not fit the model or its conditions.

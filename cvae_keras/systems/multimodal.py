@@ -169,8 +169,8 @@ def _likelihood(name, params):
     params = dict(params or {})
     if set(params) - ({"scale"} if name in ("normal", "laplace") else set()):
         raise ValueError(
-            f"decoder_dist_params {sorted(params)} do not fit {name!r}: 'normal' and 'laplace' take "
-            f"{{'scale': number or 'learned'}}, the others none."
+            f"decoder_dist_params {sorted(params)} do not fit {name!r}: 'normal' and 'laplace' "
+            f"take {{'scale': number or 'learned'}}, the others none."
         )
     if params.get("scale") == "decoder":
         raise ValueError("scale must be a positive number or 'learned', got 'decoder'.")
@@ -182,8 +182,8 @@ def _dims_of(encoder):
     named = getattr(encoder, "input", None) if input_names(encoder) else None
     if named is None:
         raise ValueError(
-            "input_dims must be given, unless encoder is a functional Keras model whose inputs have "
-            "the names of the modalities: give the shape of an example of each."
+            "input_dims must be given, unless encoder is a functional Keras model whose inputs "
+            "have the names of the modalities: give the shape of an example of each."
         )
     tensors = (
         named if isinstance(named, dict) else {tensor.name: tensor for tensor in encoder.inputs}

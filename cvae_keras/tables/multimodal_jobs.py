@@ -135,7 +135,8 @@ def run_pictures(job, train, test, judge):
            "kl": history["kl"][-1], "active_units": history["active_units"][-1],
            "judged": judge.share((made > 0.5).astype("float32"), asked),
            "judged_real": judge.share(test["image"], test["label"]),
-           "examples_per_cpu_second": job["epochs"] * len(batches) * job["batch"] / clock}  # fmt: skip
+           "examples_per_cpu_second": job["epochs"] * len(batches) * job["batch"] / clock,
+           }  # fmt: skip
     about = manifest(job, time.perf_counter() - began)
     return {"rows": [row], "pictures": shown.astype("float16"), "manifest": about}
 
