@@ -8,6 +8,7 @@ from keras import ops
 
 from cvae_keras.checks import check_count
 from cvae_keras.metrics.importance import importance_weighted_bound
+from cvae_keras.modality import MASK
 
 ROWS = 10_000  # points of z decoded at once
 
@@ -163,7 +164,7 @@ class MultimodalCalls:
             )
         if lacking := sorted(set(used) - set(inputs)):
             raise ValueError(f"inputs lack {lacking}, which cond_mod names: add them.")
-        masks = [name + "_mask" for name in used if name + "_mask" in inputs]
+        masks = [name + MASK for name in used if name + MASK in inputs]
         taken = {name: inputs[name] for name in (*used, *masks)}
         if self.main_modality in used:
             return self.decode(self.encode(taken, N, flatten, seed=seed))
