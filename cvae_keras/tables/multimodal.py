@@ -52,7 +52,7 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
             else:
                 if job["data"] not in sets:
                     train, test = picture_modalities(job["data"], data_dir)
-                    judge = Judge(train["image"], train["label"], epochs=10 if quick else 4)
+                    judge = Judge(train["image"], train["label"], epochs=20 if quick else 4)
                     sets[job["data"]] = train, test, judge
                 result = run_pictures(job, *sets[job["data"]])
                 np.savez_compressed(path.with_suffix(".npz"), pictures=result.pop("pictures"))
