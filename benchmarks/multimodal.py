@@ -19,7 +19,6 @@ import importlib.abc
 import importlib.machinery
 import json
 import os
-import subprocess
 import sys
 import time
 import types
@@ -27,11 +26,12 @@ from pathlib import Path
 
 import click
 import numpy as np
+from runs import clocks, keep_cores, start, write
 
 LATENT, BATCH, WIDTH, RATE, CHUNK = 10, 128, 512, 1e-3, 20_000
 TASKS = {"label": ("image", "label"), "half": ("lower", "upper")}
-SIDES = ("same", "multivae", "defaults", "defaults, bfloat16")
-HEAD = """# MultimodalCVAE against multivae {multivae}
+KINDS = ("same", "multivae", "defaults", "defaults, bfloat16")
+HEAD = """# MultimodalCVAE against multivae 1.0.3
 
 {about}
 
@@ -39,7 +39,7 @@ log p: mean test log-likelihood of the main modality, nats, importance-weighted 
 +- its standard error over digits (the digits are the same for all). Speed: training examples a
 second of one core, wall and processor time.
 
-| task | side | weights | log p | examples/s | examples a processor second |
+| task | model | weights | log p | examples/s | examples a processor second |
 |---|---|---|---|---|---|"""
 
 
@@ -64,7 +64,7 @@ class Marks:
         self.clocks = []
 
     def add(self):
-        self.clocks.append((time.perf_counter(), time.process_time()))
+        self.clocks.append(clocks())
 
     def speed(self, examples):
         wall, cpu = np.subtract(self.clocks[-1], self.clocks[0])
@@ -101,11 +101,11 @@ def run_keras(job, train, test):
     from cvae_keras.data.batches import ShuffledBatches
     from cvae_keras.systems.multimodal import MultimodalCVAE
 
-    if job["side"].endswith("bfloat16"):
+    if job["kind"].endswith("bfloat16"):
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     keras.utils.set_random_seed(job["seed"])
     (main, given), shapes = TASKS[job["task"]], shapes_of(train)
-    own = same_networks(shapes, main) if job["side"] == "same" else {}
+    own = same_networks(shapes, main) if job["kind"] == "same" else {}
     options = {"latent_dim": LATENT, "decoder_dist": "bernoulli", "seed": job["seed"]}
     model = MultimodalCVAE(main, [given], shapes, **options, **own)
     batches, marks = ShuffledBatches(train, BATCH, job["seed"]), Marks()
@@ -208,36 +208,24 @@ def log_prob(model, data, points):
 
 def work(job):
     """One run, in this process."""
-    if hasattr(os, "sched_setaffinity"):  # one core, for the threads to come too
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    keep_cores(1)
     train, test = arrays_of(job["task"], job["data_dir"], job["test"])
-    run = run_multivae if job["side"] == "multivae" else run_keras
+    run = run_multivae if job["kind"] == "multivae" else run_keras
     result = run(job, train, test)
     log_p = result.pop("log_p")
     error = float(np.std(log_p) / np.sqrt(len(log_p)))
     return {**job, **result, "log_p": float(np.mean(log_p)), "error": error}
 
 
-def start(job, python):
-    """Run `work` in a fresh process with one thread."""
-    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    env = os.environ | dict.fromkeys(names, "1") | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    root = str(Path(__file__).resolve().parents[1])
-    env["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [python, __file__, "--work", json.dumps(job)], env=env, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise click.ClickException(f"{job['side']} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def report(runs, about):
+def report(runs, settings, versions):
     """The Markdown of all runs."""
-    lines = [HEAD.format(about=about, multivae="1.0.3")]
+    about = (
+        "{epochs} epochs, the first {test:,} test digits, K = {K}, seed {seed}, one thread. "
+    ).format(**settings)
+    lines = [HEAD.format(about=about + versions + ".")]
     for run in runs:
         lines.append(
-            f"| {run['task']} | {run['side']} | {run['weights']:,} | {run['log_p']:.2f} +- "
+            f"| {run['task']} | {run['kind']} | {run['weights']:,} | {run['log_p']:.2f} +- "
             f"{run['error']:.2f} | {run['wall']:,.0f} | {run['processor']:,.0f} |"
         )
     return "\n".join(lines) + "\n"
@@ -257,31 +245,28 @@ def main(data_dir, epochs, test, points, python, seed, out, job):
         return print(json.dumps(work(json.loads(job))))
     from cvae_keras.results import manifest, open_folder, saved_result, write_json
 
-    folder, runs = open_folder(out.with_name(out.name + "_runs")), []
+    root = str(Path(__file__).resolve().parents[1])  # for an interpreter without this package
+    os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    began, folder, done = time.perf_counter(), open_folder(out.with_name(out.name + "_runs")), []
     settings = {"epochs": epochs, "test": test, "K": points, "seed": seed}
     for task in TASKS:
-        for side in SIDES:
-            config = {"task": task, "side": side, **settings}
-            path = folder / f"{task}_{side.replace(', ', '_')}.json"
+        for kind in KINDS:
+            config = {"task": task, "kind": kind, **settings}
+            path = folder / f"{task}_{kind.replace(', ', '_')}.json"
             if saved_result(path, config) is None:
-                began = time.perf_counter()
-                interpreter = python if side == "multivae" else sys.executable
-                run = start({**config, "data_dir": data_dir}, interpreter)
+                since, interpreter = time.perf_counter(), sys.executable
+                if kind == "multivae":
+                    interpreter = python
+                run = start(__file__, {**config, "data_dir": data_dir}, python=interpreter)
                 del run["data_dir"]
-                about = manifest(config, time.perf_counter() - began)
+                about = manifest(config, time.perf_counter() - since)
                 write_json(path, {"run": run, "manifest": about})
-            runs.append(saved_result(path, config)["run"])
-            print("{task:5} {side:18} log p {log_p:.2f}, {wall:,.0f} examples/s".format(**runs[-1]))
-    about = manifest(settings, 0.0)
-    numbers = ", ".join(f"{name} {value}" for name, value in about["versions"].items())
-    text = report(
-        runs,
-        f"{epochs} epochs, the first {test:,} test digits, K = {points}, seed {seed}, one thread. "
-        f"{numbers}.",
-    )
-    out.with_suffix(".md").write_text(text)
-    write_json(out.with_suffix(".json"), {"runs": runs, "manifest": about})
-    print("\n" + text)
+            done.append(saved_result(path, config)["run"])
+            print("{task:5} {kind:18} log p {log_p:.2f}, {wall:,.0f} examples/s".format(**done[-1]))
+    write(
+        out, done, settings, began, lambda _, versions: report(done, settings, versions),
+        packages=(),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -130,13 +130,13 @@ class MultimodalCVAE(MultimodalCalls, ELBOModel):
     def call(self, inputs, training=None):
         if training and self.modalities.drop_rate:
             inputs = self.modalities.drop(inputs, self.seed_generator)
-        return super().call(inputs)
+        return super().call(inputs, training)
 
     def split(self, inputs):
         x, c = self.modalities.split(inputs)
         return x, c, None
 
-    def read(self, c):
+    def read(self, c, training=None):
         return self.modalities.read(c)
 
     def check_inputs(self, inputs):
