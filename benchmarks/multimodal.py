@@ -28,7 +28,7 @@ import click
 import numpy as np
 from runs import clocks, keep_cores, start, write
 
-LATENT, BATCH, WIDTH, RATE, CHUNK = 10, 128, 512, 1e-3, 20_000
+LATENT, BATCH, WIDTH, RATE = 10, 128, 512, 1e-3
 TASKS = {"label": ("image", "label"), "half": ("lower", "upper")}
 KINDS = ("same", "multivae", "defaults", "defaults, bfloat16")
 HEAD = """# MultimodalCVAE against multivae 1.0.3

@@ -76,7 +76,7 @@ def _beside():
     if not path.exists():
         return "`benchmarks/multimodal.py` puts it beside multivae."
     runs = json.loads(path.read_text())["runs"]
-    shown = [f"{run['task']}, {run["kind"]}: {run['log_p']:.2f}" for run in runs]
+    shown = [f"{run['task']}, {run['kind']}: {run['log_p']:.2f}" for run in runs]
     return (
         f"Beside multivae, {runs[0]['epochs']} epochs (`benchmarks/multimodal.md`): log p "
         + "; ".join(shown)
