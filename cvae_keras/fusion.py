@@ -153,6 +153,10 @@ class Called(keras.layers.Layer):
             )
         self.network, self.role, self.shape, self.main = network, role, tuple(shape), main
         self.supports_masking = True  # masks are inputs like any other
+        if role == "decoder":  # of the main modality, see `MultimodalCVAE.adapt`
+            fixed = {"shape": self.shape, "trainable": False}
+            self.shift = self.add_weight(initializer="zeros", name="shift", **fixed)
+            self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
 
     def build(self, *shapes, **more):
         """Nothing to do: the network builds itself when it is first called."""
@@ -170,7 +174,8 @@ class Called(keras.layers.Layer):
         x_hat = self.run({"z": z, **given})
         if not hasattr(x_hat, "shape") or tuple(x_hat.shape[1:]) != self.shape:
             self.refuse(f"an array {self._text()}", x_hat)
-        return ops.reshape(ops.cast(x_hat, "float32"), (samples, -1, *self.shape))
+        x_hat = ops.cast(x_hat, "float32") * self.scale + self.shift
+        return ops.reshape(x_hat, (samples, -1, *self.shape))
 
     def run(self, inputs):
         """Call the network with those of the inputs that it has."""

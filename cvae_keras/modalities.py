@@ -78,23 +78,29 @@ class Modalities:
                 c[name + MASK] = ops.zeros_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, :1])
         return x, c
 
-    def read(self, c):
-        """The conditioning modalities as the networks read them: zeros where they are missing."""
+    def read(self, c, units):
+        """The conditioning modalities as the networks read them: zeros where they are missing.
+
+        Args:
+            c: dictionary of arrays; units: (shift, scale) of each modality, by name.
+        """
         h = {}
         for name in self.given:
             value, modality = c.get(name), self.by_name[name]
-            if self.drop_rate is None:
-                h[name] = modality.tensor(value)
-                continue
+            shift, scale = units[name]
             if name + MASK not in c:  # all there
-                h[name] = modality.tensor(value)
+                h[name] = (modality.tensor(value) - shift) / scale
+            if self.drop_rate is None:
+                continue
+            if name + MASK not in c:
                 h[name + MASK] = ops.ones((ops.shape(value)[0], 1))
                 continue
             mask = h[name + MASK] = _column(c[name + MASK])
             value = ops.zeros((1, *modality.shape)) if value is None else value
             there = ops.reshape(mask > 0, (-1, *[1] * (len(value.shape) - 1)))
             value = ops.where(there, value, ops.zeros_like(value))  # it may have been NaN
-            h[name] = modality.tensor(value) * ops.reshape(mask, (-1, *[1] * len(modality.shape)))
+            value = (modality.tensor(value) - shift) / scale
+            h[name] = value * ops.reshape(mask, (-1, *[1] * len(modality.shape)))
         return h
 
     # -- checks of arrays -----------------------------------------------------------------------

@@ -88,6 +88,29 @@ class Modality:
             return values.astype("int32")
         return values
 
+    def moments(self, values):
+        """Mean of each entry, and a scale: what standardises checked values.
+
+        The scale of a vector is the standard deviation of each entry; of other shapes it is one
+        number, because entries of a picture share their unit. Class numbers and values in [0, 1]
+        stay as they are.
+
+        Returns:
+            `(shift, scale)`, float32, of the modality's shape.
+        """
+        shift, scale = np.zeros(self.shape, "float32"), np.ones(self.shape, "float32")
+        if (
+            values.dtype.kind == "i"
+            or len(values) == 0
+            or (values.min() >= 0 and values.max() <= 1)
+        ):
+            return shift, scale
+        shift = values.mean(axis=0)
+        deviation = np.sqrt(np.mean(np.square(values - shift), axis=0))
+        if len(self.shape) > 1:
+            deviation = np.sqrt(np.mean(np.square(deviation)))
+        return shift, scale * np.where(deviation > 0, deviation, 1.0)
+
     def tensor(self, values):
         """As the networks read it: float32 `(batch, *shape)`, class numbers one-hot."""
         if self.holds_classes(values.shape):

@@ -120,6 +120,35 @@ def test_defaults_train_for_every_distribution(distribution, params):
         assert np.mean((found - x) ** 2) < 0.15 * np.var(x)
 
 
+@pytest.mark.parametrize("mask", [False, True])
+def test_units_are_measured_and_do_not_matter(mask):
+    """The same data in other units: the same model, but for the density's change of variables."""
+    arrays = DATA.examples(64, seed=0)
+    other = {"x": 1000 + 20 * arrays["x"], "c": arrays["c"] * [1, 1e-3, 1e3, 1] - [0, 5, 0, 1e4]}
+    if mask:
+        there = np.arange(64) % 2
+        arrays, other = ({**each, "c_mask": there} for each in (arrays, other))
+        other["c"][there == 0] = np.nan
+    found = []
+    for each in (arrays, other):
+        keras.utils.set_random_seed(0)
+        model = make(drop_rate=0.0 if mask else None)
+        model.fit(each, epochs=1, shuffle=False, verbose=0)
+        found.append((model.log_prob(each, K=20), model.sample(each["c"][1::2], seed=0)))
+    np.testing.assert_allclose(found[1][0], found[0][0] - 3 * np.log(20), atol=0.02)
+    np.testing.assert_allclose((found[1][1] - 1000) / 20, found[0][1], atol=0.02)
+    before = np.array(model.units["c"][0])
+    model.fit(arrays, verbose=0)  # trained already: its units stay
+    assert np.array_equal(model.units["c"][0], before)
+
+
+def test_classes_and_pictures_keep_their_units():
+    model = picture_model()
+    model.fit(pictures(), verbose=0)
+    for shift, scale in model.units.values():
+        assert not np.any(shift) and np.all(np.array(scale) == 1)
+
+
 # -- what may be missing --------------------------------------------------------------------------
 def test_missing_is_said_by_masks():
     model, arrays = picture_model(drop_rate=0.0), pictures()

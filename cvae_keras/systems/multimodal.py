@@ -10,6 +10,7 @@
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count
@@ -17,6 +18,7 @@ from cvae_keras.elbo import ELBOModel
 from cvae_keras.fusion import Called, FusedDecoder, FusedEncoder, input_names
 from cvae_keras.likelihoods import Bernoulli, Categorical, Laplace, Normal
 from cvae_keras.modalities import Modalities
+from cvae_keras.modality import MASK
 from cvae_keras.multimodal_calls import MultimodalCalls
 from cvae_keras.posteriors import GaussianPosterior
 from cvae_keras.priors import ConditionalNormal, StandardNormal
@@ -125,6 +127,11 @@ class MultimodalCVAE(MultimodalCalls, ELBOModel):
         self.options = {"latent_dim": latent_dim, "decoder_dist": decoder_dist}
         self.options |= {"decoder_dist_params": decoder_dist_params, "hidden": list(hidden)}
         self.options |= {"drop_rate": drop_rate, "seed": seed}
+        self.shifts, self.scales = {}, {}
+        for name in modalities.given:
+            fixed = {"shape": tuple(modalities.shapes[name]), "trainable": False}
+            self.shifts[name] = self.add_weight(initializer="zeros", name=f"shift_{name}", **fixed)
+            self.scales[name] = self.add_weight(initializer="ones", name=f"scale_{name}", **fixed)
         self({name: ops.zeros((2, *shape)) for name, shape in modalities.shapes.items()})  # builds
 
     def call(self, inputs, training=None):
@@ -137,8 +144,58 @@ class MultimodalCVAE(MultimodalCalls, ELBOModel):
         return x, c, None
 
     def read(self, c, training=None):
-        return self.modalities.read(c)
+        return self.modalities.read(c, self.units)
 
+    def infer(self, inputs, h, training=None):
+        shift, scale = self.units[self.main_modality]
+        x, _, _ = self.split(inputs)
+        return self.posterior((x - shift) / scale, h, training=training)
+
+    # -- units ----------------------------------------------------------------------------------
+    @property
+    def units(self):
+        """(shift, scale) of each modality, variables of its shape."""
+        given = {name: (shift, self.scales[name]) for name, shift in self.shifts.items()}
+        return {self.main_modality: (self.decoder.shift, self.decoder.scale), **given}
+
+    def adapt(self, inputs):
+        """Measure the units of real-valued modalities, in which the networks then read and write.
+
+        `fit` on a dictionary of arrays does it before the first step; where training data come in
+        batches, call it before, or data far from mean 0 and variance 1 take long to learn.
+
+        Args:
+            inputs: dictionary of arrays, as for `fit`.
+
+        Raises:
+            ValueError: inputs that `fit` would refuse too.
+
+        Example:
+            >>> model.adapt({"image": x[:1000], "label": y[:1000]})
+        """
+        inputs = self.check_inputs(inputs)
+        for name, (shift, scale) in self.units.items():
+            if name not in inputs:
+                continue
+            there = inputs.get(name + MASK, np.ones((len(inputs[name]), 1)))[:, 0] > 0
+            mean, deviation = self.modalities.by_name[name].moments(inputs[name][there])
+            if name == self.main_modality:  # its noise has one scale for all entries
+                if self.options["decoder_dist"] not in ("normal", "laplace"):
+                    continue
+                deviation = np.full_like(deviation, np.sqrt(np.mean(np.square(deviation))))
+                if self.likelihood.scale == "learned":
+                    self.likelihood.log_scale.assign(np.log(deviation.flat[0]))
+            shift.assign(mean)
+            scale.assign(deviation)
+
+    def fit(self, x=None, *args, **kwargs):
+        """As `ELBOModel.fit`; a first dictionary of arrays also tells the units, see `adapt`."""
+        if isinstance(x, dict) and self.optimizer is not None:
+            if int(ops.convert_to_numpy(self.optimizer.iterations)) == 0:
+                self.adapt(x)
+        return super().fit(x, *args, **kwargs)
+
+    # -- checks and saving ----------------------------------------------------------------------
     def check_inputs(self, inputs):
         return self.modalities.check(inputs, self.options["decoder_dist"])
 
