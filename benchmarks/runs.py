@@ -29,11 +29,11 @@ def keep_cores(threads):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
-def start(script, config, threads=1, backend="tensorflow"):
+def start(script, config, threads=1, backend="tensorflow", python=sys.executable):
     """What `script --work CONFIG` prints as its last line, JSON, from a process of its own."""
     env = os.environ | dict.fromkeys(THREADS, str(threads))
     env |= {"TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend}
-    command = [sys.executable, script, "--work", json.dumps(config)]
+    command = [python, script, "--work", json.dumps(config)]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     if done.returncode:
         raise click.ClickException(f"{config['kind']} failed:\n{done.stderr[-2000:]}")

@@ -9,6 +9,7 @@ from cvae_keras.refine import refine
 __all__ = [
     "TASKS",
     "CompressionVAE",
+    "MultimodalCVAE",
     "SinusoidCVAE",
     "SinusoidSolver",
     "SinusoidTask",
@@ -20,6 +21,7 @@ __all__ = [
 
 _WITH_KERAS = {
     "CompressionVAE": "cvae_keras.estimators",
+    "MultimodalCVAE": "cvae_keras.systems.multimodal",
     "SinusoidCVAE": "cvae_keras.systems.sinusoid",
     "SinusoidSolver": "cvae_keras.systems.sinusoid_solver",
     "VADImputer": "cvae_keras.imputer",

@@ -127,6 +127,22 @@ def table_embedding(quick, out, data_dir, seed):
     click.echo(f"Files: {folder / NAME}.csv, .md")
 
 
+@table.command("multimodal")
+@click.option("--quick", is_flag=True, help="Fewer steps, and scikit-learn's digits.")
+@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
+@click.option("--data-dir", type=PATH, help="Folder of mnist.npz.")
+@SEED
+def table_multimodal(quick, out, data_dir, seed):
+    """The multimodal CVAE against exact densities, and on digits; continues at its training."""
+    import_keras()
+    from cvae_keras.results import RESULTS
+    from cvae_keras.tables.multimodal import NAME, run_table
+
+    folder = out or (RESULTS / "quick" if quick else RESULTS)
+    click.echo(run_table(folder, quick, data_dir, seed))
+    click.echo(f"Files: {folder / NAME}.csv, .md, .png")
+
+
 @main.group()
 def solve():
     """Train the final models of a system and hold them against the exact answer."""

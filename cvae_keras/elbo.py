@@ -6,6 +6,8 @@ Convention for every number in this project: **sum** over event dimensions and o
 dimensions, **mean** over the batch, in **nats**. `elbo` below is the one place where it is written.
 """
 
+from operator import itemgetter
+
 import keras
 import numpy as np
 from keras import ops
@@ -118,7 +120,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         return ["elbo", "reconstruction"]
 
     def call(self, inputs, training=None):
-        x, c, mask = inputs["x"], inputs.get("c"), inputs.get("mask")
+        x, c, mask = self.split(inputs)
         # `training` is handed on by hand: on jax, Keras does not tell the layers of a model itself
         h = self.read(c, training)
         p = self.prior(h, training=training)
@@ -134,13 +136,18 @@ class ELBOModel(SavesRandomState, keras.Model):
     def build(self, input_shape=None):
         """Nothing to do: the parts build themselves when they are first called."""
 
+    def split(self, inputs):
+        """The arrays of a batch as x, c and mask, None where it has none."""
+        return inputs["x"], inputs.get("c"), inputs.get("mask")
+
     def read(self, c, training=None):
         """What the parts see of the condition c."""
         return c if self.condition is None else self.condition(c, training=training)
 
     def infer(self, inputs, h, training=None):
         """Parameters of q(z | x, c); a posterior that reads something else overrides this."""
-        return self.posterior(inputs["x"], h, mask=inputs.get("mask"), training=training)
+        x, _, mask = self.split(inputs)
+        return self.posterior(x, h, mask=mask, training=training)
 
     def extra_terms(self, x, c, mask, x_hat, w):
         """Further terms, `(batch,)` each, as a dictionary; none by default."""
@@ -165,7 +172,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         """Draw x from the model: z ~ p(z | c), then the mean of p(x | z, c).
 
         Args:
-            c: condition, `(batch, ...)`.
+            c: condition, `(batch, ...)`, or a dictionary of such arrays where the model reads that.
             n_samples: samples of each condition.
             seed: integer; the same seed gives the same samples. None continues the model's own
                 random state.
@@ -180,10 +187,12 @@ class ELBOModel(SavesRandomState, keras.Model):
         c, n_samples = self.check_condition(c), check_count("n_samples", n_samples)
         generator = self.seed_generator if seed is None else keras.random.SeedGenerator(seed)
         parts = []
-        for start in range(0, len(c), batch_size):
-            batch = ops.convert_to_tensor(c[start : start + batch_size])
-            h = self.read(batch)
-            z = self.prior.sample(self.prior(h), batch.shape[0], n_samples, generator)
+        rows = len(keras.tree.flatten(c)[0])
+        for start in range(0, rows, batch_size):
+            part = slice(start, min(start + batch_size, rows))
+            batch = keras.tree.map_structure(itemgetter(part), c)
+            h = self.read(keras.tree.map_structure(ops.convert_to_tensor, batch))
+            z = self.prior.sample(self.prior(h), part.stop - start, n_samples, generator)
             parts.append(ops.convert_to_numpy(self.likelihood.mean(self.decoder(z, h))))
         return np.concatenate(parts, axis=1)
 

@@ -70,6 +70,7 @@ class GaussianPosterior(keras.layers.Layer):
         network: layer called as `network(x, c, mask=mask)`; returns features `(batch, width)`.
         latent_dim: number of latent dimensions.
         kernel_initializer: of the two dense layers that end in mean and log-variance.
+        heads: False if the network itself returns `(mean, log_var)`, each `(batch, latent_dim)`.
 
     Returns:
         Called: `(mean, log_var)`, each `(batch, latent_dim)`, in float32.
@@ -82,21 +83,26 @@ class GaussianPosterior(keras.layers.Layer):
 
     family = "gaussian"
 
-    def __init__(self, network, latent_dim, kernel_initializer="glorot_uniform", **kwargs):
+    def __init__(
+        self, network, latent_dim, kernel_initializer="glorot_uniform", heads=True, **kwargs
+    ):
         super().__init__(**kwargs)
         self.network = network
         self.latent_dim = self.kl_dims = check_count("latent_dim", latent_dim)
         self.supports_masking = True  # the mask is an input like x: Keras need not pass it on
         dense = {"kernel_initializer": kernel_initializer, "dtype": "float32"}
-        self.mean = keras.layers.Dense(latent_dim, name="mean", **dense)
-        self.log_var = keras.layers.Dense(latent_dim, name="log_var", **dense)
+        self.heads = heads
+        if heads:
+            self.mean = keras.layers.Dense(latent_dim, name="mean", **dense)
+            self.log_var = keras.layers.Dense(latent_dim, name="log_var", **dense)
 
     def compute_mask(self, *args, **kwargs):
         return None
 
     def call(self, x, c=None, mask=None):
         features = self.network(x, c, mask=mask)
-        return self.mean(features), ops.clip(self.log_var(features), *LOG_VAR_RANGE)
+        mean, log_var = (self.mean(features), self.log_var(features)) if self.heads else features
+        return mean, ops.clip(log_var, *LOG_VAR_RANGE)
 
     def points(self, q, p, seed):
         mean, log_var = q

@@ -11,6 +11,7 @@ from cvae_keras.results import RESULTS
 from cvae_keras.systems import (  # noqa: F401  (registers them)
     auto_decoder,
     masked_vae,
+    multimodal,
     sinusoid,
     sinusoid_solver,
     testbed,

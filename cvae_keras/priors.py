@@ -55,6 +55,7 @@ class ConditionalNormal(StandardNormal):
     Args:
         latent_dim: number of latent dimensions.
         width: units of the one hidden layer between c and the parameters.
+        network: layer called as `network(c)` that returns `(mean, log_var)` itself, instead.
 
     Returns:
         Called: `(mean, log_var)`, each `(batch, latent_dim)`.
@@ -66,8 +67,11 @@ class ConditionalNormal(StandardNormal):
         >>> prior = ConditionalNormal(2); mean, log_var = prior(np.zeros((10, 50, 2)))
     """
 
-    def __init__(self, latent_dim, width=128, **kwargs):
+    def __init__(self, latent_dim, width=128, network=None, **kwargs):
         super().__init__(latent_dim, **kwargs)
+        self.network = network
+        if network is not None:
+            return
         self.hidden = keras.layers.Dense(check_count("width", width), activation="relu")
         self.flatten = keras.layers.Flatten()
         zeros = {"kernel_initializer": "zeros", "dtype": "float32"}
@@ -77,8 +81,12 @@ class ConditionalNormal(StandardNormal):
     def call(self, c=None):
         if c is None:
             raise ValueError("c is missing: a conditional prior needs the condition as input 'c'.")
-        features = self.hidden(self.flatten(c))
-        return self.mean(features), ops.clip(self.log_var(features), -20.0, 20.0)
+        if self.network is not None:
+            mean, log_var = self.network(c)
+        else:
+            features = self.hidden(self.flatten(c))
+            mean, log_var = self.mean(features), self.log_var(features)
+        return mean, ops.clip(log_var, -20.0, 20.0)
 
 
 @keras.saving.register_keras_serializable("cvae_keras")

@@ -17,7 +17,7 @@ from cvae_keras.terminal import COLUMNS, show_table
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
-COMMANDS += ["table embedding", "solve sinusoid", "sample", "demo"]
+COMMANDS += ["table multimodal", "table embedding", "solve sinusoid", "sample", "demo"]
 
 
 def run(*arguments):

@@ -18,7 +18,7 @@ def importance_weighted_bound(model, inputs, n_samples=100, seed=0):
 
     Args:
         model: an `ELBOModel` whose posterior and prior have `log_prob`; inputs: its dictionary of
-            arrays, `x` and, where the model uses them, `c` and `mask`; n_samples: K; seed: integer.
+            arrays, as for `fit`; n_samples: K; seed: integer.
 
     Returns:
         `(bound, error)`, NumPy float64 `(batch,)` each, in nats: the estimate of each example, and
@@ -42,8 +42,11 @@ def importance_weighted_bound(model, inputs, n_samples=100, seed=0):
     inputs, seed = model.check_inputs(inputs), keras.random.SeedGenerator(seed)
     examples = max(1, ROWS // samples)
     bounds, errors = [], []
-    for start in range(0, len(inputs["x"]), examples):
-        part = {name: array[start : start + examples] for name, array in inputs.items()}
+    for start in range(0, len(next(iter(inputs.values()))), examples):
+        part = {
+            name: ops.convert_to_tensor(array[start : start + examples])
+            for name, array in inputs.items()
+        }
         log_w = np.concatenate(
             [
                 _log_weights(model, part, min(ROWS, samples - first), seed)
@@ -62,11 +65,12 @@ def importance_weighted_bound(model, inputs, n_samples=100, seed=0):
 
 def _log_weights(model, inputs, samples, seed):
     """log p(x | z, c) + log p(z | c) - log q(z | x, c), `(batch, samples)`."""
-    rows = {name: ops.repeat(array, samples, axis=0) for name, array in inputs.items()}
-    x, c, mask = rows["x"], rows.get("c"), rows.get("mask")
+    x, c, mask = model.split(inputs)
     h = model.read(c)
-    p, q = model.prior(h), model.posterior(x, h, mask=mask)
+    p, q = model.prior(h), model.infer(inputs, h)  # once an example; only its points are many
+    q = keras.tree.map_structure(lambda part: ops.repeat(part, samples, axis=0), q)
     z = model.posterior.points(q, p, seed)
-    log_p = model.likelihood.log_prob(x, model.decoder(z, h), mask)
-    log_w = log_p + model.prior.log_prob(p, z) - model.posterior.log_prob(q, z)
-    return ops.convert_to_numpy(log_w).astype("float64").reshape(-1, samples)
+    log_q = ops.reshape(model.posterior.log_prob(q, z), (-1, samples))
+    z = ops.transpose(ops.reshape(z, (-1, samples, z.shape[-1])), (1, 0, 2))
+    log_p = model.likelihood.log_prob(x, model.decoder(z, h), mask) + model.prior.log_prob(p, z)
+    return ops.convert_to_numpy(ops.transpose(log_p) - log_q).astype("float64")
