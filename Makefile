@@ -15,7 +15,7 @@ run: $(STAMP)
 	.venv/bin/cvae-keras demo
 
 test: $(STAMP)
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses auto --dist loadfile
 
 lint: $(STAMP)
 	$(PYTHON) -m ruff check .
