@@ -26,16 +26,16 @@ class Bowl(search.SystemHyperModel):
         super().__init__(diverge=list(diverge), fail=list(fail))
 
     def build(self, hp):
-        Bowl.begun += 1
         self.width = hp.Float("width", 0.25, 4.0, sampling="log", default=2.0)
         self.kind = hp.Choice("kind", ["a", "b"])
-        if Bowl.begun == self.kill:
-            os.kill(os.getpid(), signal.SIGKILL)
         if self.width in self.fail:
             raise OSError("no space left")
         return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
 
     def fit(self, hp, model, epochs, initial_epoch, callbacks):
+        Bowl.begun += 1
+        if Bowl.begun == self.kill:
+            os.kill(os.getpid(), signal.SIGKILL)
         history = keras.callbacks.History()
         loss = np.nan if self.width in self.diverge else 1.0
         history.history = dict.fromkeys(("loss", "val_loss"), [loss] * (epochs - initial_epoch))
@@ -53,7 +53,7 @@ class Bowl(search.SystemHyperModel):
 
 
 if __name__ == "__main__":
-    # folder strategy trials kill [workers]: one search, killed in the build that has number `kill`
+    # folder strategy trials kill [workers]: one search, killed in the trial that has number `kill`
     folder, strategy, trials, Bowl.kill = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
     options = {"folder": folder, "strategy": strategy, "resume": True, "epochs": 3}
     options |= {"trials": trials} if trials else {}

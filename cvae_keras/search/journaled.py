@@ -141,6 +141,11 @@ def results_of(trial):
     return {name: float(trial.metrics.get_last_value(name)) for name in trial.metrics.metrics}
 
 
+def diverged(trial):
+    """Whether a trial ended with an objective that is NaN."""
+    return trial.status == TrialStatus.FAILED and bool(trial.metrics.metrics)
+
+
 def raised(trial):
     """Whether a trial ended with an error: it has no results. One that diverged has."""
     return trial.status == TrialStatus.FAILED and not trial.metrics.metrics

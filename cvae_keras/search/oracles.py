@@ -6,6 +6,7 @@ import numpy as np
 from keras_tuner import Oracle, oracles
 from keras_tuner.engine.trial import TrialStatus
 
+from cvae_keras.search.bayesian import Bayesian
 from cvae_keras.search.journaled import Journaled
 
 
@@ -15,21 +16,6 @@ class Random(Journaled, oracles.RandomSearchOracle):
     Example:
         >>> Random(journal, max_trials=30, objective=objective, hyperparameters=space)
     """
-
-
-class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
-    """Draws at first, then the least lower confidence bound of a Gaussian process.
-
-    Source: Srinivas, Krause, Kakade and Seeger, "Gaussian process optimization in the bandit
-    setting", 2010.
-
-    Example:
-        >>> Bayesian(journal, max_trials=30, num_initial_points=10, objective=objective)
-    """
-
-    def populate_space(self, trial_id):
-        self._random_state = np.random.RandomState([self.seed, int(trial_id)])
-        return super().populate_space(trial_id)
 
 
 class Hyperband(Journaled, oracles.HyperbandOracle):

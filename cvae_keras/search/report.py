@@ -13,12 +13,12 @@ from cvae_keras.plots_search import (
     plot_weighted_loss,
 )
 from cvae_keras.results import manifest, write_json
-from cvae_keras.search.journaled import raised, results_of
+from cvae_keras.search.journaled import diverged, raised, results_of
 from cvae_keras.search.oracles import grid_cells
 from cvae_keras.search.tuner import TRIALS, model_path
 
 SHOWN = 10
-LAST = ["val_loss", "epochs", "diverged", "seed", "seconds"]
+LAST = ["val_loss", "epochs", "seed", "seconds"]
 
 SUMMARY = """# Search: {title}
 
@@ -58,7 +58,7 @@ def table(oracle, objective):
 
     Returns:
         pandas DataFrame: `trial`, `status` ("completed", "diverged", "failed"), hyperparameters,
-        the objective, its parts, and `val_loss`, `epochs`, `diverged`, `seed`, `seconds`.
+        the objective, its parts, and `val_loss`, `epochs`, `seed`, `seconds`.
 
     Example:
         >>> table(oracle, "score").sort_values("score")
@@ -67,8 +67,7 @@ def table(oracle, objective):
     for trial_id in sorted(set(oracle.end_order)):
         trial = oracle.trials[trial_id]
         metrics = results_of(trial)
-        diverged = metrics.get("diverged", 0.0) > 0
-        status = "failed" if raised(trial) else "diverged" if diverged else "completed"
+        status = "failed" if raised(trial) else "diverged" if diverged(trial) else "completed"
         rows.append({"trial": int(trial_id), "status": status, **trial.hyperparameters.values})
         rows[-1] |= {name: metrics[name] for name in metrics if name not in LAST}
         rows[-1] |= {name: metrics.get(name) for name in LAST}
@@ -141,7 +140,7 @@ def _summary(frame, done, oracle, settings):
         counted += f" The grid has {len(grid_cells(oracle.get_space()))} cells."
     hypermodel = settings["hypermodel"]
     data = hypermodel.get("data") or hypermodel.get("config", "")
-    shown = done.head(SHOWN).drop(columns=["status", "diverged"])
+    shown = done.head(SHOWN).drop(columns="status")
     return SUMMARY.format(
         title=f"{hypermodel['class']} {data}, {settings['strategy']}, seed {settings['seed']}",
         counts=f"{counted}\n\n`{json.dumps({k: v for k, v in settings.items() if k != 'space'})}`",

@@ -70,9 +70,9 @@ def run(
         options["max_epochs"] = epochs
     else:
         size = len(grid_cells(given)) if strategy == "grid" else None
-        options["max_trials"] = check_count("trials", trials or size or TRIALS_ASKED)
+        options["max_trials"] = check_count("trials", TRIALS_ASKED if trials is None else trials)
         if size:
-            options["max_trials"] = min(size, options["max_trials"])
+            options["max_trials"] = size if trials is None else min(size, trials)
         if strategy == "bayesian":  # keras-tuner's 3 a dimension would leave little to learn from
             options["num_initial_points"] = max(3, options["max_trials"] // 3)
     settings = {"strategy": strategy, "trials": options.get("max_trials"), "seed": seed, **counts}

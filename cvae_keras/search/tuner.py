@@ -42,6 +42,12 @@ class Tuner(BaseTuner):
         self.patience, self.seed = patience, seed
         super().__init__(oracle, hypermodel, directory=str(folder), project_name=TRIALS)
 
+    def _populate_initial_space(self):
+        if (
+            self.oracle.tune_new_entries
+        ):  # else the space is given, and no build is needed to know it
+            super()._populate_initial_space()
+
     def save(self, *args):
         """Nothing: the oracle's journal is all."""
 
@@ -50,8 +56,8 @@ class Tuner(BaseTuner):
 
         Returns:
             Dictionary of the means over the executions: what the hypermodel's `score` gives,
-            `val_loss`, `epochs`, `seed` (of the first), `diverged` (0 or 1), `seconds`. The
-            objective is NaN where a training diverged.
+            `val_loss`, `epochs`, `seed` (of the first), `seconds`. The objective is NaN where a
+            training diverged.
         """
         start = time.perf_counter()
         try:
@@ -105,7 +111,7 @@ class Tuner(BaseTuner):
                 raise ValueError(f"score must hold {name!r}, the objective, got {sorted(row)}.")
         if not math.isfinite(row.get(name, math.nan)):
             row |= {name: math.nan, "val_loss": math.nan}
-        return {**row, "diverged": float(math.isnan(row[name]))}
+        return row
 
 
 def model_path(folder, trial_id):
