@@ -61,33 +61,42 @@ def run(
     check_choice("strategy", strategy, STRATEGIES)
     counts = {"epochs": epochs, "executions": executions, "patience": patience}
     counts = {name: check_count(name, value) for name, value in counts.items()}
-    given = space if space is not None or strategy != "grid" else hypermodel.grid()
-    options = {"objective": hypermodel.objective, "hyperparameters": given}
-    options |= {"tune_new_entries": given is None, "seed": seed}
-    if strategy == "hyperband":
-        if trials is not None or executions > 1:
-            raise ValueError("hyperband decides on trials and trains each once: leave both out.")
-        options["max_epochs"] = epochs
-    else:
-        size = len(grid_cells(given)) if strategy == "grid" else None
-        options["max_trials"] = check_count("trials", TRIALS_ASKED if trials is None else trials)
-        if size:
-            options["max_trials"] = size if trials is None else min(size, trials)
-        if strategy == "bayesian":  # keras-tuner's 3 a dimension would leave little to learn from
-            options["num_initial_points"] = max(3, options["max_trials"] // 3)
-    settings = {"strategy": strategy, "trials": options.get("max_trials"), "seed": seed, **counts}
-    settings["space"] = given.get_config()["space"] if given is not None else None
-    settings["hypermodel"] = hypermodel.get_config()
+    if space is None and strategy == "grid":
+        space = hypermodel.grid()
+    size = _size(strategy, space, trials, counts)
     folder, worker = open_folder(folder), workers.role() == "worker"
-    claim(folder, json.loads(json.dumps(settings)), resume or worker, write=not worker)
     journal = None if worker else Journal(folder / JOURNAL)
-    oracle = STRATEGIES[strategy](journal=journal, **options)
-    tuner = Tuner(oracle, hypermodel, folder, **counts, seed=seed)
+    oracle = STRATEGIES[strategy](
+        journal=journal,
+        objective=hypermodel.objective,
+        hyperparameters=space,
+        tune_new_entries=space is None,
+        seed=seed,
+        **size,
+    )
+    tuner = Tuner(oracle, hypermodel, folder, **counts, seed=seed)  # asks `build` for its space
+    settings = {"strategy": strategy, "trials": size.get("max_trials"), "seed": seed, **counts}
+    settings["space"] = oracle.get_space().get_config()["space"]
+    settings["hypermodel"] = hypermodel.get_config()
+    claim(folder, json.loads(json.dumps(settings)), resume or worker, write=not worker)
     if worker:
         workers.end_with_parent()
         tuner.search()
         return None
     return _lead(tuner, oracle, settings, processes)
+
+
+def _size(strategy, space, trials, counts):
+    """How many trials an oracle is to make, and how it begins: its arguments."""
+    if strategy == "hyperband":
+        if trials is not None or counts["executions"] > 1:
+            raise ValueError("hyperband decides on trials and trains each once: leave both out.")
+        return {"max_epochs": counts["epochs"]}
+    cells = len(grid_cells(space)) if strategy == "grid" else None
+    number = check_count("trials", (cells or TRIALS_ASKED) if trials is None else trials)
+    if strategy == "bayesian":  # keras-tuner's 3 a dimension would leave little to learn from
+        return {"max_trials": number, "num_initial_points": max(3, number // 3)}
+    return {"max_trials": min(cells, number) if cells else number}
 
 
 def claim(folder, settings, resume, write=True):
