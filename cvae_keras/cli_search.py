@@ -113,3 +113,17 @@ def search_vad(data, missing, data_dir, **options):
 
     name = f"vad_{Path(data).stem}"
     _run(name, VADHyperModel(data, missing, data_dir=data_dir), **options)
+
+
+@click.command("search")
+@click.option("--task", type=click.Choice(["1", "2"]), required=True)
+@click.option("--out", type=PATH, help="Folder of the searches and the table  [default: results]")
+def table_search(task, out):
+    """The sinusoid searches in a folder, side by side and against the test-case table."""
+    import_keras()
+    from cvae_keras.results import RESULTS
+    from cvae_keras.tables.search import run_table
+
+    folder = out or RESULTS
+    click.echo(run_table(folder, int(task)))
+    click.echo(f"Files: {folder / f'search_sinusoid_{task}'}.csv, .md")

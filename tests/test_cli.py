@@ -18,7 +18,8 @@ from cvae_keras.terminal import COLUMNS, show_table
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
 COMMANDS += ["table multimodal", "table embedding", "solve sinusoid", "sample", "demo"]
-COMMANDS += ["search", *(f"search {n}" for n in ("sinusoid", "testbed", "compression", "vad"))]
+COMMANDS += ["search", "table search"]
+COMMANDS += [f"search {name}" for name in ("sinusoid", "testbed", "compression", "vad")]
 
 
 def run(*arguments):

@@ -3,6 +3,7 @@
 import keras
 import keras_tuner
 import numpy as np
+import pandas as pd
 import pytest
 
 from cvae_keras import search
@@ -10,8 +11,12 @@ from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.metrics.laplace_bound import laplace_bound
 from cvae_keras.metrics.modes import exact_sampling_floor
 from cvae_keras.metrics.posterior_score import combine, posterior_score
+from cvae_keras.results import open_folder, write_json
 from cvae_keras.search.oracles import grid_cells
 from cvae_keras.systems.auto_decoder import VariationalAutoDecoder
+from cvae_keras.systems.sinusoid import SinusoidCVAE
+from cvae_keras.tables.search import run_table
+from cvae_keras.tables.sinusoid_cases import CASES, case_config, searched_case
 
 SMALL = {
     "sinusoid": {"examples": 100, "batch_size": 50, "curves": 3},
@@ -128,6 +133,49 @@ def test_what_a_system_refuses():
         search.SinusoidHyperModel(examples=0)
     with pytest.raises(ValueError, match="has no grid of its own"):
         search.SystemHyperModel().grid()
+
+
+# -- tables -------------------------------------------------------------------------------------
+@pytest.fixture
+def searches(tmp_path):
+    """Two searches of task 1 as they lie on disk, and the rows of a test-case table."""
+    for strategy, score, beta in (("bayesian", 0.5, 0.3), ("random", 0.9, 0.7)):
+        folder = open_folder(tmp_path / f"search_sinusoid_1_{strategy}_0")
+        fixed = search.SinusoidHyperModel(**SMALL["sinusoid"]).get_config()
+        values = {"beta": beta, "latent_dim": 3, "learning_rate": 0.002, "prior": "conditional"}
+        best = {"score": score, "hyperparameters": values}
+        write_json(folder / "best.json", best | {"manifest": {"config": {"hypermodel": fixed}}})
+        SinusoidCVAE(TASKS["data_1"], latent_dim=3).save(folder / "best.keras")
+        trials = {"trial": [0, 1], "status": ["completed", "diverged"], "seconds": [60.0, 60.0]}
+        pd.DataFrame(trials).to_csv(folder / "trials.csv", index=False)
+    for label, recall in (("1", 0.25), ("2", 0.5)):
+        row = {"residual": 0.1, "recall": recall, "total_variation": 1.0}
+        config = {"label": label, "examples": 100_000, "epochs": 30}
+        path = open_folder(tmp_path / "sinusoid_rows") / f"data_1_{label}_original.json"
+        write_json(path, {"row": row, "manifest": {"config": config}})
+    return tmp_path
+
+
+def test_the_winner_of_the_searches_is_a_row_of_the_test_cases(searches):
+    case = searched_case("data_1", searches)
+    assert (case.beta, case.wx, case.wy, case.latent, case.lr) == (0.3, 0.5, 0.5, 3, 0.002)
+    assert (case.loss, case.batch, case.epochs, case.prior) == ("l1_mean", 50, 25, "conditional")
+    assert case_config("data_1", case, "elbo", False, "float32", 0)["prior"] == "conditional"
+    assert searched_case("data_2", searches) is None
+    plain = case_config("data_1", CASES["data_1"][0], "elbo", False, "float32", 0)
+    assert "prior" not in plain  # rows that are saved stay valid
+
+
+def test_the_table_of_searches(searches):
+    run_table(searches, 1)
+    rows = pd.read_csv(searches / "search_sinusoid_1.csv").set_index("strategy")
+    np.testing.assert_allclose(rows["published_row"], 0.1 + 0.5 + 1.0)
+    better = rows["better_than_random"]
+    assert str(better["bayesian"]) == "True" and pd.isna(better["random"])
+    assert (rows["score_on_test"] > 1.9).all() and not rows["better_than_published"].any()
+    assert rows["diverged"].tolist() == [1, 1] and rows["minutes"].tolist() == [2.0, 2.0]
+    with pytest.raises(ValueError, match="holds no rows of data_2"):
+        run_table(searches, 2)
 
 
 def run_eagerly(monkeypatch):
