@@ -1,5 +1,6 @@
 """One trial of a search: build, train, score, keep the model."""
 
+import logging
 import math
 import time
 import traceback
@@ -12,6 +13,8 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from cvae_keras.results import open_folder
 
 TRIALS = "trials"
+# A new model a trial is what TensorFlow warns of here, in the middle of the line of progress.
+logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
 
 
 def trial_seed(seed, number, execution=0):
