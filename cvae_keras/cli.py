@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cvae_keras.cli_search import search, table_search
 from cvae_keras.cli_vad import table_vad, vad
 from cvae_keras.terminal import OneSentence, import_keras, show_table
 
@@ -49,7 +50,9 @@ def table():
 
 
 main.add_command(vad)
+main.add_command(search)
 table.add_command(table_vad)
+table.add_command(table_search)
 
 
 @table.command("sinusoid")

@@ -18,6 +18,8 @@ from cvae_keras.terminal import COLUMNS, show_table
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
 COMMANDS += ["table multimodal", "table embedding", "solve sinusoid", "sample", "demo"]
+COMMANDS += ["search", "table search"]
+COMMANDS += [f"search {name}" for name in ("sinusoid", "testbed", "compression", "vad")]
 
 
 def run(*arguments):
@@ -82,6 +84,12 @@ def test_entry_point_exists():
         ("solve sinusoid --task 3", 2, "'3' is not one of"),
         ("solve sinusoid --epochs 0", 2, "0 is not in the range"),
         ("solve sinusoid --seed -1", 2, "-1 is not in the range"),
+        ("search sinusoid", 2, "Missing option '--task'"),
+        ("search testbed --strategy annealing", 2, "'annealing' is not one of"),
+        ("search testbed --strategy hyperband --trials 3 --out TMP/new", 1, "hyperband decides"),
+        ("search testbed --config none --out TMP/new", 1, "config none is neither"),
+        ("search testbed --trials 0", 2, "0 is not in the range"),
+        ("search testbed --out FILE", 1, "folder .*file cannot be made"),
         ("sample", 2, "Missing option '--task'"),
         ("sample --task 3", 2, "'3' is not one of"),
         ("sample --task 1 --n 0", 2, "0 is not in the range"),

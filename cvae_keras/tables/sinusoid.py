@@ -15,6 +15,7 @@ from cvae_keras.tables.sinusoid_cases import (
     in_table_units,
     run_case,
     saved_case,
+    searched_case,
 )
 from cvae_keras.tables.sinusoid_notes import NOTES
 
@@ -25,6 +26,8 @@ def run_table(
     folder, quick=False, data=("data_1", "data_2"), precision="float32", seed=0, part=(1, 1)
 ):
     """Run the rows that `folder` does not hold yet, then write the tables.
+
+    Where the folder holds searches of a task, the best setting they found is the last row.
 
     A row's result is kept in `<folder>/sinusoid_rows/` as soon as it is there, and the tables are
     written after each, so a killed run leaves the rows so far and continues with the one it was at.
@@ -53,6 +56,9 @@ def run_table(
         for case in CASES[name]
         for reduction in REDUCTIONS[::-1]
     ]
+    for name in data:
+        if case := searched_case(name, folder):
+            jobs.append((case, case_config(name, case, REDUCTIONS[0], quick, precision, seed)))
     arrays = {}
     for number, (case, config) in enumerate(tqdm(jobs, desc="test cases", unit="row")):
         name = config["data"]

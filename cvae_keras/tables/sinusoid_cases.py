@@ -1,5 +1,6 @@
 """The rows of the sinusoid test-case tables: what was published, and how a row is run again."""
 
+import json
 import time
 from dataclasses import asdict, dataclass
 
@@ -13,6 +14,8 @@ from cvae_keras.plots import plot_samples
 from cvae_keras.results import manifest, saved_result, write_json
 from cvae_keras.systems.sinusoid import REDUCTIONS, SinusoidCVAE
 
+SEARCHED_EPOCHS = 25
+
 
 @dataclass(frozen=True)
 class Case:
@@ -22,6 +25,7 @@ class Case:
         label: the row's name; loss, beta, wx, wy, latent, lr, batch, epochs: the setting.
         published: (KL, x_loss, y_loss, test loss) as published, averages over the training batches
             of the last epoch in the original's reduction; None where nothing was.
+        prior: of `SinusoidCVAE`.
 
     Example:
         >>> CASES["data_1"][3].published
@@ -38,6 +42,7 @@ class Case:
     batch: int
     epochs: int
     published: tuple | None = None
+    prior: str = "standard"
 
 
 CASES = {
@@ -66,10 +71,42 @@ CASES = {
 }  # fmt: skip
 
 
+def searched_case(name, folder):
+    """The winner of the sinusoid searches in a folder, as a row of the table of full length.
+
+    Args:
+        name: of the data set; folder: which holds `search_sinusoid_<task>_*/best.json`.
+
+    Returns:
+        A `Case`, the one with the least score of all searches, or None where there is no search.
+
+    Example:
+        >>> searched_case("data_1", RESULTS)
+    """
+    task, found = name.removeprefix("data_"), []
+    for path in sorted(folder.glob(f"search_sinusoid_{task}_*/best.json")):
+        best = json.loads(path.read_text())
+        if best["manifest"]["config"]["hypermodel"]["data"] == name:
+            found.append(best)
+    if not found:
+        return None
+    best = min(found, key=lambda best: best["score"])
+    values, fixed = best["hyperparameters"], best["manifest"]["config"]["hypermodel"]
+    weights = [
+        values.get(key, default) for key, default in (("beta", 1.0), ("wx", 0.5), ("wy", 0.5))
+    ]
+    latent, rate = values.get("latent_dim", 100), values.get("learning_rate", 1e-3)
+    prior = values.get("prior", "standard")
+    setting = (fixed["loss"], *weights, latent, rate, fixed["batch_size"], SEARCHED_EPOCHS)
+    return Case(f"searched, {prior} prior", *setting, prior=prior)
+
+
 def case_config(name, case, reduction, quick, precision, seed):
     """All that a row's run depends on, as a dictionary; a saved row with the same is not rerun."""
     config = asdict(case)
     del config["published"]
+    if case.prior == "standard":
+        del config["prior"]  # rows saved before there was a choice say nothing of it
     config |= {"data": name, "reduction": reduction, "seed": seed, "precision": precision}
     config["examples"] = 20_000 if quick else 100_000
     if quick:
@@ -100,6 +137,7 @@ def train_case(config, train, callbacks=()):
         model = SinusoidCVAE(
             TASKS[config["data"]],
             latent_dim=config["latent"],
+            prior=config.get("prior", "standard"),
             y_gradient=not original,
             **{name: config[name] for name in names},
         )

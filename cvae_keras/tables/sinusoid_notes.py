@@ -28,6 +28,10 @@ configuration) ends within 5 % of both published figures; but row 7 so trained e
 above its own, with which it agrees on 100,000, as do the other rows with mean squared error. So
 fewer examples would explain the L1 rows, but not all rows at once.
 
+The row *searched*, if there is one, is the setting that the hyperparameter searches found best in
+trials of fewer examples and epochs, trained at full length; its score on validation curves, not the
+curves scored here, has chosen it.
+
 In the elbo rows the y term has a gradient, and x_loss (divide by 100 to compare) is higher: the
 decoder meets the curves y with x that are no ramps, which the y term alone does not forbid. A
 per-example ELBO is needed for the latent to be used, but with this network and these weights it is

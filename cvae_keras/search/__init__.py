@@ -1,0 +1,23 @@
+"""Hyperparameter search with keras-tuner: a `HyperModel` a system, scores that no weight can bend.
+
+>>> from cvae_keras import search
+>>> rows = search.run(search.SinusoidHyperModel(), folder="runs/mine", trials=10)
+"""
+
+from cvae_keras.search.compression import CompressionHyperModel
+from cvae_keras.search.hypermodel import SystemHyperModel, choices
+from cvae_keras.search.runs import run
+from cvae_keras.search.sinusoid import SinusoidHyperModel
+from cvae_keras.search.testbed import TestbedHyperModel
+from cvae_keras.search.vad import VADHyperModel
+
+#: What `cvae-keras search` knows by name; another system's hypermodel is added here.
+HYPERMODELS = {
+    "sinusoid": SinusoidHyperModel,
+    "testbed": TestbedHyperModel,
+    "compression": CompressionHyperModel,
+    "vad": VADHyperModel,
+}
+
+__all__ = ["HYPERMODELS", "SystemHyperModel", "choices", "run"]
+__all__ += [model.__name__ for model in HYPERMODELS.values()]

@@ -1,0 +1,80 @@
+"""What a search trains and how it scores it: the base of the hypermodels, one a system."""
+
+import keras_tuner
+
+
+class SystemHyperModel(keras_tuner.HyperModel):
+    """A keras-tuner `HyperModel` with data and a score of its own.
+
+    A subclass fills in `build`, `batches`, `validation` and `score`. The hyperparameters are those
+    that `build` asks for; `search.run` tunes all of them, or those in a space that it is given.
+
+    Attributes:
+        objective: `keras_tuner.Objective`, an entry of `score`. It must not depend on weights of
+            the loss: the least weighted loss belongs to the least weights.
+        seed: of the trial; the search sets it before `build`.
+
+    Example:
+        >>> class Deeper(SinusoidHyperModel):
+        ...     def build(self, hp):
+        ...         self.batch_size = hp.Choice("batch_size", [50, 250])
+        ...         return super().build(hp)
+    """
+
+    objective = keras_tuner.Objective("elbo", "max")
+    seed = 0
+
+    def __init__(self, **options):
+        super().__init__()
+        self.options = options
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    def build(self, hp):
+        """A compiled model of the hyperparameters `hp`, a `keras_tuner.HyperParameters`."""
+        raise NotImplementedError
+
+    def batches(self):
+        """What to train on, a `Batches` whose order follows from `seed`."""
+        raise NotImplementedError
+
+    def validation(self):
+        """Arrays on which the weighted loss is watched, for early stopping: a dictionary."""
+        raise NotImplementedError
+
+    def score(self, model):
+        """Dictionary of numbers of a trained model, the objective among them."""
+        raise NotImplementedError
+
+    def grid(self):
+        """The space of a grid search: `keras_tuner.HyperParameters` with a few values each."""
+        raise ValueError(
+            f"{type(self).__name__} has no grid of its own: give a space with a Choice each."
+        )
+
+    def fit(self, hp, model, **options):
+        """Train the model; options are those of `keras.Model.fit`."""
+        options |= {"validation_data": (self.validation(),), "validation_batch_size": 1000}
+        return model.fit(self.batches(), verbose=0, **options)
+
+    def get_config(self):
+        """Plain values that decide what a trial gives: a resumed search must have the same."""
+        return {"class": type(self).__name__, **self.options}
+
+
+def choices(**values):
+    """A space of a few values for each hyperparameter.
+
+    Args:
+        values: name -> list of values.
+
+    Returns:
+        `keras_tuner.HyperParameters`.
+
+    Example:
+        >>> choices(beta=[0.5, 1.0], latent_dim=[2, 4])
+    """
+    space = keras_tuner.HyperParameters()
+    for name, options in values.items():
+        space.Choice(name, options)
+    return space

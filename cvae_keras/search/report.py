@@ -1,0 +1,180 @@
+"""The results of a search on disk: a table of all trials, a summary, figures, the best model."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from cvae_keras.plots_search import (
+    plot_best_so_far,
+    plot_marginals,
+    plot_parallel,
+    plot_weighted_loss,
+)
+from cvae_keras.results import manifest, write_json
+from cvae_keras.search.journaled import diverged, raised, results_of
+from cvae_keras.search.oracles import grid_cells
+from cvae_keras.search.tuner import TRIALS, model_path
+
+SHOWN = 10
+LAST = ["val_loss", "epochs", "seed", "seconds"]
+
+SUMMARY = """# Search: {title}
+
+{counts}
+
+Objective: {name}, {direction}. It does not depend on the weights of the loss, which are tuned.
+
+The best {shown} trials (all: `trials.csv`):
+
+{table}
+
+val_loss is the loss that was trained, on validation data: its scale moves with the weights, so it
+ranks epochs of a trial, not trials. Each trial stopped after {patience} epochs without a lower one,
+and was scored at its best epoch.
+
+![score of the trials and the best so far](best_so_far.png)
+![score over each hyperparameter](marginals.png)
+![parallel coordinates](parallel.png)
+"""
+
+WEIGHTED = """
+## Why not the weighted loss
+
+The least weighted loss, {least:.4g}, has trial {chosen}: {values}. Its score is {score:.4g},
+against {best:.4g} of the best. The rank correlation of weighted loss and score over all trials is
+{correlation:.2f}, of weighted loss and the sum of the weights {weights:.2f}.
+
+![weighted loss against score](weighted_loss.png)
+"""
+
+
+def table(oracle, objective):
+    """All trials that ended, in the order of their numbers.
+
+    Args:
+        oracle: of `cvae_keras.search.oracles`; objective: name of the objective.
+
+    Returns:
+        pandas DataFrame: `trial`, `status` ("completed", "diverged", "failed"), hyperparameters,
+        the objective, its parts, and `val_loss`, `epochs`, `seed`, `seconds`.
+
+    Example:
+        >>> table(oracle, "score").sort_values("score")
+    """
+    rows = []
+    for trial_id in sorted(set(oracle.end_order)):
+        trial = oracle.trials[trial_id]
+        metrics = results_of(trial)
+        status = "failed" if raised(trial) else "diverged" if diverged(trial) else "completed"
+        rows.append({"trial": int(trial_id), "status": status, **trial.hyperparameters.values})
+        rows[-1] |= {name: metrics[name] for name in metrics if name not in LAST}
+        rows[-1] |= {name: metrics.get(name) for name in LAST}
+    frame = pd.DataFrame(rows)
+    if objective in frame:  # first of the results
+        names = [*tuned(oracle), objective]
+        others = [name for name in frame if name not in {"trial", "status", *names}]
+        frame = frame[["trial", "status", *(n for n in names if n in frame), *others]]
+    return frame
+
+
+def tuned(oracle):
+    """Names of the hyperparameters of a search."""
+    return [hp.name for hp in oracle.get_space().space]
+
+
+def write_trials(folder, oracle):
+    """Write `trials.csv` as far as the search is."""
+    frame = table(oracle, oracle.objective.name)
+    partial = Path(folder) / "trials.csv.partial"
+    frame.to_csv(partial, index=False, float_format="%.8g")
+    partial.replace(Path(folder) / "trials.csv")
+    return frame
+
+
+def write(folder, oracle, settings, seconds):
+    """Write all results of a search.
+
+    Args:
+        folder: where to; oracle: whose search is over, or stopped; settings: as of `search.run`;
+            seconds: wall time of this process.
+
+    Returns:
+        The table of the trials.
+
+    Example:
+        >>> write(Path("runs"), oracle, settings, 60.0)
+    """
+    folder, goal = Path(folder), oracle.objective
+    frame = write_trials(folder, oracle)
+    done = frame[frame["status"] == "completed"] if len(frame) else frame
+    if not len(done):
+        return frame
+    done = done.sort_values(goal.name, ascending=goal.direction == "min", kind="stable")
+    best, names = done.iloc[0], tuned(oracle)
+    values = {name: done[name].tolist()[0] for name in names if pd.notna(best[name])}
+    source = model_path(folder, oracle.get_best_trials(1)[0].trial_id)
+    if source.exists():
+        shutil.copy(source, folder / "best.keras")
+    about = manifest(settings, seconds) | {"seconds_of_trials": float(frame["seconds"].sum())}
+    result = {"trial": int(best["trial"]), goal.name: float(best[goal.name])}
+    write_json(folder / "best.json", {**result, "hyperparameters": values, "manifest": about})
+    plot_best_so_far(frame, goal).savefig(folder / "best_so_far.png", dpi=90)
+    plot_marginals(frame, names, goal).savefig(folder / "marginals.png", dpi=90)
+    plot_parallel(frame, names, goal).savefig(folder / "parallel.png", dpi=90)
+    text = _summary(frame, done, oracle, settings)
+    if {"beta", "wx", "wy"} & set(names) and len(done) > 2:
+        plot_weighted_loss(done, goal).savefig(folder / "weighted_loss.png", dpi=90)
+        text += _weighted(done, names, goal)
+    (folder / "summary.md").write_text(text)
+    return frame
+
+
+def _summary(frame, done, oracle, settings):
+    goal = oracle.objective
+    counts = frame["status"].value_counts().to_dict()
+    counted = ", ".join(f"{number} {status}" for status, number in counts.items())
+    counted = f"{len(frame)} trials: {counted}; {frame['seconds'].sum():,.0f} s in trials."
+    if settings["strategy"] == "grid":
+        counted += f" The grid has {len(grid_cells(oracle.get_space()))} cells."
+    hypermodel = settings["hypermodel"]
+    data = hypermodel.get("data") or hypermodel.get("config", "")
+    shown = done.head(SHOWN).drop(columns="status")
+    return SUMMARY.format(
+        title=f"{hypermodel['class']} {data}, {settings['strategy']}, seed {settings['seed']}",
+        counts=f"{counted}\n\n`{json.dumps({k: v for k, v in settings.items() if k != 'space'})}`",
+        name=goal.name,
+        direction={"min": "less is better", "max": "more is better"}[goal.direction],
+        shown=len(shown),
+        table=markdown(shown),
+        patience=settings["patience"],
+    )
+
+
+def _weighted(done, names, goal):
+    chosen = done.loc[done["val_loss"].idxmin()]
+    weights = [name for name in ("beta", "wx", "wy") if name in names]
+    ranks = done[["val_loss", goal.name]].assign(weights=done[weights].sum(axis=1)).rank().corr()
+    return WEIGHTED.format(
+        least=chosen["val_loss"],
+        chosen=int(chosen["trial"]),
+        values=", ".join(f"{name} {chosen[name]:.3g}" for name in weights),
+        score=chosen[goal.name],
+        best=done[goal.name].iloc[0],
+        correlation=ranks.loc["val_loss", goal.name],
+        weights=ranks.loc["val_loss", "weights"],
+    )
+
+
+def markdown(frame):
+    """A table in Markdown, four digits a number."""
+    shown = frame.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v)).replace("nan", "")
+    lines = ["| " + " | ".join(shown.columns) + " |", "|" + "---|" * len(shown.columns)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in shown.to_numpy()])
+
+
+def clean(folder):
+    """Delete the models of single trials, once the best is saved."""
+    for path in (Path(folder) / TRIALS).glob("*.keras"):
+        path.unlink()

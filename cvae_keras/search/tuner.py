@@ -1,0 +1,122 @@
+"""One trial of a search: build, train, score, keep the model."""
+
+import logging
+import math
+import time
+import traceback
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras_tuner.engine.base_tuner import BaseTuner
+
+from cvae_keras.results import open_folder
+
+TRIALS = "trials"
+# A new model a trial is what TensorFlow warns of here, in the middle of the line of progress.
+logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
+
+
+def trial_seed(seed, number, execution=0):
+    """The seed of one training: it follows from the search's seed and the number of the trial.
+
+    Example:
+        >>> trial_seed(seed=1, number=12)
+        101200
+    """
+    return (1000 * seed + number) * 100 + execution
+
+
+class Tuner(BaseTuner):
+    """keras-tuner's loop over trials, each seeded and scored by its hypermodel.
+
+    Args:
+        oracle: of `cvae_keras.search.oracles`; hypermodel: a `SystemHyperModel`; folder: where
+            `trials/` goes, with a model a trial; epochs: of a trial, at most; executions: trainings
+            a trial, whose scores are averaged; patience: epochs without a lower validation loss
+            before a training stops; seed: of the search.
+
+    Example:
+        >>> Tuner(oracle, SinusoidHyperModel(), Path("runs"), epochs=10).search()
+    """
+
+    def __init__(self, oracle, hypermodel, folder, epochs, executions=1, patience=3, seed=0):
+        self.folder, self.epochs, self.executions = Path(folder), epochs, executions
+        self.patience, self.seed = patience, seed
+        super().__init__(oracle, hypermodel, directory=str(folder), project_name=TRIALS)
+
+    def _populate_initial_space(self):
+        if (
+            self.oracle.tune_new_entries
+        ):  # else the space is given, and no build is needed to know it
+            super()._populate_initial_space()
+
+    def save(self, *args):
+        """Nothing: the oracle's journal is all."""
+
+    def run_trial(self, trial):
+        """Train and score one trial, as keras-tuner asks.
+
+        Returns:
+            Dictionary of the means over the executions: what the hypermodel's `score` gives,
+            `val_loss`, `epochs`, `seed` (of the first), `seconds`. The objective is NaN where a
+            training diverged.
+        """
+        start = time.perf_counter()
+        try:
+            number = int(trial.trial_id)
+            seeds = [trial_seed(self.seed, number, e) for e in range(self.executions)]
+            rows, best = [], None
+            for seed in seeds:
+                row, model = self._execute(trial, seed)
+                rows.append(row)
+                goal = self.oracle.objective
+                if best is None or goal.better_than(row[goal.name], best):
+                    best = row[goal.name]
+                    model.save(model_path(self.folder, trial.trial_id))
+                del model
+        except Exception:
+            errors = open_folder(self.folder / "errors")
+            (errors / f"{trial.trial_id}.txt").write_text(traceback.format_exc())
+            raise
+        names = [name for name in rows[0] if all(name in row for row in rows)]
+        means = {name: float(np.mean([row[name] for row in rows])) for name in names}
+        return {**means, "seed": seeds[0], "seconds": time.perf_counter() - start}
+
+    def _execute(self, trial, seed):
+        keras.backend.clear_session()  # or memory grows with each trial
+        keras.utils.set_random_seed(seed)
+        hp, hypermodel = trial.hyperparameters, self.hypermodel
+        hypermodel.seed = seed
+        epochs, first, past = self.epochs, 0, None
+        if "tuner/epochs" in hp.values:  # set by Hyperband, which also lets a trial go on
+            epochs, first = hp.values["tuner/epochs"], hp.values["tuner/initial_epoch"]
+            past = hp.values.get("tuner/trial_id")
+        model = hypermodel.build(hp)
+        if past:
+            model = keras.saving.load_model(model_path(self.folder, past))
+        stop = keras.callbacks.EarlyStopping(
+            "val_loss", patience=self.patience, mode="min", restore_best_weights=True
+        )
+        callbacks = [keras.callbacks.TerminateOnNaN(), stop]
+        fit = {"epochs": epochs, "initial_epoch": first, "callbacks": callbacks}
+        history = hypermodel.fit(hp, model, **fit).history
+        return self._measure(model, history), model
+
+    def _measure(self, model, history):
+        """The numbers of one training; an objective that is not finite is NaN."""
+        name = self.oracle.objective.name
+        losses = np.array([*history["loss"], *history["val_loss"]])
+        row = {"val_loss": float(np.min(history["val_loss"])), "epochs": len(history["loss"])}
+        if np.isfinite(losses).all():
+            row |= {key: float(value) for key, value in self.hypermodel.score(model).items()}
+            if name not in row:
+                raise ValueError(f"score must hold {name!r}, the objective, got {sorted(row)}.")
+        if not math.isfinite(row.get(name, math.nan)):
+            row |= {name: math.nan, "val_loss": math.nan}
+        return row
+
+
+def model_path(folder, trial_id):
+    """Where the model of a trial lies while the search runs."""
+    return Path(folder) / TRIALS / f"{trial_id}.keras"
