@@ -5,6 +5,7 @@ import keras_tuner
 import numpy as np
 import pandas as pd
 import pytest
+from tensorflow.python.framework import ops as tf_ops
 
 from cvae_keras import search
 from cvae_keras.data.sinusoid import TASKS
@@ -12,6 +13,7 @@ from cvae_keras.metrics.laplace_bound import laplace_bound
 from cvae_keras.metrics.modes import exact_sampling_floor
 from cvae_keras.metrics.posterior_score import combine, posterior_score
 from cvae_keras.results import open_folder, write_json
+from cvae_keras.search.forget import forgets_graphs
 from cvae_keras.search.oracles import grid_cells
 from cvae_keras.systems.auto_decoder import VariationalAutoDecoder
 from cvae_keras.systems.sinusoid import SinusoidCVAE
@@ -126,6 +128,19 @@ def test_the_score_does_not_depend_on_the_weights(monkeypatch):
             model.run_eagerly = True
             scores.append(hypermodel.score(model)[hypermodel.objective.name])
         assert scores[0] == pytest.approx(scores[1], abs=1e-5), name
+
+
+def test_graphs_of_past_trials_are_forgotten():
+    """TensorFlow registers custom gradients for ever, each of which holds a graph."""
+    registry = tf_ops.gradient_registry._registry
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    x, before = np.ones((4, 1)), set(registry)
+    with forgets_graphs():
+        model.fit(x, x, verbose=0)
+        assert set(registry) - before
+    assert set(registry) == before
+    assert np.isfinite(model.predict(x, verbose=0)).all()
 
 
 def test_what_a_system_refuses():

@@ -11,6 +11,7 @@ import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
 
 from cvae_keras.results import open_folder
+from cvae_keras.search.forget import forgets_graphs
 
 TRIALS = "trials"
 # A new model a trial is what TensorFlow warns of here, in the middle of the line of progress.
@@ -100,8 +101,9 @@ class Tuner(BaseTuner):
         )
         callbacks = [keras.callbacks.TerminateOnNaN(), stop]
         fit = {"epochs": epochs, "initial_epoch": first, "callbacks": callbacks}
-        history = hypermodel.fit(hp, model, **fit).history
-        return self._measure(model, history), model
+        with forgets_graphs():
+            history = hypermodel.fit(hp, model, **fit).history
+            return self._measure(model, history), model
 
     def _measure(self, model, history):
         """The numbers of one training; an objective that is not finite is NaN."""
