@@ -38,6 +38,7 @@ def run_keras(x, latent, epochs, seed):
     """Train with the package; the clocks at the end of each epoch."""
     import keras
 
+    from cvae_keras.data.neighbors import PairedBatches
     from cvae_keras.systems.compression import CompressionModel
 
     keras.utils.set_random_seed(seed)
@@ -45,7 +46,8 @@ def run_keras(x, latent, epochs, seed):
     model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=20)
     marks = []
     mark = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: marks.append(bench.clocks()))
-    model.fit({"x": x}, batch_size=BATCH, epochs=epochs, callbacks=[mark], verbose=0)
+    batches = PairedBatches(x, None, BATCH, len(x) // BATCH, seed)  # as the estimator trains
+    model.fit(batches, epochs=epochs, callbacks=[mark], verbose=0)
     return marks
 
 

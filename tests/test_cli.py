@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
 COMMANDS += ["table multimodal", "table embedding", "solve sinusoid", "sample", "demo"]
 COMMANDS += ["search", "table search"]
-COMMANDS += [f"search {name}" for name in ("sinusoid", "testbed", "compression", "vad")]
+SYSTEMS = ("sinusoid", "testbed", "compression", "vad", "multimodal")
+COMMANDS += [f"search {name}" for name in SYSTEMS]
 
 
 def run(*arguments):

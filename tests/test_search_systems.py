@@ -25,12 +25,14 @@ SMALL = {
     "testbed": {"steps": 2},
     "compression": {},
     "vad": {"rows": 100},
+    "multimodal": {"batch_size": 600},
 }
 NAMES = {
     "sinusoid": {"beta", "wx", "wy", "latent_dim", "learning_rate", "prior"},
     "testbed": {"beta", "latent_dim", "width", "gated", "learning_rate"},
     "compression": {"beta", "flow_length", "width", "learning_rate"},
     "vad": {"beta", "latent_dim", "width", "net_lr", "latent_lr"},
+    "multimodal": {"beta", "latent_dim", "width", "prior", "learning_rate"},
 }
 
 

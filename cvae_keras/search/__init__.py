@@ -6,6 +6,7 @@
 
 from cvae_keras.search.compression import CompressionHyperModel
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
+from cvae_keras.search.multimodal import MultimodalHyperModel
 from cvae_keras.search.runs import run
 from cvae_keras.search.sinusoid import SinusoidHyperModel
 from cvae_keras.search.testbed import TestbedHyperModel
@@ -17,6 +18,7 @@ HYPERMODELS = {
     "testbed": TestbedHyperModel,
     "compression": CompressionHyperModel,
     "vad": VADHyperModel,
+    "multimodal": MultimodalHyperModel,
 }
 
 __all__ = ["HYPERMODELS", "SystemHyperModel", "choices", "run"]
