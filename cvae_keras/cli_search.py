@@ -115,6 +115,20 @@ def search_vad(data, missing, data_dir, **options):
     _run(name, VADHyperModel(data, missing, data_dir=data_dir), **options)
 
 
+@search.command("multimodal")
+@click.option("--data", default="digits", show_default=True, help="Or mnist, fashion_mnist.")
+@click.option("--given", type=click.Choice(["label", "half"]), default="half", show_default=True)
+@click.option("--data-dir", type=PATH, help="Folder of mnist.npz and fashion-mnist/.")
+@_shared
+def search_multimodal(data, given, data_dir, **options):
+    """beta, latent_dim, layers, prior, learning rate; scored by the ELBO at beta 1."""
+    import_keras()
+    from cvae_keras.search import MultimodalHyperModel
+
+    hypermodel = MultimodalHyperModel(data, given, data_dir=data_dir)
+    _run(f"multimodal_{data}_{given}", hypermodel, **options)
+
+
 @click.command("search")
 @click.option("--task", type=click.Choice(["1", "2"]), required=True)
 @click.option("--out", type=PATH, help="Folder of the searches and the table  [default: results]")
