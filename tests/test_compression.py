@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from cvae_keras import CompressionVAE
 from cvae_keras import training as training_module
 from cvae_keras.data.neighbors import PairedBatches, nearest_neighbors
-from cvae_keras.data.rows import MappedRows, Subset, read
+from cvae_keras.data.rows import CHUNK, MappedRows, Subset, read
 from cvae_keras.data.scaling import shift_and_scale
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.systems.compression import CompressionModel, neighbor_log_prob
@@ -107,6 +107,8 @@ def test_mapped_rows_read_the_file_and_slices_of_it(tmp_path):
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     assert np.array_equal(MappedRows(mapped)[[3, 1]], x[[3, 1]])
     assert np.array_equal(MappedRows(mapped[10:40])[5:7], x[15:17])
+    many = np.random.default_rng(1).integers(len(x), size=CHUNK + 5)  # read in parts
+    assert np.array_equal(MappedRows(mapped)[many], x[many])
     rows = Subset(MappedRows(mapped), [4, 2], shift=1.0, scale=2.0)
     np.testing.assert_allclose(read(rows, [1]), (x[[2]] - 1) / 2)
 

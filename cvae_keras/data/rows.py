@@ -34,6 +34,9 @@ class MappedRows:
         return self.shape[0]
 
     def __getitem__(self, index):
+        if isinstance(index, np.ndarray) and len(index) > CHUNK:
+            # a row that is touched brings 64 KB around it into memory, until the map is closed
+            return np.concatenate([self[index[chunk]] for chunk in chunks(index)])
         return np.array(np.memmap(*self.source)[index])
 
 
