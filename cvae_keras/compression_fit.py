@@ -6,9 +6,9 @@ from sklearn.utils.validation import check_array
 
 from cvae_keras import compression_files as files
 from cvae_keras.checks import check_count, check_share
-from cvae_keras.components import principal_axes
 from cvae_keras.data.neighbors import PairedBatches, nearest_neighbors
 from cvae_keras.data.npy_folder import NpyFolder
+from cvae_keras.data.principal import principal_axes
 from cvae_keras.data.rows import MappedRows, Subset, open_rows
 from cvae_keras.data.scaling import shift_and_scale
 from cvae_keras.systems.compression import CompressionModel

@@ -16,7 +16,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cvae_keras import CompressionVAE
 from cvae_keras import training as training_module
+from cvae_keras.components import Components
 from cvae_keras.data.neighbors import PairedBatches, nearest_neighbors
+from cvae_keras.data.principal import principal_axes
 from cvae_keras.data.rows import CHUNK, MappedRows, Subset, read
 from cvae_keras.data.scaling import shift_and_scale
 from cvae_keras.metrics.importance import importance_weighted_bound
@@ -64,6 +66,33 @@ def test_loss_is_the_elbo_and_the_neighbors():
     expected = -np.mean(elbo + 2.0 * terms["neighbors"])
     assert float(model.objective(terms)) == pytest.approx(expected, rel=1e-5)
     assert np.all(np.asarray(model({"x": x[0]})["neighbors"]) == 0)
+
+
+def test_components_lose_nothing_of_what_they_hold():
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 20))).astype("float32")
+    axes = principal_axes(x, 0.9999)
+    assert axes.shape == (20, 3) and principal_axes(x, 5).shape == (20, 5)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-5)
+    layer = Components(20, 3)
+    layer.axes.assign(axes)
+    np.testing.assert_allclose(layer.expand(layer(x)), x, atol=1e-4)
+
+
+def test_components_are_used_where_there_are_enough_rows_and_saved(tmp_path):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 20))).astype("float32")
+    embedder = CompressionVAE(x, logdir=str(tmp_path / "kept"), **TINY)
+    embedder.train()
+    assert embedder.model_.components.axes.shape == (20, 8)  # 4 for each latent dimension
+    again = CompressionVAE(logdir=str(tmp_path / "kept"), **TINY)
+    assert np.array_equal(embedder.embed(x), again.embed(x))
+    assert np.array_equal(embedder.decode(embedder.embed(x)), again.decode(again.embed(x)))
+    whole = CompressionVAE(components=1.0, **TINY).fit(x)
+    few = CompressionVAE(**TINY).fit(x[:60])
+    assert whole.model_.components is None and few.model_.components is None
+    with pytest.raises(ValueError, match="components must"):
+        CompressionVAE(components=1.5, **TINY).fit(x)
 
 
 def test_nearest_neighbors_are_those_of_a_full_search():

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from cvae_keras.components import principal_axes
 from cvae_keras.data.batches import Batches
+from cvae_keras.data.principal import principal_axes
 from cvae_keras.data.rows import chunks, read
 
 BLOCK = 30_000  # examples among which neighbours are looked for: the cost is linear in the data
