@@ -7,6 +7,9 @@ from cvae_keras.data.gaussian import GaussianData
 from cvae_keras.data.images import load_images
 from cvae_keras.truth.conditional_density import conditional_log_density
 
+#: What of the pictures is generated, and from what.
+TASKS = {"label": ("image", ["label"]), "half": ("lower", ["upper"])}
+
 
 class GaussianModalities(GaussianData):
     """Jointly Gaussian modalities, of which log p(any | any others) is known.

@@ -3,7 +3,6 @@
 import keras
 
 from cvae_keras.checks import check_count
-from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.data.images import load_images
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.compression import CompressionModel
@@ -55,15 +54,8 @@ class CompressionHyperModel(SystemHyperModel):
         model.compile(keras.optimizers.Adam(rate), steps_per_execution=10)
         return model
 
-    def batches(self):
-        return ShuffledBatches(self.arrays, self.batch_size, self.seed)
-
-    def validation(self):
-        return self.held_out
-
     def score(self, model):
-        measured = model.evaluate(self.held_out, batch_size=1000, verbose=0, return_dict=True)
-        return {name: measured[name] for name in ("elbo", "kl", "reconstruction")}
+        return self.evaluate(model, "elbo", "kl", "reconstruction")
 
     def grid(self):
         return choices(beta=[0.5, 1.0, 2.0], flow_length=[1, 4, 8], width=[64, 256])

@@ -2,12 +2,15 @@
 
 import keras_tuner
 
+from cvae_keras.data.batches import ShuffledBatches
+
 
 class SystemHyperModel(keras_tuner.HyperModel):
     """A keras-tuner `HyperModel` with data and a score of its own.
 
-    A subclass fills in `build`, `batches`, `validation` and `score`. The hyperparameters are those
-    that `build` asks for; `search.run` tunes all of them, or those in a space that it is given.
+    A subclass fills in `build` and `score`, and sets `arrays` (to train on), `held_out` (for early
+    stopping) and `batch_size`, or overrides `batches` and `validation`. The hyperparameters are
+    those that `build` asks for; `search.run` tunes all of them, or those in a space it is given.
 
     Attributes:
         objective: `keras_tuner.Objective`, an entry of `score`. It must not depend on weights of
@@ -36,15 +39,20 @@ class SystemHyperModel(keras_tuner.HyperModel):
 
     def batches(self):
         """What to train on, a `Batches` whose order follows from `seed`."""
-        raise NotImplementedError
+        return ShuffledBatches(self.arrays, self.batch_size, self.seed)
 
     def validation(self):
         """Arrays on which the weighted loss is watched, for early stopping: a dictionary."""
-        raise NotImplementedError
+        return self.held_out
 
     def score(self, model):
         """Dictionary of numbers of a trained model, the objective among them."""
         raise NotImplementedError
+
+    def evaluate(self, model, *names):
+        """These metrics of a model on the held-out arrays, as a dictionary."""
+        measured = model.evaluate(self.held_out, batch_size=1000, verbose=0, return_dict=True)
+        return {name: measured[name] for name in names}
 
     def grid(self):
         """The space of a grid search: `keras_tuner.HyperParameters` with a few values each."""

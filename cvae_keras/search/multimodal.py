@@ -4,13 +4,10 @@ import keras
 import numpy as np
 
 from cvae_keras.checks import check_choice, check_count
-from cvae_keras.data.batches import ShuffledBatches
-from cvae_keras.data.modalities import picture_modalities
+from cvae_keras.data.modalities import TASKS, picture_modalities
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.multimodal import MultimodalCVAE
 
-#: What is generated, and from what.
-GIVEN = {"label": ("image", ["label"]), "half": ("lower", ["upper"])}
 HELD_OUT = 5  # one in so many of the training pictures is not trained on
 
 
@@ -32,7 +29,7 @@ class MultimodalHyperModel(SystemHyperModel):
     """
 
     def __init__(self, data="digits", given="half", batch_size=64, data_dir=None):
-        self.main, self.conditions = GIVEN[check_choice("given", given, GIVEN)]
+        self.main, self.conditions = TASKS[check_choice("given", given, TASKS)]
         super().__init__(data=data, given=given, batch_size=check_count("batch_size", batch_size))
         pictures, _ = picture_modalities(data, data_dir)
         used = {name: pictures[name] for name in (self.main, *self.conditions)}
@@ -59,15 +56,8 @@ class MultimodalHyperModel(SystemHyperModel):
         model.compile(keras.optimizers.Adam(rate), steps_per_execution=10)
         return model
 
-    def batches(self):
-        return ShuffledBatches(self.arrays, self.batch_size, self.seed)
-
-    def validation(self):
-        return self.held_out
-
     def score(self, model):
-        measured = model.evaluate(self.held_out, batch_size=1000, verbose=0, return_dict=True)
-        return {name: measured[name] for name in ("elbo", "kl", "active_units")}
+        return self.evaluate(model, "elbo", "kl", "active_units")
 
     def grid(self):
         return choices(beta=[0.5, 1.0, 2.0], latent_dim=[5, 10, 20], prior=["fixed", "learned"])

@@ -4,7 +4,6 @@ import keras
 import keras_tuner
 
 from cvae_keras.checks import check_count
-from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.data.sinusoid_files import load
 from cvae_keras.metrics.posterior_score import posterior_score
@@ -78,12 +77,6 @@ class SinusoidHyperModel(SystemHyperModel):
         rate = hp.Float("learning_rate", 1e-4, 1e-2, default=1e-3, **log)
         model.compile(keras.optimizers.Adam(rate), steps_per_execution=10)
         return model
-
-    def batches(self):
-        return ShuffledBatches(self.arrays, self.batch_size, self.seed)
-
-    def validation(self):
-        return self.held_out
 
     def score(self, model):
         samples = model.sample(self.scored, n_samples=SAMPLES, seed=self.seed)

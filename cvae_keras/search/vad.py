@@ -4,7 +4,6 @@ import keras
 import numpy as np
 
 from cvae_keras.checks import check_count
-from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.data.incomplete import draw_mask, load_rows
 from cvae_keras.lazy_adam import two_rates
 from cvae_keras.metrics.laplace_bound import laplace_bound
@@ -56,9 +55,6 @@ class VADHyperModel(SystemHyperModel):
         latent = hp.Float("latent_lr", 1e-3, 0.3, default=0.015, **log)
         model.compile(two_rates(net, latent), steps_per_execution=10)
         return model
-
-    def batches(self):
-        return ShuffledBatches(self.arrays, self.batch_size, self.seed)
 
     def fit(self, hp, model, **options):
         """As `SystemHyperModel.fit`; what is watched is the bound of the rows held out."""

@@ -7,14 +7,13 @@ import keras
 import numpy as np
 
 from cvae_keras.data.batches import FreshBatches, ShuffledBatches
-from cvae_keras.data.modalities import GaussianModalities
+from cvae_keras.data.modalities import TASKS, GaussianModalities
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.results import manifest
 from cvae_keras.systems.multimodal import MultimodalCVAE
 
 #: Dimensions of the main modality x and of the conditioning ones, one Gaussian each.
 GAUSSIANS = ((2, 8, 3, 5), (4, 2, 3, 8), (8, 2, 4, 6))
-TASKS = {"label": ("image", ["label"]), "half": ("lower", ["upper"])}
 PRIORS = {"N(0, I)": None, "learned": "dense"}
 
 
