@@ -62,7 +62,7 @@ def _run(name, hypermodel, strategy, seed, workers, out, **options):
 @search.command("sinusoid")
 @click.option("--task", type=click.Choice(["1", "2"]), required=True)
 @click.option("--examples", type=COUNT, default=20_000, show_default=True, help="To train on.")
-@click.option("--batch-size", type=COUNT, default=100, show_default=True)
+@click.option("--batch-size", type=COUNT, default=50, show_default=True)
 @click.option("--loss", type=click.Choice(["l1_mean", "mse", "normal"]), default="l1_mean")
 @click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16"]), default="float32")
 @_shared

@@ -14,7 +14,7 @@ from keras import ops
 
 from cvae_keras.checks import check_arrays, check_count
 from cvae_keras.data.batches import Batches, FollowEpoch
-from cvae_keras.metrics.rate import Rate
+from cvae_keras.metrics.rate import EpochMeans
 from cvae_keras.random_state import SavesRandomState
 
 
@@ -92,8 +92,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.term_weights = {}
         self.add_term_weight("beta", beta)
-        self.means = {name: keras.metrics.Mean(name=name) for name in self.term_names()}
-        self.rate = Rate(posterior.kl_dims)
+        self.means = EpochMeans(self.term_names(), posterior.kl_dims)
 
     # -- weights of the terms -------------------------------------------------------------------
     def add_term_weight(self, name, value):
@@ -160,11 +159,9 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         terms = y_pred  # what `call` returned
-        self.means["elbo"].update_state(elbo(terms["log_likelihood"], terms["kl"]))
-        self.means["reconstruction"].update_state(-terms["log_likelihood"])
-        for name in self.term_names()[2:]:
-            self.means[name].update_state(terms[name])
-        self.rate.update_state(terms["kl"])
+        log_p = terms["log_likelihood"]
+        scores = {"elbo": elbo(log_p, terms["kl"]), "reconstruction": -log_p}
+        self.means.update_state({**terms, **scores})
         return self.objective(terms) / _replicas()
 
     # -- use ------------------------------------------------------------------------------------
@@ -214,12 +211,17 @@ class ELBOModel(SavesRandomState, keras.Model):
                 FollowEpoch(x),
                 *keras.tree.flatten(kwargs.get("callbacks") or []),
             ]
+        valid = kwargs.get("validation_data")
+        if isinstance(valid, Batches):
+            kwargs["validation_data"] = valid.pipeline()
+        x = x.pipeline() if isinstance(x, Batches) else x
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
         """As `keras.Model.evaluate`; dictionaries of NumPy arrays are checked first."""
         if isinstance(x, dict):
             x = self.check_inputs(x)
+        x = x.pipeline() if isinstance(x, Batches) else x
         return super().evaluate(x, *args, **kwargs)
 
 

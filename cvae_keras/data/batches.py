@@ -17,14 +17,22 @@ class Batches(keras.utils.PyDataset):
         >>> model.fit(batches, epochs=5)
     """
 
+    reader = "called"  # the function of `tf_batches` that reads them
+
     def __init__(self, steps, batch_size, seed):
-        # With one worker, Keras has tf.data tune itself, and on one core each epoch begins by
-        # waiting for that tuning to stop (2 s, longer than some epochs). With two it does not.
-        super().__init__(workers=2)
+        super().__init__()
         self.steps, self.batch_size, self.seed, self.epoch = steps, batch_size, seed, 0
 
     def __len__(self):
         return self.steps
+
+    def pipeline(self):
+        """What Keras is to read: these batches, on TensorFlow as a faster `tf.data.Dataset`."""
+        if keras.backend.backend() != "tensorflow" or not self.steps:
+            return self
+        from cvae_keras.data import tf_batches
+
+        return getattr(tf_batches, self.reader)(self)
 
 
 class FollowEpoch(keras.callbacks.Callback):
@@ -57,19 +65,27 @@ class ShuffledBatches(Batches):
         >>> batches = ShuffledBatches({"x": x, "c": y}, batch_size=250, seed=0)
     """
 
+    reader = "gathered"
+
     def __init__(self, arrays, batch_size, seed=0):
         self.arrays = arrays
         self.examples = len(next(iter(arrays.values())))
         super().__init__(self.examples // batch_size, batch_size, seed)
         self._order = (None, None)
 
-    def __getitem__(self, index):
+    def order(self):
+        """The rows of each batch of this epoch: integers `(steps, batch_size)`."""
         epoch, kept = self.epoch, self._order  # read once: batches are prefetched by other threads
         if kept[0] != epoch:
             order = np.random.default_rng([self.seed, epoch]).permutation(self.examples)
+            order = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
             kept = self._order = (epoch, order)
-        rows = kept[1][index * self.batch_size : (index + 1) * self.batch_size]
+        return kept[1]
+
+    def __getitem__(self, index):
+        rows = self.order()[index]
         return ({name: array[rows] for name, array in self.arrays.items()},)
+
 
 
 class FreshBatches(Batches):

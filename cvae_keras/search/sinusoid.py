@@ -1,5 +1,7 @@
 """The search of the sinusoid tasks: the original's network, scored by samples from the prior."""
 
+import math
+
 import keras
 import keras_tuner
 
@@ -24,6 +26,7 @@ class SinusoidHyperModel(SystemHyperModel):
     """beta, wx, wy, latent_dim, learning rate and prior of a `SinusoidCVAE`.
 
     Scored by `posterior_score` of 100 samples from the prior, on curves of the validation split.
+    The learning rate falls by half a cosine over the epochs of a trial.
 
     Args:
         data: "data_1" or "data_2"; examples: of the training split; batch_size: smaller than the
@@ -43,7 +46,7 @@ class SinusoidHyperModel(SystemHyperModel):
         self,
         data="data_1",
         examples=20_000,
-        batch_size=100,
+        batch_size=50,
         loss="l1_mean",
         curves=200,
         precision="float32",
@@ -77,6 +80,15 @@ class SinusoidHyperModel(SystemHyperModel):
         rate = hp.Float("learning_rate", 1e-4, 1e-2, default=1e-3, **log)
         model.compile(keras.optimizers.Adam(rate), steps_per_execution=10)
         return model
+
+    def fit(self, hp, model, epochs, callbacks, **options):
+        rate = float(model.optimizer.learning_rate)
+
+        def half_cosine(epoch):
+            return rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+        falls = keras.callbacks.LearningRateScheduler(half_cosine)
+        return super().fit(hp, model, epochs=epochs, callbacks=[falls, *callbacks], **options)
 
     def score(self, model):
         samples = model.sample(self.scored, n_samples=SAMPLES, seed=self.seed)
