@@ -145,7 +145,7 @@ class Called(keras.layers.Layer):
     """
 
     def __init__(self, network, role, shape, main=None):
-        super().__init__()
+        super().__init__(dtype="float32")  # the network chooses its own precision
         if not isinstance(network, keras.layers.Layer):
             raise TypeError(
                 f"{role} must be a Keras layer or model, got {type(network).__name__}: give one "
