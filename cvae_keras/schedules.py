@@ -1,4 +1,6 @@
-"""Weights of the objective that change during training."""
+"""What changes during training: weights of the objective, and the learning rate."""
+
+import math
 
 import keras
 
@@ -52,3 +54,21 @@ def linear(start, stop, epochs):
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs!r}: choose 1 or more.")
     return lambda epoch: start + (stop - start) * min(epoch / epochs, 1.0)
+
+
+def half_cosine(rate, epochs):
+    """A callback under which the learning rate falls by half a cosine, epoch by epoch.
+
+    `rate(epoch) = rate * (1 + cos(pi * epoch / epochs)) / 2`
+
+    Args:
+        rate: of the first epoch; epochs: of the whole training.
+
+    Returns:
+        `keras.callbacks.LearningRateScheduler`.
+
+    Example:
+        >>> model.fit(batches, epochs=10, callbacks=[half_cosine(3e-3, epochs=10)])
+    """
+    fall = keras.callbacks.LearningRateScheduler
+    return fall(lambda epoch: rate * (1 + math.cos(math.pi * epoch / epochs)) / 2)

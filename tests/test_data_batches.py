@@ -43,3 +43,23 @@ def test_fresh_batches_hold_new_examples_of_the_task():
     (first,), (second,) = fresh()[0], fresh()[1]
     assert first["x"].shape == (5, 50, 2) and not np.any(np.isin(first["x"], second["x"]))
     np.testing.assert_allclose(TASKS["data_1"].forward(first["x"]), first["c"], atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [shuffled, fresh])
+def test_pipeline_gives_the_same_batches_and_follows_the_epoch(make):
+    batches = make()
+    pipeline = batches.pipeline()
+    if pipeline is batches:
+        pytest.skip("only TensorFlow has a faster form")
+    assert len(pipeline) == len(batches)
+    for epoch in (0, 2, 1):
+        FollowEpoch(batches).on_epoch_begin(epoch)
+        found = [{name: part.numpy() for name, part in inputs.items()} for (inputs,) in pipeline]
+        for index, inputs in enumerate(found):
+            for name, array in batches[index][0].items():
+                np.testing.assert_array_equal(inputs[name], array)
+
+
+def test_an_epoch_of_no_batches_is_refused_by_keras_not_by_the_pipeline():
+    batches = ShuffledBatches({"x": np.arange(3)}, 5)
+    assert len(batches) == 0 and batches.pipeline() is batches

@@ -12,7 +12,7 @@ from cvae_keras.elbo import ELBOModel, elbo
 from cvae_keras.likelihoods import Normal
 from cvae_keras.posteriors import CategoricalPosterior, GaussianPosterior
 from cvae_keras.priors import CategoricalPrior, StandardNormal
-from cvae_keras.schedules import WeightSchedule, linear
+from cvae_keras.schedules import WeightSchedule, half_cosine, linear
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -187,6 +187,11 @@ def test_linear_schedule():
         linear(0.0, 1.0, epochs=0)
     with pytest.raises(TypeError, match="beta must be a function of the epoch"):
         WeightSchedule(beta=0.5)
+
+
+def test_half_cosine_falls_from_the_rate_towards_zero():
+    schedule = half_cosine(0.4, epochs=4).schedule
+    np.testing.assert_allclose([schedule(epoch) for epoch in (0, 2, 4)], [0.4, 0.2, 0.0], atol=1e-12)
 
 
 def test_schedule_of_an_unknown_weight_is_refused():

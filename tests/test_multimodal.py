@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from model_checks import CHECKS, Case, same, state, with_value
 
-from cvae_keras.data.batches import FreshBatches
+from cvae_keras.data.batches import FreshBatches, ShuffledBatches
 from cvae_keras.data.modalities import GaussianModalities
 from cvae_keras.fusion import FusedDecoder, FusedEncoder
 from cvae_keras.metrics.importance import importance_weighted_bound
@@ -52,6 +52,19 @@ def test_model(check, options, tmp_path):
     check(Case(lambda **more: make(**options, **more), DATA, bad_inputs, lambda c: []), tmp_path)
 
 
+def test_mixed_precision_keeps_units_outputs_and_loss_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = make(prior_network="dense")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.posterior.network.network.hidden[0].compute_dtype == "bfloat16"
+    arrays = DATA.examples(64, seed=0)
+    assert np.isfinite(model.fit(arrays, verbose=0).history["loss"]).all()
+    kinds = {keras.backend.standardize_dtype(term.dtype) for term in model(arrays).values()}
+    assert kinds == {"float32"}
+
+
 # -- what goes in ---------------------------------------------------------------------------------
 def test_class_numbers_and_one_hot_vectors_are_the_same():
     model, arrays = picture_model(), pictures()
@@ -82,6 +95,16 @@ def test_values_outside_the_support_are_refused_with_their_range(name, values, s
     for call in (model.fit, model.evaluate, model.encode, model.log_prob):
         with pytest.raises(ValueError, match=sentence):
             call({**pictures(), name: values})
+    assert same(state(model), before)
+
+
+def test_values_outside_the_support_are_refused_in_batches_too():
+    model, bad = picture_model(), {**pictures(), "picture": np.full((6, 4, 4), 255.0)}
+    before = state(model)
+    batches = ShuffledBatches(bad, 3)
+    for data in (batches, batches.pipeline()):
+        with pytest.raises(ValueError, match=r"must lie in \[0, 1\].* from 255 to 255"):
+            model.fit(data, verbose=0)
     assert same(state(model), before)
 
 

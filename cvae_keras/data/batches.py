@@ -87,7 +87,6 @@ class ShuffledBatches(Batches):
         return ({name: array[rows] for name, array in self.arrays.items()},)
 
 
-
 class FreshBatches(Batches):
     """New examples in every batch: no example is seen twice, so nothing is overfitted.
 
@@ -105,3 +104,26 @@ class FreshBatches(Batches):
 
     def __getitem__(self, index):
         return (self.source.examples(self.batch_size, [self.seed, self.epoch, index]),)
+
+
+def first_batch(data):
+    """The first batch of data that come in batches, to check before a training.
+
+    Args:
+        data: a `keras.utils.PyDataset` or `tf.data.Dataset` of dictionaries, or anything else.
+
+    Returns:
+        Dictionary of NumPy arrays, or None where looking would take the batch away, or there is none.
+
+    Example:
+        >>> sorted(first_batch(ShuffledBatches({"x": x, "c": y}, batch_size=250)))
+        ['c', 'x']
+    """
+    if isinstance(data, keras.utils.PyDataset):
+        batch = data[0] if len(data) else None
+    else:
+        batch = next(iter(data), None) if hasattr(data, "element_spec") else None
+    batch = batch[0] if isinstance(batch, (tuple, list)) else batch
+    if not isinstance(batch, dict):
+        return None
+    return {name: np.asarray(array) for name, array in batch.items()}

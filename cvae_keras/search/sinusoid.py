@@ -1,7 +1,5 @@
 """The search of the sinusoid tasks: the original's network, scored by samples from the prior."""
 
-import math
-
 import keras
 import keras_tuner
 
@@ -9,6 +7,7 @@ from cvae_keras.checks import check_count
 from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.data.sinusoid_files import load
 from cvae_keras.metrics.posterior_score import posterior_score
+from cvae_keras.schedules import half_cosine
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.sinusoid import SinusoidCVAE
 
@@ -82,12 +81,7 @@ class SinusoidHyperModel(SystemHyperModel):
         return model
 
     def fit(self, hp, model, epochs, callbacks, **options):
-        rate = float(model.optimizer.learning_rate)
-
-        def half_cosine(epoch):
-            return rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
-
-        falls = keras.callbacks.LearningRateScheduler(half_cosine)
+        falls = half_cosine(float(model.optimizer.learning_rate), epochs)
         return super().fit(hp, model, epochs=epochs, callbacks=[falls, *callbacks], **options)
 
     def score(self, model):

@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count
+from cvae_keras.data.batches import first_batch
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.fusion import Called, FusedDecoder, FusedEncoder, input_names
 from cvae_keras.likelihoods import Bernoulli, Categorical, Laplace, Normal
@@ -189,10 +190,15 @@ class MultimodalCVAE(MultimodalCalls, ELBOModel):
             scale.assign(deviation)
 
     def fit(self, x=None, *args, **kwargs):
-        """As `ELBOModel.fit`; a first dictionary of arrays also tells the units, see `adapt`."""
+        """As `ELBOModel.fit`; a first dictionary of arrays also tells the units, see `adapt`.
+
+        Of data that come in batches, the first is checked.
+        """
         if isinstance(x, dict) and self.optimizer is not None:
             if int(ops.convert_to_numpy(self.optimizer.iterations)) == 0:
                 self.adapt(x)
+        elif (first := first_batch(x)) is not None:
+            self.check_inputs(first)
         return super().fit(x, *args, **kwargs)
 
     # -- checks and saving ----------------------------------------------------------------------

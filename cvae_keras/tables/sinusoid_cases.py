@@ -12,6 +12,7 @@ from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.metrics.modes import score_samples
 from cvae_keras.plots import plot_samples
 from cvae_keras.results import manifest, saved_result, write_json
+from cvae_keras.schedules import half_cosine
 from cvae_keras.systems.sinusoid import REDUCTIONS, SinusoidCVAE
 
 SEARCHED_EPOCHS = 25
@@ -25,7 +26,7 @@ class Case:
         label: the row's name; loss, beta, wx, wy, latent, lr, batch, epochs: the setting.
         published: (KL, x_loss, y_loss, test loss) as published, averages over the training batches
             of the last epoch in the original's reduction; None where nothing was.
-        prior: of `SinusoidCVAE`.
+        prior: of `SinusoidCVAE`; schedule: of the learning rate, "constant" or "half cosine".
 
     Example:
         >>> CASES["data_1"][3].published
@@ -43,6 +44,7 @@ class Case:
     epochs: int
     published: tuple | None = None
     prior: str = "standard"
+    schedule: str = "constant"
 
 
 CASES = {
@@ -98,15 +100,16 @@ def searched_case(name, folder):
     latent, rate = values.get("latent_dim", 100), values.get("learning_rate", 1e-3)
     prior = values.get("prior", "standard")
     setting = (fixed["loss"], *weights, latent, rate, fixed["batch_size"], SEARCHED_EPOCHS)
-    return Case(f"searched, {prior} prior", *setting, prior=prior)
+    return Case(f"searched, {prior} prior", *setting, prior=prior, schedule="half cosine")
 
 
 def case_config(name, case, reduction, quick, precision, seed):
     """All that a row's run depends on, as a dictionary; a saved row with the same is not rerun."""
     config = asdict(case)
     del config["published"]
-    if case.prior == "standard":
-        del config["prior"]  # rows saved before there was a choice say nothing of it
+    for name, usual in (("prior", "standard"), ("schedule", "constant")):
+        if config[name] == usual:
+            del config[name]  # rows saved before there was a choice say nothing of it
     config |= {"data": name, "reduction": reduction, "seed": seed, "precision": precision}
     config["examples"] = 20_000 if quick else 100_000
     if quick:
@@ -147,6 +150,8 @@ def train_case(config, train, callbacks=()):
     x, y = (array[: config["examples"]] for array in train)
     batches = ShuffledBatches({"x": x, "c": y}, config["batch"], config["seed"])
     callbacks = [keras.callbacks.TerminateOnNaN(), *callbacks]
+    if "schedule" in config:
+        callbacks.append(half_cosine(config["lr"], config["epochs"]))
     history = model.fit(batches, epochs=config["epochs"], verbose=0, callbacks=callbacks)
     return model, history
 
