@@ -146,6 +146,22 @@ def table_multimodal(quick, out, data_dir, seed):
     click.echo(f"Files: {folder / NAME}.csv, .md, .png")
 
 
+@table.command("imputation")
+@click.option("--quick", is_flag=True, help="One small bundled table, and one Gaussian.")
+@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
+@click.option("--data-dir", type=PATH, help="Folder of letter.csv and spam.csv, or of uci/.")
+@SEED
+def table_imputation(quick, out, data_dir, seed):
+    """VADImputer beside scikit-learn's imputers; rows that the folder holds are not run again."""
+    import_keras()
+    from cvae_keras.results import RESULTS
+    from cvae_keras.tables.imputation import NAME, run_table
+
+    folder = out or (RESULTS / "quick" if quick else RESULTS)
+    click.echo(run_table(folder, quick, data_dir, seed))
+    click.echo(f"Files: {folder / NAME}.csv, .md")
+
+
 @main.group()
 def solve():
     """Train the final models of a system and hold them against the exact answer."""

@@ -18,7 +18,7 @@ from cvae_keras.terminal import COLUMNS, show_table
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
 COMMANDS += ["table multimodal", "table embedding", "solve sinusoid", "sample", "demo"]
-COMMANDS += ["search", "table search"]
+COMMANDS += ["search", "table search", "table imputation"]
 SYSTEMS = ("sinusoid", "testbed", "compression", "vad", "multimodal")
 COMMANDS += [f"search {name}" for name in SYSTEMS]
 

@@ -191,7 +191,9 @@ def test_linear_schedule():
 
 def test_half_cosine_falls_from_the_rate_towards_zero():
     schedule = half_cosine(0.4, epochs=4).schedule
-    np.testing.assert_allclose([schedule(epoch) for epoch in (0, 2, 4)], [0.4, 0.2, 0.0], atol=1e-12)
+    np.testing.assert_allclose(
+        [schedule(epoch) for epoch in (0, 2, 4)], [0.4, 0.2, 0.0], atol=1e-12
+    )
 
 
 def test_schedule_of_an_unknown_weight_is_refused():

@@ -113,7 +113,7 @@ def first_batch(data):
         data: a `keras.utils.PyDataset` or `tf.data.Dataset` of dictionaries, or anything else.
 
     Returns:
-        Dictionary of NumPy arrays, or None where looking would take the batch away, or there is none.
+        Dictionary of NumPy arrays; None where there is none, or where looking would take it away.
 
     Example:
         >>> sorted(first_batch(ShuffledBatches({"x": x, "c": y}, batch_size=250)))
