@@ -99,6 +99,7 @@ def run_keras(job, train, test):
     import keras
 
     from cvae_keras.data.batches import ShuffledBatches
+    from cvae_keras.lazy_adam import LazyAdam
     from cvae_keras.systems.multimodal import MultimodalCVAE
 
     if job["kind"].endswith("bfloat16"):
@@ -110,9 +111,7 @@ def run_keras(job, train, test):
     model = MultimodalCVAE(main, [given], shapes, **options, **own)
     batches, marks = ShuffledBatches(train, BATCH, job["seed"]), Marks()
     decay = keras.optimizers.schedules.CosineDecay(RATE, job["epochs"] * len(batches))
-    model.compile(
-        keras.optimizers.Adam(RATE if own else decay), steps_per_execution=min(20, len(batches))
-    )
+    model.compile(LazyAdam(RATE if own else decay), steps_per_execution=min(20, len(batches)))
     mark = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.add())
     model.fit(batches, epochs=job["epochs"], callbacks=[mark], verbose=0)
     speed = marks.speed(len(batches) * BATCH)

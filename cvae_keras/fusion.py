@@ -22,10 +22,11 @@ from cvae_keras.networks import tile
 class _Fused(keras.layers.Layer):
     """Dense layers over all modalities side by side, and a linear way around them.
 
-    `h_0 = [all, flattened]`, `h <- act(W h + b) * (1 + V m)`, outputs `A h + B h_0 + a`
+    `h_0 = [all, flattened]`, `h <- act(W h + b) * (1 + V g)`, outputs `A h + B h_0 + a`
 
-    m says which modalities are there. The linear way makes Gaussian data easy, the gates make the
-    function of what is there another one for each pattern of m; both start out of the way.
+    g says which modalities are missing, and in a decoder holds the conditions that are vectors too,
+    labels for instance. The linear way makes Gaussian data easy, the gates make the network another
+    one for each pattern of what is there, and for each label; both start out of the way.
 
     Args:
         outputs: units of each output; hidden: units of each layer; kernel_initializer: of the
@@ -48,14 +49,18 @@ class _Fused(keras.layers.Layer):
     def build(self, inputs_shape=None):
         """Nothing to do: the layers build themselves when they are first called."""
 
+    def gates_of(self, inputs):
+        """Names of the inputs that the gates read."""
+        return [name for name in sorted(inputs) if name.endswith(MASK)]
+
     def fuse(self, inputs):
         """The outputs, as a list."""
         flat = [
             ops.reshape(inputs[k], (-1, math.prod(inputs[k].shape[1:]))) for k in sorted(inputs)
         ]
-        masks = [inputs[k] for k in sorted(inputs) if k.endswith(MASK)]
+        gates = [1.0 - inputs[k] if k.endswith(MASK) else inputs[k] for k in self.gates_of(inputs)]
         start = h = ops.concatenate(flat, axis=-1)
-        pattern = 1.0 - ops.concatenate(masks, axis=-1) if masks else None
+        pattern = ops.concatenate(gates, axis=-1) if gates else None
         for layer, gate in zip(self.hidden, self.gates, strict=True):
             h = layer(h) if pattern is None else layer(h) * (1.0 + gate(pattern))
         return [
@@ -109,6 +114,9 @@ class FusedDecoder(_Fused):
     def __init__(self, shape, hidden=(512, 512)):
         super().__init__([math.prod(shape)], hidden)
         self.shape = tuple(shape)
+
+    def gates_of(self, inputs):
+        return [name for name in sorted(inputs) if name != "z" and len(inputs[name].shape) == 2]
 
     def call(self, inputs):
         return ops.reshape(self.fuse(inputs)[0], (-1, *self.shape))

@@ -165,9 +165,10 @@ def descend(decoder, x, mask, weight, z, ratio, basis, steps=30, momentum=0.5):
 
     def measure(z):
         x_hat, trace = decoder.trace(z)
-        error = weight * (x_hat - x)
-        cost = ops.sum(error * (x_hat - x), -1) + ratio * ops.sum(ops.square(z), -1)
-        return cost[:, None], decoder.pull_back(trace, error) + ratio * z
+        error = x_hat - x
+        weighted = weight * error
+        cost = ops.sum(weighted * error, -1) + ratio * ops.sum(ops.square(z), -1)
+        return cost[:, None], decoder.pull_back(trace, weighted) + ratio * z
 
     cost, gradient = measure(z)
     size, velocity = 0.5 * ops.ones_like(cost), ops.zeros_like(z)
