@@ -96,6 +96,9 @@ class GaussianPosterior(keras.layers.Layer):
             self.mean = keras.layers.Dense(latent_dim, name="mean", **dense)
             self.log_var = keras.layers.Dense(latent_dim, name="log_var", **dense)
 
+    def build(self, *shapes, **more):
+        """Nothing to do: the layers build themselves when they are first called."""
+
     def compute_mask(self, *args, **kwargs):
         return None
 

@@ -1,10 +1,8 @@
 """The ELBO of rows that a model without an encoder has not seen."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_arrays
 from cvae_keras.latent_inference import infer_latents, newton
 
 
@@ -34,16 +32,12 @@ def laplace_bound(model, x, mask=None, n_samples=10, seed=0):
     """
     if model.options["noise"] != "learned":
         raise ValueError("model must have noise='learned', got 'fixed': make it so.")
-    arrays = check_arrays({"x": x} if mask is None else {"x": x, "mask": mask})
-    x = arrays["x"]
-    mask = arrays.get("mask", np.ones_like(x))
+    search = {**model.search_of(x, mask), "ratio": 1.0}
     decoder, generator = model.decoder, keras.random.SeedGenerator(seed)
-    log_scale = np.maximum(ops.convert_to_numpy(decoder.log_scale), model.likelihood.min_log_scale)
-    precision = np.exp(-2.0 * log_scale)
-    table = ops.convert_to_numpy(model.posterior.mean)
-    start = infer_latents(decoder, x, mask, precision, 1.0, table)
-    x, mask = (ops.convert_to_tensor(array) for array in (x, mask))
-    z, root = newton(decoder, x, mask * precision, 1.0, ops.convert_to_tensor(start), steps=5)
+    start = infer_latents(**search)
+    x, mask = (ops.convert_to_tensor(search[name]) for name in ("x", "mask"))
+    weight = mask * search["precision"]
+    z, root = newton(decoder, x, weight, 1.0, ops.convert_to_tensor(start), steps=5)
     rows, dims = z.shape
     inverse = ops.solve_triangular(root, ops.eye(dims)[None] + 0 * root, lower=True)
     eps = keras.random.normal((n_samples, rows, dims), seed=generator)
