@@ -1,5 +1,7 @@
 """The hypermodels of the systems: their scores have known answers, and their trials run."""
 
+import json
+
 import keras
 import keras_tuner
 import numpy as np
@@ -17,7 +19,7 @@ from cvae_keras.search.forget import forgets_graphs
 from cvae_keras.search.oracles import grid_cells
 from cvae_keras.systems.auto_decoder import VariationalAutoDecoder
 from cvae_keras.systems.sinusoid import SinusoidCVAE
-from cvae_keras.tables.search import run_table
+from cvae_keras.tables.search import on_test, run_table
 from cvae_keras.tables.sinusoid_cases import CASES, case_config, searched_case
 
 SMALL = {
@@ -160,7 +162,7 @@ def searches(tmp_path):
         folder = open_folder(tmp_path / f"search_sinusoid_1_{strategy}_0")
         fixed = search.SinusoidHyperModel(**SMALL["sinusoid"]).get_config()
         values = {"beta": beta, "latent_dim": 3, "learning_rate": 0.002, "prior": "conditional"}
-        best = {"score": score, "hyperparameters": values}
+        best = {"trial": 0, "score": score, "hyperparameters": values}
         write_json(folder / "best.json", best | {"manifest": {"config": {"hypermodel": fixed}}})
         SinusoidCVAE(TASKS["data_1"], latent_dim=3).save(folder / "best.keras")
         trials = {"trial": [0, 1], "status": ["completed", "diverged"], "seconds": [60.0, 60.0]}
@@ -193,6 +195,18 @@ def test_the_table_of_searches(searches):
     assert rows["diverged"].tolist() == [1, 1] and rows["minutes"].tolist() == [2.0, 2.0]
     with pytest.raises(ValueError, match="holds no rows of data_2"):
         run_table(searches, 2)
+
+
+def test_the_table_keeps_what_models_that_are_not_shipped_gave(searches):
+    text = run_table(searches, 1)
+    folder = searches / "search_sinusoid_1_random_0"
+    (folder / "best.keras").unlink()
+    assert run_table(searches, 1) == text
+    assert on_test(folder, "data_1")["samples"].shape[:2] == (100, 3)
+    best = json.loads((folder / "best.json").read_text())
+    write_json(folder / "best.json", {**best, "trial": 1})  # the search went on
+    with pytest.raises(ValueError, match="holds no best.keras"):
+        run_table(searches, 1)
 
 
 def run_eagerly(monkeypatch):

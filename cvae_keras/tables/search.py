@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cvae_keras.data.sinusoid import TASKS
@@ -42,15 +43,12 @@ def run_table(folder, task, rows_folder=None):
     """
     folder, name = Path(folder), f"data_{task}"
     published = best_published(rows_folder or folder / "sinusoid_rows", name)
-    _, y = load(name, "score")
     rows = []
     for path in sorted(folder.glob(f"search_sinusoid_{task}_*/best.json")):
-        found = NAME.fullmatch(path.parent.name)
-        if not found or not (model := path.parent / "best.keras").exists():
+        if not (found := NAME.fullmatch(path.parent.name)):
             continue
         trials, best = pd.read_csv(path.parent / "trials.csv"), json.loads(path.read_text())
-        samples = load_model(model).sample(y, n_samples=100, seed=0)
-        test = posterior_score(TASKS[name], samples, y)["score"]
+        test = float(on_test(path.parent, name)["score"])
         row = {"strategy": found[2], "seed": int(found[3]), "trials": len(trials)}
         row |= {"diverged": int((trials["status"] == "diverged").sum()), "score": best["score"]}
         row |= {"score_on_test": test, "published_row": published["score"]}
@@ -68,6 +66,44 @@ def run_table(folder, task, rows_folder=None):
     notes = NOTES.format(**published)
     title = f"Hyperparameter searches of sinusoid task {task}"
     return write_table(frame, folder / f"search_sinusoid_{task}", title, notes)
+
+
+def on_test(folder, name):
+    """The best model of a search on the scoring curves, kept in `<folder>/on_test.npz`.
+
+    Args:
+        folder: of the search; name: of the data set.
+
+    Returns:
+        Dictionary of arrays: the parts of `posterior_score`, and `samples` `(100, 3, points, 2)` of
+        the first three curves.
+
+    Raises:
+        ValueError: it is not kept, and the search's model is not there.
+
+    Example:
+        >>> float(on_test(RESULTS / "search_sinusoid_1_bayesian_0", "data_1")["score"])
+    """
+    path, trial = folder / "on_test.npz", json.loads((folder / "best.json").read_text())["trial"]
+    kept = _read(path)
+    if kept.get("trial") != trial:
+        if not (folder / "best.keras").exists():
+            raise ValueError(
+                f"{folder} holds no best.keras: run its search again, in a new folder."
+            )
+        _, y = load(name, "score")
+        samples = load_model(folder / "best.keras").sample(y, n_samples=100, seed=0)
+        parts = posterior_score(TASKS[name], samples, y)
+        np.savez_compressed(path, trial=trial, samples=samples[:, :3], **parts)
+        kept = _read(path)
+    return kept
+
+
+def _read(path):
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return {key: file[key] for key in file.files}
 
 
 def best_published(folder, name):
