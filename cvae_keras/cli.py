@@ -3,6 +3,7 @@
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
 
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -12,6 +13,9 @@ from cvae_keras.cli_vad import table_vad, vad
 from cvae_keras.terminal import OneSentence, import_keras, show_table
 
 PATH = click.Path(path_type=Path)
+OUT = click.option(
+    "--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]"
+)
 SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 
 
@@ -57,7 +61,7 @@ table.add_command(table_search)
 
 @table.command("sinusoid")
 @click.option("--quick", is_flag=True, help="20,000 examples and 2 epochs a row.")
-@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
+@OUT
 @click.option(
     "--data", multiple=True, type=click.Choice(["data_1", "data_2"]), help="[default: both]"
 )
@@ -81,7 +85,7 @@ def table_sinusoid(quick, out, data, precision, part, seed):
 
 @table.command("testbed")
 @click.option("--quick", is_flag=True, help="A quarter of the epochs, 10,000 examples, 2 seeds.")
-@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
+@OUT
 @click.option("--part", default="1/1", callback=_part, help="i/n: every n-th model, no table.")
 @click.option("--processes", type=click.IntRange(min=1), help="[default: one a core, at most 4]")
 @SEED
@@ -114,52 +118,45 @@ def testbed(config, out):
     click.echo(f"Files: {folder}")
 
 
-@table.command("embedding")
-@click.option("--quick", is_flag=True, help="scikit-learn's digits; under a minute or two.")
-@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
-@click.option("--data-dir", type=PATH, help="Folder of mnist.npz and fashion-mnist/.")
-@SEED
-def table_embedding(quick, out, data_dir, seed):
-    """CompressionVAE beside PCA, t-SNE and UMAP; rows that the folder holds are not run again."""
+def _table(name, quick, out, data_dir, seed):
+    """Run the table of this name, whose module has its name, and say where its files are."""
     import_keras()
     from cvae_keras.results import RESULTS
-    from cvae_keras.tables.embedding import NAME, run_table
 
     folder = out or (RESULTS / "quick" if quick else RESULTS)
-    click.echo(run_table(folder, quick, data_dir, seed))
-    click.echo(f"Files: {folder / NAME}.csv, .md")
+    module = import_module(f"cvae_keras.tables.{name}")
+    click.echo(module.run_table(folder, quick, data_dir=data_dir, seed=seed))
+    click.echo(f"Files: {folder / name}.csv, .md")
+
+
+@table.command("embedding")
+@click.option("--quick", is_flag=True, help="scikit-learn's digits; under a minute or two.")
+@OUT
+@click.option("--data-dir", type=PATH, help="Folder of mnist.npz and fashion-mnist/.")
+@SEED
+def table_embedding(**options):
+    """CompressionVAE beside PCA, t-SNE and UMAP; rows that the folder holds are not run again."""
+    _table("embedding", **options)
 
 
 @table.command("multimodal")
 @click.option("--quick", is_flag=True, help="Fewer steps, and scikit-learn's digits.")
-@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
+@OUT
 @click.option("--data-dir", type=PATH, help="Folder of mnist.npz.")
 @SEED
-def table_multimodal(quick, out, data_dir, seed):
+def table_multimodal(**options):
     """The multimodal CVAE against exact densities, and on digits; continues at its training."""
-    import_keras()
-    from cvae_keras.results import RESULTS
-    from cvae_keras.tables.multimodal import NAME, run_table
-
-    folder = out or (RESULTS / "quick" if quick else RESULTS)
-    click.echo(run_table(folder, quick, data_dir, seed))
-    click.echo(f"Files: {folder / NAME}.csv, .md, .png")
+    _table("multimodal", **options)
 
 
 @table.command("imputation")
 @click.option("--quick", is_flag=True, help="One small bundled table, and one Gaussian.")
-@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
+@OUT
 @click.option("--data-dir", type=PATH, help="Folder of letter.csv and spam.csv, or of uci/.")
 @SEED
-def table_imputation(quick, out, data_dir, seed):
+def table_imputation(**options):
     """VADImputer beside scikit-learn's imputers; rows that the folder holds are not run again."""
-    import_keras()
-    from cvae_keras.results import RESULTS
-    from cvae_keras.tables.imputation import NAME, run_table
-
-    folder = out or (RESULTS / "quick" if quick else RESULTS)
-    click.echo(run_table(folder, quick, data_dir, seed))
-    click.echo(f"Files: {folder / NAME}.csv, .md")
+    _table("imputation", **options)
 
 
 @main.group()
