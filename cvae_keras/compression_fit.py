@@ -11,6 +11,7 @@ from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.principal import principal_axes
 from cvae_keras.data.rows import MappedRows, Subset, open_rows
 from cvae_keras.data.scaling import shift_and_scale
+from cvae_keras.elbo import at_once
 from cvae_keras.lazy_adam import LazyAdam
 from cvae_keras.systems.compression import CompressionModel
 from cvae_keras.training import train_rounds
@@ -127,7 +128,7 @@ def _make_model(estimator, train):
     if axes is not None:
         estimator.model_.components.axes.assign(axes)
     estimator.model_.standardize_with(shift, scale)
-    estimator.model_.compile(LazyAdam(), steps_per_execution=10)
+    estimator.model_.compile(LazyAdam(), steps_per_execution=at_once(10))
     estimator.history_ = []
 
 

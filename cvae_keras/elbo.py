@@ -40,6 +40,15 @@ def elbo(log_likelihood, kl, beta=1.0):
     return log_likelihood - beta * ops.sum(kl, axis=-1)
 
 
+def at_once(steps):
+    """How many steps to ask of one call of the training function: PyTorch knows no more than 1.
+
+    Example:
+        >>> model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=at_once(10))
+    """
+    return 1 if keras.backend.backend() == "torch" else steps
+
+
 class ELBOModel(SavesRandomState, keras.Model):
     """A conditional VAE made of four parts and trained on `elbo`.
 

@@ -94,7 +94,7 @@ class IAFStep(keras.layers.Layer):
         m, logit = self.shift_and_gate(z, self.first_layer(context))
         return m + ops.sigmoid(logit) * (z - m), -ops.softplus(-logit)
 
-    def inverse(self, z, context):
+    def unbend(self, z, context):
         """The z from which `call` came, one dimension after the other."""
         from_context, index, start = self.first_layer(context), np.arange(self.latent_dim), z
         for dimension in range(self.latent_dim):
@@ -151,7 +151,7 @@ class IAFPosterior(GaussianPosterior):
         log_var = ops.clip(self.log_var(context), *LOG_VAR_RANGE)
         return {"gaussian": (self.mean(context), log_var), "context": context}
 
-    def forward(self, z, context, log_q=0.0):
+    def bend(self, z, context, log_q=0.0):  # on PyTorch, `forward` is a layer's call
         """Bend z `(samples, batch, latent_dim)`: the new z, and its log q from that of the old."""
         log_q = log_q + ops.zeros_like(z)
         for number, step in enumerate(self.steps):
@@ -161,10 +161,10 @@ class IAFPosterior(GaussianPosterior):
             log_q = log_q - log_s
         return z, log_q
 
-    def inverse(self, z, context):
-        """The z that `forward` bent; latent_dim passes through each step."""
+    def unbend(self, z, context):
+        """The z that `bend` bent; latent_dim passes through each step."""
         for number, step in reversed(list(enumerate(self.steps))):
-            z = step.inverse(z, context)
+            z = step.unbend(z, context)
             if number:
                 z = ops.flip(z, axis=-1)
         return z
@@ -172,7 +172,7 @@ class IAFPosterior(GaussianPosterior):
     def points(self, q, p, seed):
         start = super().points(q["gaussian"], p, seed)
         log_q = gaussian_log_prob(start, *q["gaussian"])
-        z, q["log_q"] = self.forward(start, q["context"], log_q)
+        z, q["log_q"] = self.bend(start, q["context"], log_q)
         return z
 
     def kl(self, q, p, z, w):
@@ -183,11 +183,11 @@ class IAFPosterior(GaussianPosterior):
 
     def log_prob(self, q, z):
         """log q(z | x, c) of any points z, by inverting the flow: `(samples, batch)`."""
-        start = self.inverse(z, q["context"])
+        start = self.unbend(z, q["context"])
         log_q = gaussian_log_prob(start, *q["gaussian"])
-        return ops.sum(self.forward(start, q["context"], log_q)[1], axis=-1)
+        return ops.sum(self.bend(start, q["context"], log_q)[1], axis=-1)
 
     def center(self, q):
         """The mean of the Gaussian, carried through the flow: `(batch, latent_dim)`."""
         mean = ops.expand_dims(q["gaussian"][0], 0)
-        return self.forward(mean, q["context"])[0][0]
+        return self.bend(mean, q["context"])[0][0]

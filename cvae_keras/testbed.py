@@ -12,6 +12,7 @@ from cvae_keras.data.batches import FreshBatches
 from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO, Conditioned, known_patterns
 from cvae_keras.data.gaussian import CorrelatedGaussian, IndependentGaussian, ProjectedGaussian
 from cvae_keras.data.manifolds import MAKERS, Manifold, SideBySide
+from cvae_keras.elbo import at_once
 from cvae_keras.metrics.rate_distortion import average, measure
 from cvae_keras.schedules import WeightSchedule, linear
 from cvae_keras.systems.testbed import DenseCVAE
@@ -157,8 +158,7 @@ def make_model(config, data, beta):
     )
     steps = config["epochs"] * config["steps"]
     rate = keras.optimizers.schedules.CosineDecay(config["learning_rate"], steps)
-    torch = keras.backend.backend() == "torch"
-    model.compile(keras.optimizers.Adam(rate), steps_per_execution=1 if torch else 20)
+    model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(20))
     return model
 
 

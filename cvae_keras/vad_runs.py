@@ -9,6 +9,7 @@ import numpy as np
 
 from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.data.incomplete import draw_mask
+from cvae_keras.elbo import at_once
 from cvae_keras.lazy_adam import two_rates
 from cvae_keras.results import manifest, open_folder, write_json
 from cvae_keras.systems.auto_decoder import VariationalAutoDecoder
@@ -122,7 +123,7 @@ def train(config, x, callbacks=(), verbose=0):
     if config["schedule"] == "cosine":
         steps = config["epochs"] * (rows // batch)
         rates = [keras.optimizers.schedules.CosineDecay(rate, steps) for rate in rates]
-    model.compile(two_rates(*rates, config["optimizer"]), steps_per_execution=10)
+    model.compile(two_rates(*rates, config["optimizer"]), steps_per_execution=at_once(10))
     arrays = {"x": x, "index": np.arange(rows, dtype="int32")[:, None]}
     if config["missing"]:
         arrays["mask"] = draw_mask(x.shape, config["missing"], [config["seed"], 1])

@@ -78,7 +78,7 @@ def test_log_determinant_is_that_of_automatic_differentiation(latent, length):
     posterior, q, z = bent(latent, length)
     with tf.GradientTape() as tape:
         tape.watch(z)
-        out, log_q = posterior.forward(z, q["context"])
+        out, log_q = posterior.bend(z, q["context"])
         rows = ops.sum(out, axis=(0, 1))
     jacobian = tape.jacobian(rows, z).numpy()[:, 0].transpose(1, 0, 2)
     sign, log_det = np.linalg.slogdet(jacobian.astype("float64"))
@@ -91,9 +91,9 @@ def test_inverse_undoes_forward(latent, length):
     for step in posterior.steps:  # at a size that training reaches
         for weight in step.weights:
             weight.assign(weight / np.sqrt(latent))
-    out, _ = posterior.forward(z, q["context"])
+    out, _ = posterior.bend(z, q["context"])
     assert np.abs(out - z).max() > 0.1
-    np.testing.assert_allclose(posterior.inverse(out, q["context"]), z, atol=1e-5)
+    np.testing.assert_allclose(posterior.unbend(out, q["context"]), z, atol=1e-5)
 
 
 def test_density_of_drawn_points_is_that_of_any_points():

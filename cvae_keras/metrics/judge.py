@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from cvae_keras.data.batches import FollowEpoch, ShuffledBatches
+from cvae_keras.elbo import at_once
 
 
 class Judge:
@@ -36,7 +37,7 @@ class Judge:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         steps = epochs * (len(pictures) // batch_size)
         rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-        self.model.compile(keras.optimizers.Adam(rate), loss, steps_per_execution=10)
+        self.model.compile(keras.optimizers.Adam(rate), loss, steps_per_execution=at_once(10))
         batches = _Pairs({"x": pictures[..., None], "label": labels}, batch_size, seed)
         follow = FollowEpoch(batches)
         self.model.fit(batches, epochs=epochs, shuffle=False, callbacks=[follow], verbose=0)

@@ -4,6 +4,7 @@ import keras
 
 from cvae_keras.checks import check_count
 from cvae_keras.data.images import load_images
+from cvae_keras.elbo import at_once
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.compression import CompressionModel
 
@@ -51,7 +52,7 @@ class CompressionHyperModel(SystemHyperModel):
         )
         model.standardize_with(self.shift, self.scale)
         rate = hp.Float("learning_rate", 1e-4, 1e-2, default=1e-3, **log)
-        model.compile(keras.optimizers.Adam(rate), steps_per_execution=10)
+        model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
         return model
 
     def score(self, model):

@@ -5,6 +5,7 @@ import numpy as np
 
 from cvae_keras.checks import check_choice, check_count
 from cvae_keras.data.modalities import TASKS, picture_modalities
+from cvae_keras.elbo import at_once
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.multimodal import MultimodalCVAE
 
@@ -53,7 +54,7 @@ class MultimodalHyperModel(SystemHyperModel):
             seed=self.seed,
         )
         rate = hp.Float("learning_rate", 1e-4, 1e-2, default=1e-3, **log)
-        model.compile(keras.optimizers.Adam(rate), steps_per_execution=10)
+        model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
         return model
 
     def score(self, model):

@@ -6,6 +6,7 @@ import keras_tuner
 from cvae_keras.checks import check_count
 from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.data.sinusoid_files import load
+from cvae_keras.elbo import at_once
 from cvae_keras.metrics.posterior_score import posterior_score
 from cvae_keras.schedules import half_cosine
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
@@ -77,7 +78,7 @@ class SinusoidHyperModel(SystemHyperModel):
         finally:
             keras.config.set_dtype_policy(before)
         rate = hp.Float("learning_rate", 1e-4, 1e-2, default=1e-3, **log)
-        model.compile(keras.optimizers.Adam(rate), steps_per_execution=10)
+        model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
         return model
 
     def fit(self, hp, model, epochs, callbacks, **options):

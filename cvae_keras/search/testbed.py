@@ -5,6 +5,7 @@ import numpy as np
 
 from cvae_keras.data.batches import FreshBatches
 from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO, known_patterns
+from cvae_keras.elbo import at_once
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.testbed import DenseCVAE
 from cvae_keras.testbed import make_source, read_config
@@ -55,7 +56,7 @@ class TestbedHyperModel(SystemHyperModel):
             seed=self.seed,
         )
         rate = hp.Float("learning_rate", 1e-4, 3e-2, default=3e-3, **log)
-        model.compile(keras.optimizers.Adam(rate), steps_per_execution=20)
+        model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(20))
         return model
 
     def batches(self):

@@ -5,6 +5,7 @@ import numpy as np
 
 from cvae_keras.checks import check_count
 from cvae_keras.data.incomplete import draw_mask, load_rows
+from cvae_keras.elbo import at_once
 from cvae_keras.lazy_adam import two_rates
 from cvae_keras.metrics.laplace_bound import laplace_bound
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
@@ -53,7 +54,7 @@ class VADHyperModel(SystemHyperModel):
         )
         net = hp.Float("net_lr", 1e-4, 1e-2, default=2e-3, **log)
         latent = hp.Float("latent_lr", 1e-3, 0.3, default=0.015, **log)
-        model.compile(two_rates(net, latent), steps_per_execution=10)
+        model.compile(two_rates(net, latent), steps_per_execution=at_once(10))
         return model
 
     def fit(self, hp, model, **options):

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.data.incomplete import NAMES, draw_mask, load_rows
+from cvae_keras.elbo import at_once
 from cvae_keras.plots_missing import plot_curves, plot_panel
 from cvae_keras.results import manifest, open_folder, saved_result, write_json, write_table
 from cvae_keras.systems.masked_vae import MaskedVAE
@@ -128,7 +129,7 @@ def train_vae(job, x):
     batch = min(config["batch_size"], len(x))
     steps = config["epochs"] * (len(x) // batch)
     rate = keras.optimizers.schedules.CosineDecay(config["net_lr"], steps)
-    model.compile(keras.optimizers.Adam(rate), steps_per_execution=10)
+    model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
     mask = draw_mask(x.shape, config["missing"], [config["seed"], 1])
     batches = ShuffledBatches({"x": x * mask, "mask": mask}, batch, config["seed"])
     model.fit(batches, epochs=config["epochs"], verbose=0)

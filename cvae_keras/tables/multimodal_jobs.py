@@ -8,6 +8,7 @@ import numpy as np
 
 from cvae_keras.data.batches import FreshBatches, ShuffledBatches
 from cvae_keras.data.modalities import TASKS, GaussianModalities
+from cvae_keras.elbo import at_once
 from cvae_keras.lazy_adam import LazyAdam
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.results import manifest
@@ -73,7 +74,7 @@ def run_gaussian(job):
         seed=seed,
     )  # fmt: skip
     rate = keras.optimizers.schedules.CosineDecay(job["rate"], job["steps"])
-    model.compile(LazyAdam(rate), steps_per_execution=20)
+    model.compile(LazyAdam(rate), steps_per_execution=at_once(20))
     batches = FreshBatches(data, job["batch"], 200, seed)
     model.fit(batches, epochs=job["steps"] // 200, verbose=0)
     test, rows = data.examples(job["test"], seed=[seed, 1]), []
@@ -112,7 +113,7 @@ def run_pictures(job, train, test, judge):
     )  # fmt: skip
     batches = ShuffledBatches({name: train[name] for name in names}, job["batch"], seed)
     rate = keras.optimizers.schedules.CosineDecay(job["rate"], job["epochs"] * len(batches))
-    model.compile(LazyAdam(rate), steps_per_execution=min(20, len(batches)))
+    model.compile(LazyAdam(rate), steps_per_execution=at_once(min(20, len(batches))))
     clock = time.process_time()
     history = model.fit(batches, epochs=job["epochs"], verbose=0).history
     clock = time.process_time() - clock

@@ -9,6 +9,7 @@ import numpy as np
 
 from cvae_keras.data.batches import ShuffledBatches
 from cvae_keras.data.sinusoid import TASKS
+from cvae_keras.elbo import at_once
 from cvae_keras.metrics.modes import score_samples
 from cvae_keras.plots import plot_samples
 from cvae_keras.results import manifest, saved_result, write_json
@@ -146,7 +147,7 @@ def train_case(config, train, callbacks=()):
         )
     finally:
         keras.config.set_dtype_policy(before)
-    model.compile(keras.optimizers.Adam(config["lr"]), steps_per_execution=10)
+    model.compile(keras.optimizers.Adam(config["lr"]), steps_per_execution=at_once(10))
     x, y = (array[: config["examples"]] for array in train)
     batches = ShuffledBatches({"x": x, "c": y}, config["batch"], config["seed"])
     callbacks = [keras.callbacks.TerminateOnNaN(), *callbacks]

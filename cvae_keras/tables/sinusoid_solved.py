@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from cvae_keras.data.batches import FreshBatches
 from cvae_keras.data.sinusoid import TASKS
+from cvae_keras.elbo import at_once
 from cvae_keras.metrics.modes import exact_sampling_floor, mode_weights, score_samples
 from cvae_keras.plots import plot_solved
 from cvae_keras.pretrained import load_pretrained
@@ -76,7 +77,9 @@ def train(task_number, folder, seed=0, epochs=None):
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, epochs * STEPS, alpha=1e-3, warmup_target=RATE, warmup_steps=500
     )
-    model.compile(keras.optimizers.Adam(rate, global_clipnorm=10.0), steps_per_execution=20)
+    model.compile(
+        keras.optimizers.Adam(rate, global_clipnorm=10.0), steps_per_execution=at_once(20)
+    )
     batches = FreshBatches(model.task, BATCH, STEPS, seed)
     log = folder / f"{name}_training.csv"
     backup = folder / f".{name}_backup_{epochs}_{seed}"
