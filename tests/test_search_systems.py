@@ -179,10 +179,14 @@ def test_the_winner_of_the_searches_is_a_row_of_the_test_cases(searches):
     case = searched_case("data_1", searches)
     assert (case.beta, case.wx, case.wy, case.latent, case.lr) == (0.3, 0.5, 0.5, 3, 0.002)
     assert (case.loss, case.batch, case.epochs, case.prior) == ("l1_mean", 50, 25, "conditional")
-    assert case_config("data_1", case, "elbo", False, "float32", 0)["prior"] == "conditional"
+    config = case_config("data_1", case, "elbo", False, "float32", 0)
+    assert (config["data"], config["prior"]) == ("data_1", "conditional")
+    assert config["schedule"] == "half cosine"
     assert searched_case("data_2", searches) is None
     plain = case_config("data_1", CASES["data_1"][0], "elbo", False, "float32", 0)
-    assert "prior" not in plain  # rows that are saved stay valid
+    assert plain["data"] == "data_1" and not {"prior", "schedule"} & set(
+        plain
+    )  # rows that are saved stay valid
 
 
 def test_the_table_of_searches(searches):

@@ -108,9 +108,9 @@ def case_config(name, case, reduction, quick, precision, seed):
     """All that a row's run depends on, as a dictionary; a saved row with the same is not rerun."""
     config = asdict(case)
     del config["published"]
-    for name, usual in (("prior", "standard"), ("schedule", "constant")):
-        if config[name] == usual:
-            del config[name]  # rows saved before there was a choice say nothing of it
+    for option, usual in (("prior", "standard"), ("schedule", "constant")):
+        if config[option] == usual:
+            del config[option]  # rows saved before there was a choice say nothing of it
     config |= {"data": name, "reduction": reduction, "seed": seed, "precision": precision}
     config["examples"] = 20_000 if quick else 100_000
     if quick:
