@@ -130,7 +130,7 @@ def table(by_kind, about):
 @click.option("--train", type=click.IntRange(256), default=10_000, show_default=True)
 @click.option("--test", type=click.IntRange(1), default=2000, show_default=True)
 @click.option("--epochs", type=click.IntRange(2), default=30, show_default=True)
-@click.option("--inner", type=click.IntRange(1), default=30, show_default=True, help="Ours, test.")
+@click.option("--inner", type=click.IntRange(1), default=6, show_default=True, help="Ours, test.")
 @click.option("--latent-lr", type=float, default=1e-2, show_default=True, help="Of PyTorch.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(""))
 @click.option("--work", "job", hidden=True)
