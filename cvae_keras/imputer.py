@@ -11,10 +11,13 @@ from tqdm.keras import TqdmCallback
 
 from cvae_keras.checks import check_count
 from cvae_keras.data.batches import ShuffledBatches
+from cvae_keras.donors import Donors
 from cvae_keras.factor_analysis import factor_analysis
 from cvae_keras.held_out import HeldOutCells
 from cvae_keras.lazy_adam import two_rates
 from cvae_keras.systems.auto_decoder import VariationalAutoDecoder
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a fill that the donors may give
 
 
 class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -22,7 +25,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     A decoder and one latent for each row are trained on the observed entries, from the best linear
     model (factor analysis, by EM) onwards. A new row's latent is found from what it has, and its
-    holes are filled with the mean of their posterior.
+    holes are filled with the mean of their posterior. Where rows come in kinds, training rows that
+    fit what is observed (`Donors`) give a share of the fill, that which fills hidden cells best.
 
     Args:
         latent_dim: latent dimensions; by default the number of columns, at most 24. Those that the
@@ -37,7 +41,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         verbose: 1 shows a progress bar.
 
     Attributes:
-        model_: the `VariationalAutoDecoder`, of standardised columns; mean_, scale_: `(columns,)`,
+        model_: the `VariationalAutoDecoder`, of standardised columns; donor_share_: the donors'
+            share; donors_: they, where that is not 0; mean_, scale_: `(columns,)`,
             the standardisation; n_features_in_, feature_names_in_: as scikit-learn has them.
 
     Raises:
@@ -146,7 +151,26 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             seed,
         )
         self.model_.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
+        self._choose_share(x, mask, shown, hidden, seed)
         return self
+
+    def _choose_share(self, x, mask, shown, hidden, seed):
+        """What share of a fill the donors give: the one that fills hidden cells best."""
+        precision = self.model_.search_of(x[:1])["precision"]
+        x_hat = self.model_.reconstruct(x, shown)
+        self.donor_share_, some = 0.0, np.flatnonzero(hidden.any(axis=1))[:2000]
+        if len(some):
+            own = self.model_.posterior_mean(x[some], shown[some])
+            donors = Donors(x, shown, x_hat, precision, seed)
+            given = donors.fill(x[some], shown[some], x_hat[some])
+            where = hidden[some] > 0
+
+            def error(share):
+                return np.mean(np.square(own + share * (given - own) - x[some])[where])
+
+            self.donor_share_ = float(min(SHARES, key=error))
+        if self.donor_share_:
+            self.donors_ = Donors(x, mask, self.model_.reconstruct(x, mask), precision, seed)
 
     def transform(self, X):
         """X with its holes filled: `(rows, columns)`, of X's dtype, or as `set_output` says."""
@@ -158,11 +182,14 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if holes.any():
             x, mask = self._standardise(X[holes])
             means = self.model_.posterior_mean(x, mask)
+            if self.donor_share_:
+                given = self.donors_.fill(x, mask, means)
+                means = means + self.donor_share_ * (given - means)
             filled[holes] = self._fill(X[holes], means, np.where(mask.any(1), 1.0, 0.0)[:, None])
         return filled
 
     def sample(self, X, n_samples=10):
-        """Multiple imputation: draws of the holes from their posterior, noise included.
+        """Multiple imputation: draws of the holes from the model's posterior, noise included.
 
         Args:
             X: `(rows, columns)`; n_samples: draws.
