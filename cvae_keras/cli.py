@@ -126,7 +126,8 @@ def _table(name, quick, out, data_dir, seed):
     folder = out or (RESULTS / "quick" if quick else RESULTS)
     module = import_module(f"cvae_keras.tables.{name}")
     click.echo(module.run_table(folder, quick, data_dir=data_dir, seed=seed))
-    click.echo(f"Files: {folder / name}.csv, .md")
+    endings = sorted(path.suffix for path in folder.glob(f"{name}.*"))
+    click.echo(f"Files: {folder / name}{', '.join(endings)}")
 
 
 @table.command("embedding")

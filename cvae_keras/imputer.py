@@ -157,9 +157,9 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _choose_share(self, x, mask, shown, hidden, seed):
         """What share of a fill the donors give: the one that fills hidden cells best."""
         precision = self.model_.search_of(x[:1])["precision"]
-        x_hat = self.model_.reconstruct(x, shown)
         self.donor_share_, some = 0.0, np.flatnonzero(hidden.any(axis=1))[:2000]
         if len(some):
+            x_hat = self.model_.reconstruct(x, shown)
             own = self.model_.posterior_mean(x[some], shown[some])
             donors = Donors(x, shown, x_hat, precision, seed)
             given = donors.fill(x[some], shown[some], x_hat[some])
