@@ -137,7 +137,8 @@ class ELBOModel(SavesRandomState, keras.Model):
         x_hat = self.decoder(z, h, training=training)
         log_p = self.likelihood.log_prob(x, x_hat, mask)  # (S, B)
         w = self.posterior.weigh(q, p, log_p, self.term_weights["beta"])  # (S, B), sums to 1
-        terms = {"log_likelihood": ops.sum(w * log_p, axis=0), "kl": self.posterior.kl(q, p, z, w)}
+        kl = self.posterior.kl(q, self.prior.at_points(p, z), z, w)
+        terms = {"log_likelihood": ops.sum(w * log_p, axis=0), "kl": kl}
         terms.update(self.extra_terms(x, c, mask, x_hat, w))
         return terms
 

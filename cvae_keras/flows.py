@@ -1,15 +1,10 @@
-"""Inverse autoregressive flow: bends a Gaussian posterior, and keeps its density known."""
+"""Autoregressive flows: bend a Gaussian, and keep its density known."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.posteriors import (
-    LOG_VAR_RANGE,
-    GaussianPosterior,
-    gaussian_kl,
-    gaussian_log_prob,
-)
+from cvae_keras.checks import check_count
 
 FAR = 1e6  # where a point would have come from further away, its density is 0 in float32
 START = 2.0  # of the gate's logit: a fresh step keeps s = 0.88 of z
@@ -105,89 +100,59 @@ class IAFStep(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class IAFPosterior(GaussianPosterior):
-    """Amortised Gaussian, bent by steps of inverse autoregressive flow.
-
-    `z_0 ~ N(mean, diag exp(log_var))`, `z_t = step_t(z_(t-1), context)`, `z = z_T`, and
-    `log q(z | x, c) = log N(z_0; mean, diag exp(log_var)) - sum_t sum_i log s_(t,i)`
-
-    The order of the dimensions is reversed between steps. The context is what the network returns.
-    With no step it is the `GaussianPosterior`, whose KL has a closed form; with steps the KL is
-    `log q(z) - log p(z)` at the sampled points.
+class AutoregressiveFlow(keras.layers.Layer):
+    """Several steps, the order of the dimensions reversed between them, and put back at the end.
 
     Args:
-        network, latent_dim, kernel_initializer: as for `GaussianPosterior`.
-        flow_length: number of steps, 0 or more.
-        flow_width: hidden units of each step; by default 64, or twice latent_dim if that is more.
-
-    Returns:
-        Called: a dictionary, "gaussian": (mean, log_var), `(batch, latent_dim)` each, and
-        "context". `points` adds "log_q" of the points it drew, `(samples, batch, latent_dim)`,
-        because `kl` could know it only by inverting the flow.
+        latent_dim: number of dimensions; length: number of steps, 0 or more; width: hidden units of
+            each step, by default 64, or twice latent_dim if that is more.
 
     Raises:
-        ValueError: flow_length is not a whole number of at least 0.
+        ValueError: length is not a whole number of at least 0.
 
-    Source: Kingma et al., 2016, eq. 10 to 14.
+    Source: Kingma et al., 2016, section 3; reversing: section 5.
 
     Example:
-        >>> posterior = IAFPosterior(network, latent_dim=2, flow_length=5)
+        >>> flow = AutoregressiveFlow(2, 3)
+        >>> z, log_s = flow.bend(np.zeros((1, 5, 2)), np.zeros((5, 10)))
+        >>> flow.unbend(z, np.zeros((5, 10)))                                    # zeros again
     """
 
-    def __init__(self, network, latent_dim, flow_length=5, flow_width=None, **kwargs):
-        super().__init__(network, latent_dim, **kwargs)
-        if isinstance(flow_length, bool) or int(flow_length) != flow_length or flow_length < 0:
+    def __init__(self, latent_dim, length=5, width=None, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        if isinstance(length, bool) or int(length) != length or length < 0:
             raise ValueError(
-                f"flow_length must be a whole number, got {flow_length!r}: choose 0 or more."
+                f"flow_length must be a whole number, got {length!r}: choose 0 or more."
             )
-        width = flow_width or max(64, 2 * latent_dim)
-        self.steps = [IAFStep(latent_dim, width) for _ in range(int(flow_length))]
+        width = max(64, 2 * latent_dim) if width is None else check_count("flow_width", width)
+        self.steps = [IAFStep(latent_dim, width) for _ in range(int(length))]
 
-    def build(self, x_shape, c_shape=None, mask_shape=None):
-        """Nothing to do: network, dense layers and steps build themselves when first called."""
+    def build(self, *shapes):
+        """Nothing to do: the steps build themselves when they are first called."""
 
-    def call(self, x, c=None, mask=None):
-        context = ops.cast(self.network(x, c, mask=mask), "float32")
-        log_var = ops.clip(self.log_var(context), *LOG_VAR_RANGE)
-        return {"gaussian": (self.mean(context), log_var), "context": context}
+    def bend(self, z, context):  # on PyTorch, `forward` is a layer's call
+        """The new z, and the sum of log s, both `(samples, batch, latent_dim)`.
 
-    def bend(self, z, context, log_q=0.0):  # on PyTorch, `forward` is a layer's call
-        """Bend z `(samples, batch, latent_dim)`: the new z, and its log q from that of the old."""
-        log_q = log_q + ops.zeros_like(z)
+        Args:
+            z: `(samples, batch, latent_dim)`; context: `(batch, features)`.
+        """
+        total = ops.zeros_like(z)
         for number, step in enumerate(self.steps):
             if number:
-                z, log_q = ops.flip(z, axis=-1), ops.flip(log_q, axis=-1)
+                z, total = ops.flip(z, axis=-1), ops.flip(total, axis=-1)
             z, log_s = step(z, context)
-            log_q = log_q - log_s
-        return z, log_q
+            total = total + log_s
+        return self._in_order(z), self._in_order(total)
 
     def unbend(self, z, context):
         """The z that `bend` bent; latent_dim passes through each step."""
+        z = self._in_order(z)
         for number, step in reversed(list(enumerate(self.steps))):
             z = step.unbend(z, context)
             if number:
                 z = ops.flip(z, axis=-1)
         return z
 
-    def points(self, q, p, seed):
-        start = super().points(q["gaussian"], p, seed)
-        log_q = gaussian_log_prob(start, *q["gaussian"])
-        z, q["log_q"] = self.bend(start, q["context"], log_q)
-        return z
-
-    def kl(self, q, p, z, w):
-        if not self.steps:
-            return gaussian_kl(*q["gaussian"], *p)
-        log_ratio = q["log_q"] - gaussian_log_prob(z, *p)
-        return ops.sum(ops.expand_dims(w, -1) * log_ratio, axis=0)
-
-    def log_prob(self, q, z):
-        """log q(z | x, c) of any points z, by inverting the flow: `(samples, batch)`."""
-        start = self.unbend(z, q["context"])
-        log_q = gaussian_log_prob(start, *q["gaussian"])
-        return ops.sum(self.bend(start, q["context"], log_q)[1], axis=-1)
-
-    def center(self, q):
-        """The mean of the Gaussian, carried through the flow: `(batch, latent_dim)`."""
-        mean = ops.expand_dims(q["gaussian"][0], 0)
-        return self.bend(mean, q["context"])[0][0]
+    def _in_order(self, z):
+        """Of an even number of steps the last one sees the dimensions reversed."""
+        return ops.flip(z, axis=-1) if self.steps and len(self.steps) % 2 == 0 else z

@@ -60,6 +60,29 @@ def gaussian_log_prob(z, mean, log_var):
     return -0.5 * (ops.square(z - mean) * ops.exp(-log_var) + log_var + LOG_2PI)
 
 
+def sampled_kl(log_q, p, z, w):
+    """The KL at sampled points, where it has no closed form, in nats.
+
+    `KL_i = sum_s w_s [ log q(z_s)_i - log p(z_s)_i ]`, right on average, and of any sign
+
+    Args:
+        log_q: `(S, batch, latent_dim)`, log-density of the points, the share of each dimension.
+        p: of the prior: (mean, log_var), or a dictionary with "log_p" of the points already.
+        z: the points, `(S, batch, latent_dim)`; w: their weights, `(S, batch)`.
+
+    Returns:
+        `(batch, latent_dim)`.
+
+    Source: Kingma et al., 2016, eq. 2.
+
+    Example:
+        >>> log_q = gaussian_log_prob(z, mean, log_var)
+        >>> sampled_kl(log_q, {"log_p": log_q}, z, np.ones((1, 10)))              # zeros
+    """
+    log_p = p["log_p"] if isinstance(p, dict) else gaussian_log_prob(z, *p)
+    return ops.sum(ops.expand_dims(w, -1) * (log_q - log_p), axis=0)
+
+
 @keras.saving.register_keras_serializable("cvae_keras")
 class GaussianPosterior(keras.layers.Layer):
     """Amortised diagonal Gaussian: a network reads (x, c) and gives a mean and a log-variance.
@@ -116,6 +139,8 @@ class GaussianPosterior(keras.layers.Layer):
         return ops.ones_like(log_p)
 
     def kl(self, q, p, z, w):
+        if isinstance(p, dict):  # no Gaussian: see `cvae_keras.flow_prior`
+            return sampled_kl(gaussian_log_prob(z, *q), p, z, w)
         return gaussian_kl(*q, *p)
 
     def log_prob(self, q, z):

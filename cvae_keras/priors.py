@@ -1,7 +1,8 @@
 """Priors p(z | c): what the latent is before x is seen, and what samples are drawn from.
 
-A prior offers two calls: `prior(c)` gives its parameters p, and `sample(p, batch, n_samples, seed)`
-draws z `(n_samples, batch, latent_dim)`.
+A prior offers three calls: `prior(c)` gives its parameters p, `sample(p, batch, n_samples, seed)`
+draws z `(n_samples, batch, latent_dim)`, and `at_points(p, z)` gives what the KL needs to know at
+points z: p itself, where it has a closed form.
 """
 
 import keras
@@ -40,6 +41,9 @@ class StandardNormal(keras.layers.Layer):
         mean, log_var = p
         noise = keras.random.normal((n_samples, batch, self.latent_dim), seed=seed)
         return mean + ops.exp(0.5 * log_var) * noise
+
+    def at_points(self, p, z):
+        return p
 
     def log_prob(self, p, z):
         """log p(z | c) of points z `(samples, batch, latent_dim)`: `(samples, batch)`."""
@@ -125,6 +129,9 @@ class CategoricalPrior(keras.layers.Layer):
         if c is None:
             raise ValueError("c is missing: a categorical prior needs the condition as input 'c'.")
         return self.logits(self.flatten(c))
+
+    def at_points(self, p, z):
+        return p
 
     def sample(self, p, batch, n_samples, seed):
         if self.independent:

@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import ops
 
 from cvae_keras.elbo import ELBOModel
-from cvae_keras.flows import IAFPosterior, masks
+from cvae_keras.flow_posterior import IAFPosterior
+from cvae_keras.flows import masks
 from cvae_keras.likelihoods import Normal
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.posteriors import GaussianPosterior, gaussian_log_prob
@@ -43,7 +44,7 @@ def bent(latent_dim, length, seed=0):
     q = posterior(x)
     z = posterior.points(q, None, keras.random.SeedGenerator(0))
     rng = np.random.default_rng(seed)
-    for step in posterior.steps:
+    for step in posterior.flow.steps:
         for weight in step.weights:
             weight.assign(weight + 0.4 * rng.normal(size=weight.shape))
     return posterior, posterior(x), z
@@ -60,7 +61,7 @@ def test_masks_make_a_strictly_triangular_product():
 @pytest.mark.parametrize("latent", [1, 2, 7])
 def test_jacobian_of_a_step_is_triangular_and_its_determinant_is_known(latent):
     posterior, q, z = bent(latent, 1)
-    step, context = posterior.steps[0], q["context"]
+    step, context = posterior.flow.steps[0], q["context"]
     with tf.GradientTape() as tape:
         tape.watch(z)
         out, log_s = step(z, context)
@@ -78,22 +79,22 @@ def test_log_determinant_is_that_of_automatic_differentiation(latent, length):
     posterior, q, z = bent(latent, length)
     with tf.GradientTape() as tape:
         tape.watch(z)
-        out, log_q = posterior.bend(z, q["context"])
+        out, log_s = posterior.flow.bend(z, q["context"])
         rows = ops.sum(out, axis=(0, 1))
     jacobian = tape.jacobian(rows, z).numpy()[:, 0].transpose(1, 0, 2)
     sign, log_det = np.linalg.slogdet(jacobian.astype("float64"))
-    np.testing.assert_allclose(ops.sum(log_q, axis=-1)[0], -log_det, atol=1e-4)
+    np.testing.assert_allclose(ops.sum(log_s, axis=-1)[0], log_det, atol=1e-4)
 
 
 @pytest.mark.parametrize(("latent", "length"), [(1, 2), (2, 5), (8, 5), (64, 5)])
 def test_inverse_undoes_forward(latent, length):
     posterior, q, z = bent(latent, length)
-    for step in posterior.steps:  # at a size that training reaches
+    for step in posterior.flow.steps:  # at a size that training reaches
         for weight in step.weights:
             weight.assign(weight / np.sqrt(latent))
-    out, _ = posterior.bend(z, q["context"])
+    out, _ = posterior.flow.bend(z, q["context"])
     assert np.abs(out - z).max() > 0.1
-    np.testing.assert_allclose(posterior.unbend(out, q["context"]), z, atol=1e-5)
+    np.testing.assert_allclose(posterior.flow.unbend(out, q["context"]), z, atol=1e-5)
 
 
 def test_density_of_drawn_points_is_that_of_any_points():

@@ -44,10 +44,12 @@ def bad_inputs(arrays):
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize(
-    "options", [{}, {"prior_network": "dense", "drop_rate": 0.5}], ids=["all there", "may miss"]
+    "options",
+    [{}, {"prior_network": "dense", "drop_rate": 0.5}, {"prior_network": "flow"}],
+    ids=["all there", "may miss", "flow prior"],
 )
 def test_model(check, options, tmp_path):
-    if options and check.__name__ == "check_bad_input_is_refused":
+    if "drop_rate" in options and check.__name__ == "check_bad_input_is_refused":
         return test_missing_is_said_by_masks()  # leaving c out is then no mistake
     check(Case(lambda **more: make(**options, **more), DATA, bad_inputs, lambda c: []), tmp_path)
 

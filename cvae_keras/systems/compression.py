@@ -15,7 +15,7 @@ from keras import ops
 
 from cvae_keras.components import Components
 from cvae_keras.elbo import ELBOModel, elbo
-from cvae_keras.flows import IAFPosterior
+from cvae_keras.flow_posterior import IAFPosterior
 from cvae_keras.likelihoods import Normal
 from cvae_keras.networks import NormalizedMLP
 from cvae_keras.priors import StandardNormal

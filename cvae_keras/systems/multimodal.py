@@ -16,6 +16,7 @@ from keras import ops
 from cvae_keras.checks import check_choice, check_count
 from cvae_keras.data.batches import first_batch
 from cvae_keras.elbo import ELBOModel
+from cvae_keras.flow_prior import FlowPrior
 from cvae_keras.fusion import Called, FusedDecoder, FusedEncoder, input_names
 from cvae_keras.likelihoods import Bernoulli, Categorical, Laplace, Normal
 from cvae_keras.modalities import Modalities
@@ -99,7 +100,7 @@ class MultimodalCVAE(MultimodalCalls, ELBOModel):
         modalities = Modalities(main_modality, conditioning_modalities, dims, drop_rate)
         latent, shape = (check_count("latent_dim", latent_dim),), modalities.main_shape
         if isinstance(prior_network, str):
-            check_choice("prior_network", prior_network, ["dense"])
+            check_choice("prior_network", prior_network, ["dense", "flow"])
         parts = {"encoder": encoder, "decoder": decoder, "prior_network": prior_network}
         used = dict(parts)
         if encoder is None:
@@ -111,7 +112,9 @@ class MultimodalCVAE(MultimodalCalls, ELBOModel):
         prior = StandardNormal(latent_dim)
         if prior_network is not None:
             called = Called(used["prior_network"], "prior_network", latent)
-            prior = ConditionalNormal(latent_dim, network=called)
+            prior = (FlowPrior if prior_network == "flow" else ConditionalNormal)(
+                latent_dim, network=called
+            )
         super().__init__(
             posterior=GaussianPosterior(
                 Called(used["encoder"], "encoder", latent, main_modality), latent_dim, heads=False
