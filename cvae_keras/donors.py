@@ -19,25 +19,26 @@ class Donors:
     row gives nothing to itself.
 
     Args:
-        x, mask: `(rows, features)`, training rows, standardised, 1 where observed; x_hat: of their
-            shape, the model's reconstruction; precision: `(features,)`, one over the noise
-            variance; seed: of the choice among more than 30,000 rows.
+        x, mask: `(rows, features)`, training rows, standardised, 1 where observed; reconstruct:
+            called as `reconstruct(x, mask)`, gives the model's reconstruction of rows; precision:
+            `(features,)`, one over the noise variance; seed: of the choice among more than 30,000
+            rows.
 
     Source: the prior is the aggregated posterior of Tomczak and Welling, "VAE with a VampPrior",
     2018, here with the table in place of pseudo-inputs; the mean is that of Nadaraya and Watson.
 
     Example:
-        >>> donors = Donors(x, mask, model.reconstruct(x, mask), precision)
+        >>> donors = Donors(x, mask, model.reconstruct, precision)
         >>> x_hat = donors.fill(x_new, mask_new, model.reconstruct(x_new, mask_new))
     """
 
-    def __init__(self, x, mask, x_hat, precision, seed=0):
-        kept = slice(None)
+    def __init__(self, x, mask, reconstruct, precision, seed=0):
         if len(x) > MOST:
             kept = np.random.default_rng(seed).permutation(len(x))[:MOST]
-        self.mask, self.precision = mask[kept], np.asarray(precision, "float32")
-        self.given = x[kept] * self.mask
-        self.rows = np.where(self.mask > 0, x[kept], x_hat[kept]).astype("float32")
+            x, mask = x[kept], mask[kept]
+        self.mask, self.precision = mask, np.asarray(precision, "float32")
+        self.given = x * mask
+        self.rows = np.where(mask > 0, x, reconstruct(x, mask)).astype("float32")
 
     def fill(self, x, mask, x_hat):
         """The donors' mean of each entry: `(rows, features)`; x_hat where no donor is near."""

@@ -142,8 +142,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.model_.compile(two_rates(self.net_lr, self.latent_lr), steps_per_execution=1)
         self.model_.run_eagerly = epochs * rows < 20 * batch_size  # a graph takes longer to trace
         callbacks = [TqdmCallback(verbose=0)] if self.verbose else []
-        if hidden.any():
-            some = np.flatnonzero(hidden.any(axis=1))[:2000]
+        some = np.flatnonzero(hidden.any(axis=1))[:2000]
+        if len(some):
             callbacks.append(HeldOutCells(x[some], shown[some], hidden[some]))
         batches = ShuffledBatches(
             {"x": x, "mask": shown, "index": np.arange(rows, dtype="int32")[:, None]},
@@ -151,18 +151,17 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             seed,
         )
         self.model_.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
-        self._choose_share(x, mask, shown, hidden, seed)
+        self._choose_share(x, mask, shown, hidden, some, seed)
         return self
 
-    def _choose_share(self, x, mask, shown, hidden, seed):
-        """What share of a fill the donors give: the one that fills hidden cells best."""
+    def _choose_share(self, x, mask, shown, hidden, some, seed):
+        """What share of a fill the donors give: what fills the hidden cells of some rows best."""
         precision = self.model_.search_of(x[:1])["precision"]
-        self.donor_share_, some = 0.0, np.flatnonzero(hidden.any(axis=1))[:2000]
+        self.donor_share_ = 0.0
         if len(some):
-            x_hat = self.model_.reconstruct(x, shown)
             own = self.model_.posterior_mean(x[some], shown[some])
-            donors = Donors(x, shown, x_hat, precision, seed)
-            given = donors.fill(x[some], shown[some], x_hat[some])
+            donors = Donors(x, shown, self.model_.reconstruct, precision, seed)
+            given = donors.fill(x[some], shown[some], own)
             where = hidden[some] > 0
 
             def error(share):
@@ -170,7 +169,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
             self.donor_share_ = float(min(SHARES, key=error))
         if self.donor_share_:
-            self.donors_ = Donors(x, mask, self.model_.reconstruct(x, mask), precision, seed)
+            self.donors_ = Donors(x, mask, self.model_.reconstruct, precision, seed)
 
     def transform(self, X):
         """X with its holes filled: `(rows, columns)`, of X's dtype, or as `set_output` says."""

@@ -27,8 +27,13 @@ def plot_multimodal(frame, pictures):
     Example:
         >>> plot_multimodal(table, {}).savefig("multimodal.png")
     """
-    figure = Figure(figsize=(3.6 * (1 + len(pictures)), 3.6), layout="constrained")
-    axes = figure.subplots(1, 1 + len(pictures), squeeze=False)[0]
+    tasks = list(dict.fromkeys(task for task, _ in pictures))
+    columns = max([1] + [sum(of == task for of, _ in pictures) for task in tasks])
+    figure = Figure(figsize=(3.6 * (1 + columns), 3.6 * max(1, len(tasks))), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, columns))
+    axes = [left.subplots()]
+    if tasks:
+        axes.extend(right.subplots(len(tasks), columns, squeeze=False).flat)
     rows = frame[frame["data"].str.startswith("gaussian")]
     ends = [rows["exact"].min(), rows["exact"].max()]
     axes[0].plot(ends, ends, color=TRUTH, linewidth=1, label="exact")

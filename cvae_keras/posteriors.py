@@ -7,7 +7,7 @@ A posterior offers four calls, which `ELBOModel` makes in this order (S points o
 - `weigh(q, p, log_p, beta)` gives the weight of each point, `(S, batch)`, summing to 1 over S;
 - `kl(q, p, z, w)` gives the KL to the prior with parameters p, `(batch, kl_dims)`, in nats.
 
-The Gaussian ones, with or without a flow (`cvae_keras.flows`), offer two more: `log_prob(q, z)`,
+The Gaussian ones, with or without a flow (`flow_posterior.py`), offer two more: `log_prob(q, z)`,
 which `cvae_keras.metrics.importance` needs, and `center(q)`, one point that stands for q.
 """
 

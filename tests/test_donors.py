@@ -10,8 +10,12 @@ SEEN = np.array([[1, 1], [1, 1], [1, 0]], "float32")
 X_HAT = np.full_like(X, 7.0)
 
 
+def sevens(x, mask):
+    return np.full_like(x, 7.0)
+
+
 def test_weights_and_mean_by_hand():
-    donors = Donors(X, SEEN, X_HAT, precision=[2.0, 1.0])
+    donors = Donors(X, SEEN, sevens, precision=[2.0, 1.0])
     new, seen, x_hat = np.array([[1.5, 0.0]], "float32"), SEEN[2:], X_HAT[:1]
     w = np.exp([-0.5 * 2.0 * 1.5**2, -0.5 * 2.0 * 0.5**2])  # the third has not got the entry
     found = donors.fill(new, seen, x_hat)
@@ -19,10 +23,10 @@ def test_weights_and_mean_by_hand():
 
 
 def test_a_row_gives_nothing_to_itself_and_the_far_leave_it_to_the_model():
-    donors = Donors(X, SEEN, X_HAT, precision=[1.0, 1.0])
+    donors = Donors(X, SEEN, sevens, precision=[1.0, 1.0])
     again = donors.fill(X[2:], SEEN[2:], X_HAT[2:])
     np.testing.assert_allclose(again[0, 1], 1.0 + 4 / (1 + np.exp(2.0)), rtol=1e-5)
-    hermit = Donors(np.array([[0.0, 1.0], [30.0, 0.0]], "float32"), SEEN[1:], X_HAT[1:], [1.0, 1.0])
+    hermit = Donors(np.array([[0.0, 1.0], [30.0, 0.0]], "float32"), SEEN[1:], sevens, [1.0, 1.0])
     alone = np.array([[30.0, 0.0]], "float32")
     assert hermit.fill(alone, SEEN[2:], X_HAT[:1])[0, 1] == 7.0
 

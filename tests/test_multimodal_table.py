@@ -111,7 +111,7 @@ class Coin:
 
 def test_all_rows_are_asked_for():
     full = jobs.jobs_of()
-    assert len({jobs.stem_of(job) for job in full}) == len(full) == 7
+    assert len({jobs.stem_of(job) for job in full}) == len(full) == 9
     gaussian = [job for job in full if job["data"] == "gaussian"]
     assert {dim for job in gaussian for dim in job["dims"]} <= set(range(2, 9))
     assert {(job["task"], job["prior"]) for job in full if job["data"] == "mnist"} == {

@@ -17,8 +17,6 @@ class Batches(keras.utils.PyDataset):
         >>> model.fit(batches, epochs=5)
     """
 
-    reader = "called"  # the function of `tf_batches` that reads them
-
     def __init__(self, steps, batch_size, seed):
         super().__init__()
         self.steps, self.batch_size, self.seed, self.epoch = steps, batch_size, seed, 0
@@ -30,9 +28,13 @@ class Batches(keras.utils.PyDataset):
         """What Keras is to read: these batches, on TensorFlow as a faster `tf.data.Dataset`."""
         if keras.backend.backend() != "tensorflow" or not self.steps:
             return self
-        from cvae_keras.data import tf_batches
+        return self.tf_dataset()
 
-        return getattr(tf_batches, self.reader)(self)
+    def tf_dataset(self):
+        """TensorFlow only: a `tf.data.Dataset` of these batches."""
+        from cvae_keras.data.tf_batches import called
+
+        return called(self)
 
 
 class FollowEpoch(keras.callbacks.Callback):
@@ -65,8 +67,6 @@ class ShuffledBatches(Batches):
         >>> batches = ShuffledBatches({"x": x, "c": y}, batch_size=250, seed=0)
     """
 
-    reader = "gathered"
-
     def __init__(self, arrays, batch_size, seed=0):
         self.arrays = arrays
         self.examples = len(next(iter(arrays.values())))
@@ -81,6 +81,11 @@ class ShuffledBatches(Batches):
             order = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
             kept = self._order = (epoch, order)
         return kept[1]
+
+    def tf_dataset(self):
+        from cvae_keras.data.tf_batches import gathered
+
+        return gathered(self)
 
     def __getitem__(self, index):
         rows = self.order()[index]

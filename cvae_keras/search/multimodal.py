@@ -41,7 +41,8 @@ class MultimodalHyperModel(SystemHyperModel):
 
     def build(self, hp):
         width, log = hp.Choice("width", [64, 128, 256], default=128), {"sampling": "log"}
-        learned = hp.Choice("prior", ["fixed", "learned"], default="learned") == "learned"
+        networks = {"fixed": None, "learned": "dense", "flow": "flow"}
+        prior = hp.Choice("prior", list(networks), default="learned")
         model = MultimodalCVAE(
             self.main,
             self.conditions,
@@ -49,7 +50,7 @@ class MultimodalHyperModel(SystemHyperModel):
             latent_dim=hp.Int("latent_dim", 2, 32, default=10, **log),
             beta=hp.Float("beta", 0.1, 4.0, default=1.0, **log),
             decoder_dist="bernoulli",
-            prior_network="dense" if learned else None,
+            prior_network=networks[prior],
             hidden=(width, width),
             seed=self.seed,
         )
@@ -61,4 +62,4 @@ class MultimodalHyperModel(SystemHyperModel):
         return self.evaluate(model, "elbo", "kl", "active_units")
 
     def grid(self):
-        return choices(beta=[0.5, 1.0, 2.0], latent_dim=[5, 10, 20], prior=["fixed", "learned"])
+        return choices(beta=[0.5, 1.0, 2.0], latent_dim=[5, 10], prior=["fixed", "learned", "flow"])

@@ -3,7 +3,7 @@
 | slot | filled with |
 |---|---|
 | posterior | amortised Gaussian over all modalities |
-| prior | N(0, I), or a Gaussian from a prior network on the conditioning modalities |
+| prior | N(0, I), or a Gaussian from a network of the conditions, or that bent by a flow |
 | condition | any number of named modalities, of any shape |
 | likelihood | Normal, Laplace, Bernoulli (logits) or categorical (logits) of the main modality |
 | special | conditioning modalities may be missing, and are dropped at random in training |
@@ -49,7 +49,9 @@ class MultimodalCVAE(MultimodalCalls, ELBOModel):
         decoder_dist_params: `{"scale": s}` of normal and laplace, a positive number or "learned",
             which is the default.
         encoder, decoder: None for dense ones, or Keras layers or models, see `cvae_keras.fusion`.
-        prior_network: None for N(0, I), "dense" for a dense one, or one's own.
+        prior_network: None for N(0, I); "dense" for a Gaussian from a dense network of the
+            conditions; "flow" for that one bent by an autoregressive flow, which is nearer to where
+            the latents are and so gives the best samples; or one's own network, of a Gaussian.
         hidden: units of the layers of the dense networks.
         drop_rate: None if every example has every modality. A number from 0 below 1 lets
             conditioning modalities be missing, and drops each of them from an example with this

@@ -16,7 +16,7 @@ from cvae_keras.systems.multimodal import MultimodalCVAE
 
 #: Dimensions of the main modality x and of the conditioning ones, one Gaussian each.
 GAUSSIANS = ((2, 8, 3, 5), (4, 2, 3, 8), (8, 2, 4, 6))
-PRIORS = {"N(0, I)": None, "learned": "dense"}
+PRIORS = {"N(0, I)": None, "learned": "dense", "flow": "flow"}
 
 
 def jobs_of(quick=False, seed=0):
@@ -27,7 +27,7 @@ def jobs_of(quick=False, seed=0):
 
     Example:
         >>> len(jobs_of())
-        7
+        9
     """
     size = {"steps": 600, "batch": 256, "test": 200, "K": 100} if quick else {
         "steps": 6000, "batch": 256, "test": 1000, "K": 1000}  # fmt: skip
@@ -50,7 +50,8 @@ def stem_of(job):
     """Name of the file that keeps a job."""
     if job["data"] == "gaussian":
         return f"gaussian_{'_'.join(str(dim) for dim in job['dims'])}"
-    return f"{job['data']}_{job['task']}_{'learned' if job['prior'] == 'learned' else 'fixed'}"
+    prior = "fixed" if PRIORS[job["prior"]] is None else job["prior"]
+    return f"{job['data']}_{job['task']}_{prior}"
 
 
 def run_gaussian(job):

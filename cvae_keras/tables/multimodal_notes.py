@@ -11,7 +11,8 @@ time. exact is the log-density of the same examples, gap_per_dim what is missing
 the dimensions, gap_se its standard error. {verdict}
 
 mnist, or digits: pictures of black and white pixels, given their label, or the lower half given the
-upper one; prior: N(0, I), or a network of the condition. judged: share of generated pictures (for
+upper one; prior: N(0, I); learned, a Gaussian from a network of the condition; flow, that Gaussian
+bent by an autoregressive flow. judged: share of generated pictures (for
 the halves: the given half on top) that a classifier trained on real pictures takes for the label
 asked for; judged_real: the same for real test pictures. elbo_train, kl and active_units: of the
 last epoch. {beside}
