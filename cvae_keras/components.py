@@ -24,7 +24,7 @@ class Components(keras.layers.Layer):
 
     Example:
         >>> layer = Components(784, 100)
-        >>> layer.axes.assign(principal_axes(x, 100))
+        >>> layer.axes.assign(principal_axes(x, 100)[0])
         >>> layer.expand(layer(x)).shape                                         # (batch, 784)
     """
 

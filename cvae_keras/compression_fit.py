@@ -112,7 +112,7 @@ def _make_model(estimator, train):
     widths = CELLS if estimator.cells_encoder is None else estimator.cells_encoder
     shift, scale = shift_and_scale(train, estimator.feature_normalization)
     seed = estimator.random_state
-    axes = _axes(estimator, Subset(train.rows, train.index, shift, scale))
+    axes, deviations = _axes(estimator, Subset(train.rows, train.index, shift, scale))
     keras.utils.set_random_seed(seed)
     estimator.model_ = CompressionModel(
         train.shape[1],
@@ -126,21 +126,24 @@ def _make_model(estimator, train):
         seed=seed,
     )
     if axes is not None:
-        estimator.model_.components.axes.assign(axes)
+        estimator.model_.start_at(axes, deviations)
     estimator.model_.standardize_with(shift, scale)
     estimator.model_.compile(LazyAdam(), steps_per_execution=at_once(10))
     estimator.history_ = []
 
 
 def _axes(estimator, rows):
-    """The components that the networks see; None where they would be all, or cannot be told."""
+    """The components that the networks see; None where they would be all, or cannot be told.
+
+    And the standard deviation along each.
+    """
     share, enough = check_share("components", estimator.components), 4 * estimator.dim_latent
     if share == 1 or len(rows) < PER_FEATURE * rows.shape[1]:
-        return None
-    axes = principal_axes(rows, share, estimator.random_state)
+        return None, None
+    axes, deviations = principal_axes(rows, share, estimator.random_state)
     if axes.shape[1] < enough:
-        axes = principal_axes(rows, enough, estimator.random_state)
-    return axes if axes.shape[1] < rows.shape[1] else None
+        axes, deviations = principal_axes(rows, enough, estimator.random_state)
+    return (axes, deviations) if axes.shape[1] < rows.shape[1] else (None, None)
 
 
 def _batches(estimator, part, size, per_round):

@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from keras import ops
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -71,12 +73,29 @@ def test_loss_is_the_elbo_and_the_neighbors():
 def test_components_lose_nothing_of_what_they_hold():
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 20))).astype("float32")
-    axes = principal_axes(x, 0.9999)
-    assert axes.shape == (20, 3) and principal_axes(x, 5).shape == (20, 5)
+    axes, deviations = principal_axes(x, 0.9999)
+    assert axes.shape == (20, 3) and principal_axes(x, 5)[0].shape == (20, 5)
+    np.testing.assert_allclose((x @ axes).std(axis=0, ddof=1), deviations, rtol=1e-4)
     np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-5)
     layer = Components(20, 3)
     layer.axes.assign(axes)
     np.testing.assert_allclose(layer.expand(layer(x)), x, atol=1e-4)
+
+
+def test_latents_start_at_the_whitened_components():
+    x = np.random.default_rng(0).normal(size=(300, 4)).astype("float32") * [3.0, 2.0, 1.0, 0.0]
+    x[0] = [300.0, 0.0, 0.0, 0.0]
+    x = (x - x.mean(axis=0)).astype("float32")
+    model = CompressionModel(4, latent_dim=2, widths=(8,), components=3)
+    for weight in (*model.posterior.mean.weights, *model.posterior.log_var.weights):
+        weight.assign(ops.zeros_like(weight))
+    model.start_at(*principal_axes(x, 3))
+    found = np.array(model.infer({"x": x}, None)["gaussian"][0])
+    wanted = np.clip(PCA(2, whiten=True).fit_transform(x), -5, 5)  # its axes' signs are arbitrary
+    np.testing.assert_allclose(abs(found), abs(wanted), atol=1e-3)
+    assert abs(found).max() == 5.0
+    model.start_at(np.eye(4, 3), [1.0, 0.0, 0.0])  # a direction without spread
+    assert not np.array(model.infer({"x": x}, None)["gaussian"][0])[:, 1].any()
 
 
 def test_components_are_used_where_there_are_enough_rows_and_saved(tmp_path):

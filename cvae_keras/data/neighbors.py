@@ -27,7 +27,7 @@ def nearest_neighbors(rows, n_neighbors=15, seed=0):
         >>> nearest_neighbors(np.array([[0.0], [1.0], [5.0]]), 1)[:, 0]   # -> [1, 0, 1]
     """
     rng, n = np.random.default_rng(seed), len(rows)
-    axes = principal_axes(rows, COMPONENTS, seed)
+    axes = principal_axes(rows, COMPONENTS, seed)[0]
     points = np.concatenate([read(rows, c) @ axes for c in chunks(rows)])
     blocks = np.array_split(rng.permutation(n), -(-n // BLOCK))
     count = min(n_neighbors, min(len(block) for block in blocks) - 1)

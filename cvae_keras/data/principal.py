@@ -17,13 +17,18 @@ def principal_axes(rows, components, seed=0):
             at, 20,000 at most.
 
     Returns:
-        float32 `(features, components)`, orthonormal columns, those of most variance first.
+        `(axes, deviations)`, float32: `(features, components)`, orthonormal columns, those of most
+        variance first, and `(components,)`, the standard deviation along each.
 
     Example:
-        >>> principal_axes(np.array([[1.0, 1.0], [-1.0, -1.0], [2.0, 2.1]]), 0.9).shape   # (2, 1)
+        >>> axes, deviations = principal_axes(np.array([[1.0, 1.0], [-1.0, -1.0], [2.0, 2.1]]), 0.9)
+        >>> axes.shape, deviations.shape                                         # (2, 1), (1,)
     """
     some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:FITTED_ON])
     sample = read(rows, some)
     if components >= 1:
         components = min(int(components), *sample.shape)
-    return PCA(components, random_state=seed).fit(sample).components_.T.astype("float32")
+    found = PCA(components, random_state=seed).fit(sample)
+    return found.components_.T.astype("float32"), np.sqrt(
+        found.explained_variance_, dtype="float32"
+    )

@@ -20,6 +20,7 @@ from cvae_keras.likelihoods import Normal
 from cvae_keras.networks import NormalizedMLP
 from cvae_keras.priors import StandardNormal
 
+FAR = 5.0  # standard deviations of a component: outliers start no further out
 ROWS = 64  # the rows that `encode` reads are filled up to a multiple of this
 
 
@@ -99,7 +100,7 @@ class CompressionModel(ELBOModel):
         widths: hidden layers of the encoder, those of the decoder in reverse.
         beta, gamma: weights of the KL and of the neighbours.
         components: number of fixed axes through which encoder and decoder see x (see `Components`;
-            set them with `components.axes.assign`), or None: they see the features.
+            set them with `start_at`), or None: they see the features.
         initializer: of the dense kernels, as Keras names it; seed: of posterior and dropout.
 
     Call arguments:
@@ -149,6 +150,9 @@ class CompressionModel(ELBOModel):
         fixed = {"shape": (features,), "trainable": False}
         self.shift = self.add_weight(initializer="zeros", name="shift", **fixed)
         self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
+        self.start = self.add_weight(
+            shape=(latent_dim,), initializer="zeros", trainable=False, name="start"
+        )
         self.log_reach = self.add_weight(
             shape=(),
             initializer=keras.initializers.Constant(-2.0),
@@ -162,6 +166,26 @@ class CompressionModel(ELBOModel):
         """Set what is subtracted from raw x, and what it is then divided by, `(features,)`."""
         self.shift.assign(shift)
         self.scale.assign(scale)
+
+    def start_at(self, axes, deviations):
+        """Set the components; the mean of q(z | x) starts from the first of them, whitened.
+
+        A start at random leaves it to chance which classes are torn apart in 2 dimensions.
+
+        Args:
+            axes: `(features, components)`; deviations: `(components,)`, standard deviation of x
+                along each.
+
+        Source: for t-SNE and UMAP: Kobak and Linderman, "Initialization is critical for preserving
+        global data structure in both t-SNE and UMAP", 2021.
+
+        Example:
+            >>> model.start_at(*principal_axes(x, 100))
+        """
+        self.components.axes.assign(axes)
+        first = np.asarray(deviations, "float32")[: self.latent_dim]
+        there = first > 1e-3 * first[0]  # no direction without spread
+        self.start.assign(there / np.where(there, first, 1.0))
 
     def set_keep(self, keep):
         """Set the share of units that dropout keeps in training, in (0, 1]."""
@@ -186,8 +210,14 @@ class CompressionModel(ELBOModel):
 
     def infer(self, inputs, h, training=None):
         x = inputs["x"]
-        x = x if self.components is None else self.components(x)
-        return self.posterior(x, training=training)
+        if self.components is None:
+            return self.posterior(x, training=training)
+        x = self.components(x)
+        q = self.posterior(x, training=training)
+        mean, log_var = q["gaussian"]
+        start = ops.clip(x[:, : self.latent_dim] * self.start, -FAR, FAR)
+        q["gaussian"] = mean + ops.cast(start, "float32"), log_var
+        return q
 
     def term_names(self):
         return ["elbo", "reconstruction", "neighbors"]
