@@ -118,14 +118,14 @@ def testbed(config, out):
     click.echo(f"Files: {folder}")
 
 
-def _table(name, quick, out, data_dir, seed):
+def _table(name, quick, out, data_dir, **options):
     """Run the table of this name, whose module has its name, and say where its files are."""
     import_keras()
     from cvae_keras.results import RESULTS
 
     folder = out or (RESULTS / "quick" if quick else RESULTS)
     module = import_module(f"cvae_keras.tables.{name}")
-    click.echo(module.run_table(folder, quick, data_dir=data_dir, seed=seed))
+    click.echo(module.run_table(folder, quick, data_dir=data_dir, **options))
     endings = sorted(path.suffix for path in folder.glob(f"{name}.*"))
     click.echo(f"Files: {folder / name}{', '.join(endings)}")
 
@@ -135,9 +135,13 @@ def _table(name, quick, out, data_dir, seed):
 @OUT
 @click.option("--data-dir", type=PATH, help="Folder of mnist.npz and fashion-mnist/.")
 @SEED
-def table_embedding(**options):
+@click.option("--seeds", type=click.IntRange(1), help="CompressionVAE alone, seeds 0 to N - 1.")
+def table_embedding(seeds, **options):
     """CompressionVAE beside PCA, t-SNE and UMAP; rows that the folder holds are not run again."""
-    _table("embedding", **options)
+    if seeds is None:
+        return _table("embedding", **options)
+    del options["seed"]
+    _table("embedding_seeds", seeds=seeds, **options)
 
 
 @table.command("multimodal")

@@ -86,8 +86,8 @@ def saved_row(job, folder, seed):
     return saved["row"] if saved else None
 
 
-def run_row(job, images, folder, seed):
-    """Fit one method, time it, score it, and keep its figures, embedding and manifest."""
+def run_row(job, images, folder, seed, draw=True):
+    """Fit one method, time it, score it, and keep its figures and manifest."""
     (x, y), (x_test, y_test) = images
     method = _method(job, seed)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -100,7 +100,7 @@ def run_row(job, images, folder, seed):
     if job.method in ("CompressionVAE", "PCA"):
         error = method.inverse_transform(z_test) - x_test
         row["rmse"] = float(np.sqrt(np.mean(np.square(error))) / float(x.max()))
-    if job.dimensions == 2:
+    if job.dimensions == 2 and draw:
         stem = str(job.path(folder).with_suffix(""))
         title = f"{job.method}, {job.data} test data, 5-NN {row['5-NN']:.3f}"
         plot_embedding(z_test, y_test, title=title, filename=f"{stem}.png")
