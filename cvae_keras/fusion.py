@@ -15,6 +15,7 @@ import keras
 from keras import ops
 
 from cvae_keras.checks import check_count
+from cvae_keras.mask_input import MaskIsInput
 from cvae_keras.modality import MASK
 from cvae_keras.networks import tile
 
@@ -136,7 +137,7 @@ def input_names(network):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class Called(keras.layers.Layer):
+class Called(MaskIsInput):
     """A network over a dictionary in a slot of `ELBOModel`; what it returns is checked.
 
     Args:
@@ -160,7 +161,6 @@ class Called(keras.layers.Layer):
                 f"that is called with a dictionary of arrays by name."
             )
         self.network, self.role, self.shape, self.main = network, role, tuple(shape), main
-        self.supports_masking = True  # masks are inputs like any other
         if role == "decoder":  # of the main modality, see `MultimodalCVAE.adapt`
             fixed = {"shape": self.shape, "trainable": False}
             self.shift = self.add_weight(initializer="zeros", name="shift", **fixed)
@@ -168,9 +168,6 @@ class Called(keras.layers.Layer):
 
     def build(self, *shapes, **more):
         """Nothing to do: the network builds itself when it is first called."""
-
-    def compute_mask(self, *args, **kwargs):
-        return None
 
     def call(self, x, c=None, mask=None):
         if self.role == "prior_network":

@@ -17,6 +17,7 @@ import keras
 from keras import ops
 
 from cvae_keras.checks import check_count
+from cvae_keras.mask_input import MaskIsInput
 
 LOG_VAR_RANGE = (-20.0, 20.0)
 LOG_2PI = math.log(2.0 * math.pi)
@@ -84,7 +85,7 @@ def sampled_kl(log_q, p, z, w):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class GaussianPosterior(keras.layers.Layer):
+class GaussianPosterior(MaskIsInput):
     """Amortised diagonal Gaussian: a network reads (x, c) and gives a mean and a log-variance.
 
     `q(z | x, c) = N(z; mean(x, c), diag exp(log_var(x, c)))`, `z = mean + exp(log_var / 2) * eps`
@@ -112,7 +113,6 @@ class GaussianPosterior(keras.layers.Layer):
         super().__init__(**kwargs)
         self.network = network
         self.latent_dim = self.kl_dims = check_count("latent_dim", latent_dim)
-        self.supports_masking = True  # the mask is an input like x: Keras need not pass it on
         dense = {"kernel_initializer": kernel_initializer, "dtype": "float32"}
         self.heads = heads
         if heads:
@@ -121,9 +121,6 @@ class GaussianPosterior(keras.layers.Layer):
 
     def build(self, *shapes, **more):
         """Nothing to do: the layers build themselves when they are first called."""
-
-    def compute_mask(self, *args, **kwargs):
-        return None
 
     def call(self, x, c=None, mask=None):
         features = self.network(x, c, mask=mask)

@@ -6,12 +6,13 @@ from keras import ops
 from cvae_keras.dense_decoder import DenseDecoder
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.likelihoods import SquaredError
+from cvae_keras.mask_input import MaskIsInput
 from cvae_keras.posteriors import GaussianPosterior
 from cvae_keras.priors import StandardNormal
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class HoleEncoder(keras.layers.Layer):
+class HoleEncoder(MaskIsInput):
     """Dense layers over x with zeros in its holes, and where asked over the mask beside it.
 
     Args:
@@ -30,11 +31,7 @@ class HoleEncoder(keras.layers.Layer):
     def __init__(self, hidden=(200, 200), sees_mask=False, **kwargs):
         super().__init__(**kwargs)
         self.hidden, self.sees_mask = tuple(hidden), sees_mask
-        self.supports_masking = True  # the mask is an input like x: Keras need not pass it on
         self.layers = [keras.layers.Dense(units, activation="relu") for units in hidden]
-
-    def compute_mask(self, *args, **kwargs):
-        return None
 
     def call(self, x, c=None, mask=None):
         mask = ops.ones_like(x) if mask is None else ops.cast(mask, x.dtype)

@@ -16,13 +16,14 @@ from keras import ops
 from cvae_keras.checks import check_arrays, check_count
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.likelihoods import SquaredError
+from cvae_keras.mask_input import MaskIsInput
 from cvae_keras.networks import DenseStack, tile
 from cvae_keras.posteriors import GaussianPosterior
 from cvae_keras.priors import StandardNormal
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class SubsetEncoder(keras.layers.Layer):
+class SubsetEncoder(MaskIsInput):
     """Dense layers over [x, c], and over the mask if there is one.
 
     Args:
@@ -43,10 +44,6 @@ class SubsetEncoder(keras.layers.Layer):
         super().__init__()
         self.scale = scale
         self.stack = DenseStack(units, **options)
-        self.supports_masking = True  # the mask is an input like x: Keras need not pass it on
-
-    def compute_mask(self, *args, **kwargs):
-        return None
 
     def call(self, x, c=None, mask=None):
         known, m = ops.split(c, 2, axis=-1)
