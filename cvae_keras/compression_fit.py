@@ -17,7 +17,7 @@ from cvae_keras.systems.compression import CompressionModel
 from cvae_keras.training import train_rounds
 
 CELLS = (384, 384, 256)  # units of the encoder
-PASSES, LOOKS = 16, 30  # over the data (neighbours counted), and at the validation loss
+PASSES, LOOKS = 30, 30  # over the data (neighbours counted), and at the validation loss
 PER_FEATURE = 5  # fewer examples than this for each feature do not tell the components
 LOOK_AT = 2000  # rows of the validation data at most
 EAGER = 200  # so many steps take less time than the building of TensorFlow's graph

@@ -20,7 +20,6 @@ from cvae_keras.likelihoods import Normal
 from cvae_keras.networks import NormalizedMLP
 from cvae_keras.priors import StandardNormal
 
-REACH = 1.0  # log of the kernel's length at first: wide, so that far rows find each other
 FAR = 5.0  # standard deviations of a component: outliers start no further out
 ROWS = 64  # the rows that `encode` reads are filled up to a multiple of this
 
@@ -94,8 +93,7 @@ class CompressionModel(ELBOModel):
 
     The neighbours are part of what is observed, like x: both are explained by the same z, so the
     loss at beta = gamma = 1 is a bound on the log-probability of both together. Batches without
-    neighbours have the plain ELBO of x. The kernel's length is learned, and wide at first: pulled
-    from afar, rows that belong together find each other before the embedding sets.
+    neighbours have the plain ELBO of x.
 
     Args:
         features: numbers in a row of x; latent_dim; flow_length: steps of the flow.
@@ -136,10 +134,7 @@ class CompressionModel(ELBOModel):
         axes = None if components is None else Components(features, components)
         super().__init__(
             posterior=IAFPosterior(
-                NormalizedMLP(widths, initializer, seed=seed),
-                latent_dim,
-                flow_length,
-                kernel_initializer="glorot_uniform" if axes is None else "zeros",
+                NormalizedMLP(widths, initializer, seed=seed), latent_dim, flow_length
             ),
             prior=StandardNormal(latent_dim),
             decoder=RowDecoder(features, widths[::-1], initializer, axes),
@@ -160,7 +155,7 @@ class CompressionModel(ELBOModel):
         )
         self.log_reach = self.add_weight(
             shape=(),
-            initializer=keras.initializers.Constant(REACH),
+            initializer=keras.initializers.Constant(-2.0),
             trainable=gamma > 0,
             name="log_reach",
         )
@@ -173,10 +168,9 @@ class CompressionModel(ELBOModel):
         self.scale.assign(scale)
 
     def start_at(self, axes, deviations):
-        """Set the components; the mean of q(z | x) starts as the first of them, whitened.
+        """Set the components, and add the first of them, whitened, to the mean of q(z | x).
 
-        A start at random leaves it to chance which classes are torn apart in 2 dimensions. What the
-        network adds is 0 before training.
+        A start at random leaves it to chance which classes are torn apart in 2 dimensions.
 
         Args:
             axes: `(features, components)`; deviations: `(components,)`, standard deviation of x
