@@ -49,8 +49,9 @@ class CompressionVAE(
             writes nothing into "temp".
         feature_normalization: bring features to order one (see `cvae_keras.data.scaling`).
         components: share of the variance, in (0, 1], whose principal components the networks read
-            and write, at least 4 for each dimension; the embedding starts at the first of them. 1
-            for the features themselves, as with fewer than 5 examples a feature.
+            and write, at least 4 for each dimension; an embedding of up to 3 dimensions starts at
+            the first of them. 1 for the features themselves, as with fewer than 5 examples a
+            feature.
         tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
         beta, neighbor_weight: weights of the loss above; neighbors: how many of each example count
             as near, 0 for the plain VAE.

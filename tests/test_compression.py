@@ -96,6 +96,9 @@ def test_latents_start_at_the_whitened_components():
     assert abs(found).max() == 5.0
     model.start_at(np.eye(4, 3), [1.0, 0.0, 0.0])  # a direction without spread
     assert not np.array(model.infer({"x": x}, None)["gaussian"][0])[:, 1].any()
+    model = CompressionModel(5, latent_dim=4, widths=(8,), components=5)
+    model.start_at(np.eye(5), np.ones(5))
+    assert not np.any(model.start)  # more than 3 dimensions start at random
 
 
 def test_components_are_used_where_there_are_enough_rows_and_saved(tmp_path):

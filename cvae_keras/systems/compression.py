@@ -20,6 +20,7 @@ from cvae_keras.likelihoods import Normal
 from cvae_keras.networks import NormalizedMLP
 from cvae_keras.priors import StandardNormal
 
+FEW = 3  # latent dimensions at most that start at the components
 FAR = 5.0  # standard deviations of a component: outliers start no further out
 ROWS = 64  # the rows that `encode` reads are filled up to a multiple of this
 
@@ -168,9 +169,10 @@ class CompressionModel(ELBOModel):
         self.scale.assign(scale)
 
     def start_at(self, axes, deviations):
-        """Set the components, and add the first of them, whitened, to the mean of q(z | x).
+        """Set the components; in 1 to 3 dimensions the first, whitened, are added to q's mean.
 
-        A start at random leaves it to chance which classes are torn apart in 2 dimensions.
+        A start at random leaves it to chance which classes are torn apart on the way to their
+        places. Where there are more dimensions, nothing is in the way, and noise would be whitened.
 
         Args:
             axes: `(features, components)`; deviations: `(components,)`, standard deviation of x
@@ -183,6 +185,8 @@ class CompressionModel(ELBOModel):
             >>> model.start_at(*principal_axes(x, 100))
         """
         self.components.axes.assign(axes)
+        if self.latent_dim > FEW:
+            return
         first = np.asarray(deviations, "float32")[: self.latent_dim]
         there = first > 1e-3 * first[0]  # no direction without spread
         self.start.assign(there / np.where(there, first, 1.0))
