@@ -124,6 +124,24 @@ def test_bayesian_finds_the_optimum_of_a_bowl(tmp_path):
     assert np.median(bests) < 0.01
 
 
+def test_bayesian_begins_with_each_choice_and_each_part_of_a_range(tmp_path):
+    for seed in range(5):
+        oracle = make_oracle("bayesian", tmp_path / str(seed), seed)
+        oracle.max_trials = oracle.num_initial_points = 6
+        values = [value for value, _, _ in drive(oracle).values()]
+        assert [value["kind"] for value in values].count("a") == 3
+        parts = np.floor(6 * (np.log2([value["width"] for value in values]) + 2) / 4)
+        assert sorted(parts) == list(range(6))
+
+
+def test_bayesian_looks_only_where_values_are(tmp_path):
+    oracle = make_oracle("bayesian", tmp_path / "journal")
+    points = np.random.default_rng(0).random((50, 2))
+    snapped = oracle._snap(points)
+    assert np.array_equal(snapped[:, 0], points[:, 0]) and set(snapped[:, 1]) == {0.25, 0.75}
+    assert [oracle._values(p) for p in snapped] == [oracle._values(p) for p in points]
+
+
 def test_bayesian_takes_few_values_each_once(tmp_path):
     rows = run(tmp_path, "bayesian", space=Bowl().grid(), trials=6)
     assert len(set(zip(rows["width"], rows["kind"], strict=True))) == 6

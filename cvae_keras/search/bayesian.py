@@ -8,7 +8,9 @@ import warnings
 
 import numpy as np
 from keras_tuner import HyperParameters, oracles
+from keras_tuner.engine.hyperparameters import Boolean, Choice, Float
 from keras_tuner.engine.trial import TrialStatus
+from scipy.stats.qmc import LatinHypercube
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -17,23 +19,27 @@ from cvae_keras.search.journaled import Journaled, diverged
 
 CANDIDATES, KEPT = 2000, 20
 SPREADS = (0.1, 0.03, 0.01)  # of new candidates around the kept ones, in shares of the range
+BELOW_ONE = 1 - 1e-9
+CHANGED = 0.25  # share of new candidates in which a choice, which has no near values, is drawn anew
 
 
 class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
-    """Random draws at first, then the least lower confidence bound of a Gaussian process.
+    """A Latin hypercube at first, then the least lower confidence bound of a Gaussian process.
 
     `next = argmin mean(v) - beta * std(v)` over vectors v in [0, 1]^d, a place a hyperparameter
 
     The process has a Matern kernel of a length a hyperparameter, and noise. Trials that diverged
     count as the worst that did not, so that it looks elsewhere; those that still run as if they
-    gave mean + std, so that workers do not all try the same.
+    gave mean + std, so that workers do not all try the same. Only the places of values are looked
+    at: between those of two choices nothing is ever measured, and the bound would stay low there.
 
     Args:
-        as for `Journaled` and keras-tuner's oracle: `num_initial_points` random draws, `beta`, how
-            much is explored.
+        as for `Journaled` and keras-tuner's oracle: `num_initial_points` of the cube, in which
+            each value of a choice has its share; `beta`, how much is explored.
 
-    Source: Srinivas, Krause, Kakade and Seeger, "Gaussian process optimization in the bandit
-    setting", 2010.
+    Source: McKay, Beckman and Conover, "A comparison of three methods for selecting values of
+    input variables", 1979; Srinivas, Krause, Kakade and Seeger, "Gaussian process optimization in
+    the bandit setting", 2010.
 
     Example:
         >>> Bayesian(journal, max_trials=30, num_initial_points=10, objective=objective)
@@ -44,18 +50,33 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
 
     def populate_space(self, trial_id):
         done = [trial for trial in self.trials.values() if trial.status == TrialStatus.COMPLETED]
-        known = self._recorded is not None  # in a replay
-        if known or len(done) < self.num_initial_points:
+        if self._recorded is not None:  # in a replay
             return super().populate_space(trial_id)
+        self.seed_draws(trial_id)
+        if len(done) < self.num_initial_points:
+            return self._choose(self._first(int(trial_id)))
         rng = np.random.default_rng([self.seed, int(trial_id)])
-        process, points = self._process(done), rng.random((CANDIDATES, len(self._tuned())))
+        process = self._process(done)
+        points = self._snap(rng.random((CANDIDATES, len(self._tuned()))))
         for spread in (*SPREADS, None):
             mean, std = process.predict(points, return_std=True)
             points = points[np.argsort(mean - self.beta * std, kind="stable")]
             if spread is not None:
                 near = points[rng.integers(KEPT, size=CANDIDATES // 2)]
-                near = np.clip(near + spread * rng.standard_normal(near.shape), 0.0, 1.0)
-                points = np.concatenate([points[:KEPT], near])
+                moved = np.clip(near + spread * rng.standard_normal(near.shape), 0.0, 1.0)
+                anew, drawn = rng.random(near.shape) < CHANGED, rng.random(near.shape)
+                choice = np.array([isinstance(hp, (Choice, Boolean)) for hp in self._tuned()])
+                near = np.where(choice, np.where(anew, drawn, near), moved)
+                points = np.concatenate([points[:KEPT], self._snap(near)])
+        return self._choose(points)
+
+    def _first(self, number):
+        """The one point of this number in a Latin hypercube, or none behind its last."""
+        cube = LatinHypercube(len(self._tuned()), rng=np.random.default_rng(self.seed))
+        return cube.random(self.num_initial_points)[number : number + 1]
+
+    def _choose(self, points):
+        """The first of the points that was not tried yet."""
         for point in points:
             if not self._duplicate(values := self._values(point)):
                 return {"status": TrialStatus.RUNNING, "values": values}
@@ -90,11 +111,21 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         values = trial.hyperparameters.values
         return [hp.value_to_prob(values.get(hp.name, hp.default)) for hp in self._tuned()]
 
+    def _snap(self, points):
+        """The places of the values that the points stand for: a choice has one place each."""
+        points = points.copy()
+        for column, hp in enumerate(self._tuned()):
+            if isinstance(hp, Float) and hp.step is None:
+                continue
+            values = [hp.prob_to_value(min(p, BELOW_ONE)) for p in points[:, column].tolist()]
+            points[:, column] = [hp.value_to_prob(value) for value in values]
+        return points
+
     def _values(self, point):
         """The hyperparameters of a point in [0, 1]^d, those that are active."""
         chosen = HyperParameters()
         for hp, place in zip(self._tuned(), point, strict=True):
             chosen.merge([hp])
             if chosen.is_active(hp):
-                chosen.values[hp.name] = hp.prob_to_value(min(float(place), 1 - 1e-9))
+                chosen.values[hp.name] = hp.prob_to_value(min(float(place), BELOW_ONE))
         return chosen.values

@@ -82,9 +82,12 @@ class Journaled:
             self._retry_queue.append(trial.trial_id)
 
     # -- what keras-tuner calls -----------------------------------------------------------------
-    def populate_space(self, trial_id):
-        # Seeds follow from the number of the trial, so that a replay need not draw again.
+    def seed_draws(self, trial_id):
+        """Seeds follow from the number of the trial, so that a replay need not draw again."""
         self._seed_state = (self.seed * 10_000 + int(trial_id)) * STRIDE
+
+    def populate_space(self, trial_id):
+        self.seed_draws(trial_id)
         if self._recorded is not None and self.follows_from_trials:
             return {"status": TrialStatus.RUNNING, "values": self._recorded}
         return super().populate_space(trial_id)
