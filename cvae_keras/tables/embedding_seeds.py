@@ -49,7 +49,7 @@ def _write(frame, folder, job):
     said = f"5-NN: {near.min():.3f} to {near.max():.3f}, mean {near.mean():.3f}"
     if len(frame) > 1:
         said += f", standard deviation {near.std():.4f}"
-    order = ["seed", "1-NN", "5-NN", "trust", "rmse", "seconds_fit", "cpu_seconds_fit"]
+    order = ["seed", "1-NN", "5-NN", "trust", "rmse", "cpu_seconds_fit"]
     title, notes = (
         f"CompressionVAE, {len(frame)} seeds, {job.data}",
         NOTES.format(verdict=said + "."),
