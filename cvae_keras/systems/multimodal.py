@@ -114,9 +114,8 @@ class MultimodalCVAE(MultimodalCalls, ELBOModel):
         prior = StandardNormal(latent_dim)
         if prior_network is not None:
             called = Called(used["prior_network"], "prior_network", latent)
-            prior = (FlowPrior if prior_network == "flow" else ConditionalNormal)(
-                latent_dim, network=called
-            )
+            kind = FlowPrior if prior_network == "flow" else ConditionalNormal
+            prior = kind(latent_dim, network=called)
         super().__init__(
             posterior=GaussianPosterior(
                 Called(used["encoder"], "encoder", latent, main_modality), latent_dim, heads=False

@@ -50,8 +50,5 @@ def _write(frame, folder, job):
     if len(frame) > 1:
         said += f", standard deviation {near.std():.4f}"
     order = ["seed", "1-NN", "5-NN", "trust", "rmse", "cpu_seconds_fit"]
-    title, notes = (
-        f"CompressionVAE, {len(frame)} seeds, {job.data}",
-        NOTES.format(verdict=said + "."),
-    )
-    return write_table(frame[order], folder / NAME, title, notes)
+    title = f"CompressionVAE, {len(frame)} seeds, {job.data}"
+    return write_table(frame[order], folder / NAME, title, NOTES.format(verdict=said + "."))
