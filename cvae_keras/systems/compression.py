@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from cvae_keras.compiled import compiled
 from cvae_keras.components import Components
 from cvae_keras.elbo import ELBOModel, elbo
 from cvae_keras.flow_posterior import IAFPosterior
@@ -161,6 +162,7 @@ class CompressionModel(ELBOModel):
             name="log_reach",
         )
         self({"x": ops.zeros((2, features))})  # builds the weights
+        self._encode, self._decode = compiled(self._centers), compiled(self._means)
 
     # -- standardisation ------------------------------------------------------------------------
     def standardize_with(self, shift, scale):
@@ -237,13 +239,18 @@ class CompressionModel(ELBOModel):
         # A matrix product rounds the rows of an incomplete block in another way: fill it up, and
         # the embedding of a row does not depend on its place, nor on its neighbours.
         x = np.pad(x, [(0, -rows % ROWS), (0, 0)])
-        x = (ops.convert_to_tensor(x) - self.shift) / self.scale
-        return ops.convert_to_numpy(self.posterior.center(self.infer({"x": x}, None)))[:rows]
+        return ops.convert_to_numpy(self._encode(ops.convert_to_tensor(x)))[:rows]
 
     def decode(self, z):
         """The mean of p(x | z) as raw rows: NumPy `(batch, features)`."""
-        x = self.decoder(ops.convert_to_tensor(z)[None])[0]
-        return ops.convert_to_numpy(x * self.scale + self.shift)
+        return ops.convert_to_numpy(self._decode(ops.convert_to_tensor(z)))
+
+    def _centers(self, x):
+        x = (x - self.shift) / self.scale
+        return self.posterior.center(self.infer({"x": x}, None))
+
+    def _means(self, z):
+        return self.decoder(z[None])[0] * self.scale + self.shift
 
     def get_config(self):
         config = {name: float(weight) for name, weight in self.term_weights.items()}
