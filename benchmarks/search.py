@@ -1,20 +1,25 @@
 """What a search costs beyond building and fitting its models, in time and in memory.
 
-    python benchmarks/search.py [--trials 100] [--out benchmarks/search.md]
+    python benchmarks/search.py [--trials 100] [--shared 16] [--out benchmarks/search.md]
 
 Trials of the sinusoid search on few examples, one epoch each; processor time, since other work on
 the machine inflates the wall's. Overhead is all of a trial but `build` and `fit`: the oracle, the
 score of 100 samples for each of 200 curves, saving the model, clearing the session.
+Then one process against two workers: the same random search of 20,000 examples and 2 epochs, by
+the wall clock, starting the processes included. Both must hold each trial once, with one score.
 """
 
 import argparse
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import keras
+import numpy as np
+import pandas as pd
 
 from cvae_keras import search
 from cvae_keras.results import manifest, write_json
@@ -56,15 +61,34 @@ def memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
+def shared(trials, folder):
+    """Trials a minute of one process and of two workers on one search."""
+    rates, scores = {}, []
+    for workers in (1, 2):
+        out = Path(folder) / str(workers)
+        command = [sys.executable, "-m", "cvae_keras", "search", "sinusoid", "--task", "1"]
+        command += ["--strategy", "random", "--epochs", "2", "--trials", str(trials)]
+        command += ["--workers", str(workers), "--out", str(out)]
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        rates[workers] = trials / (time.perf_counter() - start) * 60
+        rows = pd.read_csv(out / "trials.csv").sort_values("trial")
+        assert list(rows["trial"]) == list(range(trials)), "a trial was lost or doubled"
+        scores.append(rows["score"])
+    return rates, float(np.abs(scores[0].to_numpy() - scores[1].to_numpy()).max())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--shared", type=int, default=16)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     arguments = parser.parse_args()
     hypermodel = Timed(examples=500)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         search.run(hypermodel, folder=folder, trials=arguments.trials, epochs=1)
+        rates, apart = shared(arguments.shared, Path(folder) / "shared")
         seconds = time.perf_counter() - start
     bare = hypermodel.bare[1:]  # the first build only reads the space
     # from the score of one trial to that of the next: all of a trial
@@ -79,10 +103,13 @@ def main():
         "memory_after_10_mb": tenth,
         "memory_after_all_mb": hypermodel.memory[-1],
         "memory_growth_after_10": hypermodel.memory[-1] / tenth - 1,
+        "trials_a_minute_of_one_process": rates[1],
+        "trials_a_minute_of_two_workers": rates[2],
+        "largest_difference_of_their_scores": apart,
     }
     lines = ["# What a search costs beside its trainings", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value:.4g} |" for name, value in numbers.items()]
-    arguments.out.write_text("\n".join([*lines, "", *__doc__.splitlines()[-3:], ""]))
+    arguments.out.write_text("\n".join([*lines, "", *__doc__.splitlines()[-5:], ""]))
     config = {"examples": 500, "epochs": 1, "command": "benchmarks/search.py", "seed": 0}
     about = {**numbers, "memory_mb": hypermodel.memory, "manifest": manifest(config, seconds)}
     write_json(arguments.out.with_suffix(".json"), about)

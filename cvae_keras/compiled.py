@@ -1,4 +1,4 @@
-"""Many small operations at the price of one: a function as a graph, where the backend has graphs."""
+"""Many small operations at the price of one: a function as a graph, if the backend has graphs."""
 
 import keras
 

@@ -142,6 +142,23 @@ def test_bayesian_looks_only_where_values_are(tmp_path):
     assert [oracle._values(p) for p in snapped] == [oracle._values(p) for p in points]
 
 
+def test_bayesian_sees_the_ratio_of_two_weights(tmp_path):
+    space, log = keras_tuner.HyperParameters(), {"sampling": "log"}
+    space.Float("beta", 0.05, 8.0, **log)
+    space.Float("wx", 0.1, 4.0, **log)
+    space.Float("rate", 0.1, 4.0)
+    options = {"objective": Bowl.objective, "hyperparameters": space, "tune_new_entries": False}
+    options |= {"ratios": {"beta": "wx", "wx": "rate", "wy": "wx"}, "max_trials": 3}
+    oracle = STRATEGIES["bayesian"](Journal(tmp_path / "journal"), **options)
+    points = np.random.default_rng(0).random((20, 3))
+    values = pd.DataFrame([oracle._values(point) for point in points])
+    seen = oracle._seen(points)
+    ratio = np.log(values["beta"] / values["wx"])
+    slope = (seen[1:, 0] - seen[0, 0]) / (ratio[1:] - ratio[0])
+    np.testing.assert_allclose(slope, 1 / np.log(8.0 / 0.05), rtol=1e-4)
+    assert np.array_equal(seen[:, 1:], points[:, 1:])  # of no log scale, or not tuned: as they are
+
+
 def test_bayesian_takes_few_values_each_once(tmp_path):
     rows = run(tmp_path, "bayesian", space=Bowl().grid(), trials=6)
     assert len(set(zip(rows["width"], rows["kind"], strict=True))) == 6

@@ -36,6 +36,8 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
     Args:
         as for `Journaled` and keras-tuner's oracle: `num_initial_points` of the cube, in which
             each value of a choice has its share; `beta`, how much is explored.
+        ratios: dictionary, name -> name of another, of values on log scales of which the ratio
+            matters: the process sees it in the place of the first. Others are left as they are.
 
     Source: McKay, Beckman and Conover, "A comparison of three methods for selecting values of
     input variables", 1979; Srinivas, Krause, Kakade and Seeger, "Gaussian process optimization in
@@ -45,8 +47,9 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         >>> Bayesian(journal, max_trials=30, num_initial_points=10, objective=objective)
     """
 
-    def __init__(self, journal, beta=1.5, **options):
+    def __init__(self, journal, beta=1.0, ratios=None, **options):
         super().__init__(journal=journal, beta=beta, **options)
+        self.ratios = dict(ratios or {})
 
     def populate_space(self, trial_id):
         done = [trial for trial in self.trials.values() if trial.status == TrialStatus.COMPLETED]
@@ -59,7 +62,7 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         process = self._process(done)
         points = self._snap(rng.random((CANDIDATES, len(self._tuned()))))
         for spread in (*SPREADS, None):
-            mean, std = process.predict(points, return_std=True)
+            mean, std = process.predict(self._seen(points), return_std=True)
             points = points[np.argsort(mean - self.beta * std, kind="stable")]
             if spread is not None:
                 near = points[rng.integers(KEPT, size=CANDIDATES // 2)]
@@ -86,7 +89,7 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         """The process that was fitted to the trials."""
         sign = 1.0 if self.objective.direction == "min" else -1.0
         lost = [trial for trial in self.trials.values() if diverged(trial)]
-        x = np.array([self._place(trial) for trial in [*done, *lost]])
+        x = self._seen([self._place(trial) for trial in [*done, *lost]])
         y = sign * np.array([trial.score for trial in done])
         y = np.concatenate([y, np.full(len(lost), y.max())])
         kernel = ConstantKernel() * Matern(np.full(x.shape[1], 0.5), (0.1, 10.0), nu=2.5)
@@ -96,8 +99,8 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         with warnings.catch_warnings():  # a length at its bound is no concern
             warnings.simplefilter("ignore", ConvergenceWarning)
             process.fit(x, y)
-            running = [self._place(trial) for trial in self.ongoing_trials.values()]
-            if running:
+            if self.ongoing_trials:
+                running = self._seen([self._place(t) for t in self.ongoing_trials.values()])
                 mean, std = process.predict(running, return_std=True)
                 process = GaussianProcessRegressor(process.kernel_, optimizer=None, **options)
                 process.fit(np.concatenate([x, running]), np.concatenate([y, mean + std]))
@@ -110,6 +113,17 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         """The hyperparameters of a trial in [0, 1]^d; an inactive one has its default's place."""
         values = trial.hyperparameters.values
         return [hp.value_to_prob(values.get(hp.name, hp.default)) for hp in self._tuned()]
+
+    def _seen(self, points):
+        """Points of [0, 1]^d as the process sees them."""
+        seen = np.array(points)
+        column = {hp.name: number for number, hp in enumerate(self._tuned())}
+        span = {hp.name: np.log(hp.max_value / hp.min_value) for hp in self._tuned() if _is_log(hp)}
+        for name, other in self.ratios.items():
+            if name in span and other in span:  # those that are tuned
+                share = span[other] / span[name]
+                seen[:, column[name]] -= share * np.array(points)[:, column[other]]
+        return seen
 
     def _snap(self, points):
         """The places of the values that the points stand for: a choice has one place each."""
@@ -129,3 +143,7 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
             if chosen.is_active(hp):
                 chosen.values[hp.name] = hp.prob_to_value(min(float(place), BELOW_ONE))
         return chosen.values
+
+
+def _is_log(hp):
+    return getattr(hp, "sampling", None) == "log"

@@ -15,6 +15,8 @@ class SystemHyperModel(keras_tuner.HyperModel):
     Attributes:
         objective: `keras_tuner.Objective`, an entry of `score`. It must not depend on weights of
             the loss: the least weighted loss belongs to the least weights.
+        ratios: dictionary, name -> name of another: weights of which the ratio alone matters, so
+            that Bayesian search learns from fewer trials.
         seed: of the trial; the search sets it before `build`.
 
     Example:
@@ -25,6 +27,7 @@ class SystemHyperModel(keras_tuner.HyperModel):
     """
 
     objective = keras_tuner.Objective("elbo", "max")
+    ratios = None
     seed = 0
 
     def __init__(self, **options):

@@ -64,6 +64,8 @@ def run(
     if space is None and strategy == "grid":
         space = hypermodel.grid()
     size = _size(strategy, space, trials, counts)
+    if strategy == "bayesian":
+        size["ratios"] = hypermodel.ratios
     folder, worker = open_folder(folder), workers.role() == "worker"
     journal = None if worker else Journal(folder / JOURNAL)
     oracle = STRATEGIES[strategy](

@@ -42,6 +42,7 @@ class SinusoidHyperModel(SystemHyperModel):
     """
 
     objective = keras_tuner.Objective("score", "min")
+    ratios = {"beta": "wx", "wy": "wx"}  # Adam's steps do not depend on the size of the loss
 
     def __init__(
         self,
