@@ -137,6 +137,18 @@ def test_batches_hold_each_row_once_a_lap_and_its_neighbors():
     assert np.array_equal(again[2][0]["x"], found[2]["x"])
 
 
+def test_walks_to_a_neighbor_grow_shorter():
+    x = np.arange(100, dtype="float32")[:, None]
+    near = (np.arange(100)[:, None] + 1) % 100  # the only one: each step of a walk adds 1
+    batches = PairedBatches(x, near, batch_size=20, steps=5, walk=5, until=8)
+    steps = []
+    for batches.epoch in range(10):
+        inputs = batches[0][0]
+        (step,) = set((inputs["neighbor"] - inputs["x"])[:, 0] % 100)
+        steps.append(int(step))
+    assert steps == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+
+
 @pytest.mark.parametrize("share", [0.2, 3.0])
 def test_scale_of_pixels_is_one_number_and_of_other_units_many(share):
     rng = np.random.default_rng(0)

@@ -1,5 +1,7 @@
 """Nearest neighbours of each example, and batches that come in pairs of neighbours."""
 
+import math
+
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
@@ -41,22 +43,31 @@ def nearest_neighbors(rows, n_neighbors=15, seed=0):
 class PairedBatches(Batches):
     """Each batch: random rows, and for each a random one of its neighbours.
 
+    At first the neighbour is found by a walk of several steps, each to a random neighbour, which
+    grows shorter: what belongs together on a large scale finds its place before details do, and
+    is not torn apart.
+
+    `steps of the walk = 1 + ceil((walk - 1) * max(0, 1 - epoch / until))`
+
     Args:
         rows: see `cvae_keras.data.rows.open_rows`; neighbors: from `nearest_neighbors`, or None for
             batches of single rows; batch_size: rows of a batch, neighbours counted; steps: batches
-            of an epoch; seed: with the epoch it sets the order.
+            of an epoch; seed: with the epoch it sets the order; walk: steps at first; until: epoch
+            from which the walk has one step.
 
     Returns:
         `batches[i]` is `({"x": ..., "neighbor": ...},)`, `{"x": ...}` without
         neighbours.
 
+    Source: walks as affinities at a scale: Coifman and Lafon, "Diffusion maps", 2006.
+
     Example:
         >>> batches = PairedBatches(x, nearest_neighbors(x), 512, steps=100)
     """
 
-    def __init__(self, rows, neighbors, batch_size, steps, seed=0):
+    def __init__(self, rows, neighbors, batch_size, steps, seed=0, walk=1, until=0):
         super().__init__(steps, batch_size, seed)
-        self.rows, self.neighbors = rows, neighbors
+        self.rows, self.neighbors, self.walk, self.until = rows, neighbors, walk, until
         self.drawn = batch_size if neighbors is None else max(1, batch_size // 2)
 
     def __getitem__(self, index):
@@ -70,8 +81,9 @@ class PairedBatches(Batches):
         if self.neighbors is None:
             return ({"x": read(self.rows, rows)},)
         rng = np.random.default_rng([self.seed, self.epoch, index])
-        column = rng.integers(self.neighbors.shape[1], size=len(rows))
-        near = self.neighbors[rows, column]
+        left, near = 1 - self.epoch / self.until if self.until else 0.0, rows
+        for _ in range(1 + math.ceil((self.walk - 1) * max(0.0, left))):
+            near = self.neighbors[near, rng.integers(self.neighbors.shape[1], size=len(rows))]
         return ({"x": read(self.rows, rows), "neighbor": read(self.rows, near)},)
 
     def _order(self, lap):
