@@ -127,17 +127,3 @@ def search_multimodal(data, given, data_dir, **options):
 
     hypermodel = MultimodalHyperModel(data, given, data_dir=data_dir)
     _run(f"multimodal_{data}_{given}", hypermodel, **options)
-
-
-@click.command("search")
-@click.option("--task", type=click.Choice(["1", "2"]), required=True)
-@click.option("--out", type=PATH, help="Folder of the searches and the table  [default: results]")
-def table_search(task, out):
-    """The sinusoid searches in a folder, side by side and against the test-case table."""
-    import_keras()
-    from cvae_keras.results import RESULTS
-    from cvae_keras.tables.search import run_table
-
-    folder = out or RESULTS
-    click.echo(run_table(folder, int(task)))
-    click.echo(f"Files: {folder / f'search_sinusoid_{task}'}.csv, .md")

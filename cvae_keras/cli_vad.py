@@ -170,20 +170,3 @@ def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
     path = out / name / f"plot_{number}.png"
     plot_rows(rows, ["original", "given", "reconstruction"], mask).savefig(path, dpi=120)
     click.echo(f"Figure: {path}")
-
-
-@click.command("vad")
-@click.option("--quick", is_flag=True, help="Digits and artificial data, 3 ratios, 20 epochs.")
-@click.option("--out", type=PATH, help="Folder  [default: results, or results/quick if --quick]")
-@click.option("--data", multiple=True, help="Data set, again for another  [default: all]")
-@click.option("--data-dir", type=PATH, help="Folder with the image files.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-def table_vad(quick, out, data, data_dir, seed):
-    """Error over the missing ratio, VAD against VAE; rows that the folder holds are not rerun."""
-    import_keras()
-    from cvae_keras.results import RESULTS
-    from cvae_keras.tables.auto_decoder import run_table
-
-    folder = out or (RESULTS / "quick" if quick else RESULTS)
-    click.echo(run_table(folder, quick, list(data) or None, data_dir, seed))
-    click.echo(f"Files: {folder / 'vad'}.csv, .md, .png")
