@@ -72,6 +72,8 @@ def table(oracle, objective):
         rows[-1] |= {name: metrics[name] for name in metrics if name not in LAST}
         rows[-1] |= {name: metrics.get(name) for name in LAST}
     frame = pd.DataFrame(rows)
+    if rows:  # a failed trial has none, which would make numbers with a point of the others
+        frame = frame.astype({"epochs": "Int64", "seed": "Int64"})
     if objective in frame:  # first of the results
         names = [*tuned(oracle), objective]
         others = [name for name in frame if name not in {"trial", "status", *names}]
