@@ -1,5 +1,7 @@
 """Many small operations at the price of one: a function as a graph, if the backend has graphs."""
 
+from functools import partial
+
 import keras
 
 
@@ -24,4 +26,5 @@ def compiled(function):
         return function
     import tensorflow as tf
 
-    return tf.function(function, reduce_retracing=True)
+    # By itself TensorFlow counts the graphs of one code together, and warns of many models' many.
+    return tf.function(partial(function), reduce_retracing=True)
