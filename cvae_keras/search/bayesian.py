@@ -116,13 +116,14 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
 
     def _seen(self, points):
         """Points of [0, 1]^d as the process sees them."""
-        seen = np.array(points)
+        points = np.array(points)
+        seen = points.copy()
         column = {hp.name: number for number, hp in enumerate(self._tuned())}
         span = {hp.name: np.log(hp.max_value / hp.min_value) for hp in self._tuned() if _is_log(hp)}
         for name, other in self.ratios.items():
             if name in span and other in span:  # those that are tuned
                 share = span[other] / span[name]
-                seen[:, column[name]] -= share * np.array(points)[:, column[other]]
+                seen[:, column[name]] -= share * points[:, column[other]]
         return seen
 
     def _snap(self, points):
