@@ -121,7 +121,7 @@ def claim(folder, settings, resume, write=True):
         return
     if not resume:
         raise ValueError(f"{folder} holds a search: resume it (--resume), or name another folder.")
-    held = json.loads(path.read_text())["config"]
+    held, settings = _flat(json.loads(path.read_text())["config"]), _flat(settings)
     changed = [k for k in {**held, **settings} if held.get(k) != settings.get(k)]
     if changed:
         was, now = ({k: s.get(k) for k in changed} for s in (held, settings))
@@ -129,6 +129,12 @@ def claim(folder, settings, resume, write=True):
             f"{folder} holds a search with {was}, now given {now}: give the same to resume it, "
             f"or name another folder."
         )
+
+
+def _flat(settings):
+    """Settings with the hypermodel's one by one, so that only those that changed are shown."""
+    own = {f"hypermodel {k}": v for k, v in settings.get("hypermodel", {}).items()}
+    return {k: v for k, v in settings.items() if k != "hypermodel"} | own
 
 
 def _lead(tuner, oracle, settings, processes):
