@@ -24,7 +24,8 @@ from cvae_keras.data.principal import principal_axes
 from cvae_keras.data.rows import CHUNK, MappedRows, Subset, read
 from cvae_keras.data.scaling import shift_and_scale
 from cvae_keras.metrics.importance import importance_weighted_bound
-from cvae_keras.systems.compression import CompressionModel, neighbor_log_prob
+from cvae_keras.neighbor_likelihood import neighbor_log_prob
+from cvae_keras.systems.compression import CompressionModel
 
 TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 4, "verbose": False}
 

@@ -18,40 +18,13 @@ from cvae_keras.components import Components
 from cvae_keras.elbo import ELBOModel, elbo
 from cvae_keras.flow_posterior import IAFPosterior
 from cvae_keras.likelihoods import Normal
+from cvae_keras.neighbor_likelihood import neighbor_log_prob
 from cvae_keras.networks import NormalizedMLP
 from cvae_keras.priors import StandardNormal
 
 FEW = 3  # latent dimensions at most that start at the components
 FAR = 5.0  # standard deviations of a component: outliers start no further out
 ROWS = 64  # the rows that `encode` reads are filled up to a multiple of this
-
-
-def neighbor_log_prob(z, log_scale):
-    """Log-probability that each row picks its own neighbour among all rows of the batch.
-
-    Rows r and r + n of the 2n rows are neighbours. Row i picks row j with probability
-    `p(j | i) = k_ij / sum_(l != i) k_il`, `k_ij = 1 / (1 + |z_i - z_j|^2 / scale^2)`
-
-    Args:
-        z: `(2n, latent_dim)`; log_scale: log of the length at which the kernel has halved.
-
-    Returns:
-        `(2n,)`, in nats; a blind guess gives -log(2n - 1).
-
-    Source: the Student kernel of van der Maaten and Hinton, "Visualizing data using t-SNE", 2008;
-    the choice within a batch: Damrich et al., "From t-SNE to UMAP with contrastive learning",
-    2023, eq. 8.
-
-    Example:
-        >>> neighbor_log_prob(np.array([[0.0], [9.0], [0.0], [9.0]]), 0.0)   # near 0, each
-    """
-    rows = ops.shape(z)[0]
-    square = ops.sum(ops.square(z), axis=-1)
-    distance = square[:, None] + square[None] - 2.0 * ops.matmul(z, ops.transpose(z))
-    log_kernel = -ops.log1p(ops.maximum(distance, 0.0) * ops.exp(-2.0 * log_scale))
-    log_kernel = log_kernel - 1e9 * ops.eye(rows)
-    chosen = ops.diagonal(ops.roll(log_kernel, rows // 2, axis=1))
-    return chosen - ops.logsumexp(log_kernel, axis=-1)
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
