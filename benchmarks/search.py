@@ -6,7 +6,8 @@ Trials of the sinusoid search on few examples, one epoch each; processor time, s
 the machine inflates the wall's. Overhead is all of a trial but `build` and `fit`: the oracle, the
 score of 100 samples for each of 200 curves, saving the model, clearing the session.
 Then one process against two workers: the same random search of 20,000 examples and 2 epochs, by
-the wall clock, starting the processes included. Both must hold each trial once, with one score.
+the wall clock, starting the processes included. Each worker has one thread, the process alone all
+cores: sums are rounded otherwise, so their scores differ as those of two seeds do.
 """
 
 import argparse
@@ -109,7 +110,7 @@ def main():
     }
     lines = ["# What a search costs beside its trainings", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value:.4g} |" for name, value in numbers.items()]
-    arguments.out.write_text("\n".join([*lines, "", *__doc__.splitlines()[-5:], ""]))
+    arguments.out.write_text("\n".join([*lines, "", *__doc__.splitlines()[-6:], ""]))
     config = {"examples": 500, "epochs": 1, "command": "benchmarks/search.py", "seed": 0}
     about = {**numbers, "memory_mb": hypermodel.memory, "manifest": manifest(config, seconds)}
     write_json(arguments.out.with_suffix(".json"), about)

@@ -1,5 +1,6 @@
 """One trial of a search: build, train, score, keep the model."""
 
+import gc
 import logging
 import math
 import time
@@ -54,6 +55,14 @@ class Tuner(BaseTuner):
 
     def save(self, *args):
         """Nothing: the oracle's journal is all."""
+
+    def search(self, *args, **options):
+        """Run trials until the oracle has no more."""
+        gc.freeze()  # each trial collects garbage, and need not look through all that was imported
+        try:
+            super().search(*args, **options)
+        finally:
+            gc.unfreeze()
 
     def run_trial(self, trial):
         """Train and score one trial, as keras-tuner asks.

@@ -39,7 +39,7 @@ def on_this_machine(command, workers):
 
     Example:
         >>> with on_this_machine([sys.executable, "search_of_mine.py"], workers=2) as processes:
-        ...     search.run(hypermodel, folder="runs/mine", workers=processes)
+        ...     search.run(hypermodel, folder="runs/mine", processes=processes)
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
