@@ -45,7 +45,7 @@ class PairedBatches(Batches):
 
     At first the neighbour is found by a walk of several steps, each to a random neighbour, which
     grows shorter: what belongs together on a large scale finds its place before details do, and
-    is not torn apart.
+    is seldom torn apart.
 
     `steps of the walk = 1 + ceil((walk - 1) * max(0, 1 - epoch / until))`
 
