@@ -19,7 +19,7 @@ from cvae_keras.training import train_rounds
 CELLS = (384, 384, 256)  # units of the encoder
 PASSES, LOOKS = 30, 30  # over the data (neighbours counted), and at the validation loss
 PER_FEATURE = 5  # fewer examples than this for each feature do not tell the components
-WALK, FAR = 3, 0.3  # steps of a walk to a neighbour at first, share of training with longer walks
+WALK = 5  # steps of a walk to a neighbour at first; fewer as training goes on
 LOOK_AT = 2000  # rows of the validation data at most
 EAGER = 200  # so many steps take less time than the building of TensorFlow's graph
 
@@ -57,7 +57,7 @@ def fit_model(
     estimator.model_.set_keep(check_share("dropout_keep_prob", 1.0 if keep is None else keep))
     rounds = -(-steps // per_round)
     batches = _batches(estimator, train, size, per_round), _test_batches(estimator, valid, size)
-    batches[0].walk, batches[0].until = WALK, int(FAR * rounds)
+    batches[0].walk, batches[0].until = WALK, rounds
     schedule = {**(schedule or {})}  # no cut before the validation loss has had a pass to fall
     one_pass = -(-len(train) // (batches[0].drawn * per_round))
     schedule["patience"] = max(

@@ -54,7 +54,7 @@ class CompressionVAE(
             feature.
         tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
         beta, neighbor_weight: weights of the loss above; neighbors: how many of each example count
-            as near, 0 for the plain VAE; in the first third of training neighbours of these, too.
+            as near, 0 for the plain VAE; at first neighbours of these do, too.
         num_steps: steps at most of `fit` and `train`; None chooses them from the data.
         on_error: "raise" or "skip" bad files of a folder.
         verbose: show a progress bar; random_state: integer; the same one gives the same model.
