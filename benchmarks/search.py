@@ -110,7 +110,7 @@ def main():
     }
     lines = ["# What a search costs beside its trainings", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value:.4g} |" for name, value in numbers.items()]
-    arguments.out.write_text("\n".join([*lines, "", *__doc__.splitlines()[-6:], ""]))
+    arguments.out.write_text("\n".join([*lines, "", __doc__.split("\n\n")[-1]]))
     config = {"examples": 500, "epochs": 1, "command": "benchmarks/search.py", "seed": 0}
     about = {**numbers, "memory_mb": hypermodel.memory, "manifest": manifest(config, seconds)}
     write_json(arguments.out.with_suffix(".json"), about)

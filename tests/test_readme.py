@@ -59,7 +59,7 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch)
         for full, quick in QUICK.items():
             used |= {full} if full in block else set()
             block = block.replace(full, quick)
-        exec(compile(block, "README.md", "exec"), names)  # noqa: S102
+        exec(compile(block, "README.md", "exec"), names)
     assert used == set(QUICK)
     assert np.isfinite(names["filled"]).all() and names["draws"].shape == (20, 60, 6)
     assert names["found"].reconstruction.shape == (9, 4, 28, 28)
