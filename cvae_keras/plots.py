@@ -114,7 +114,8 @@ def plot_embedding(z, labels=None, categories=None, title="", filename=None, axi
         for number, (value, name) in enumerate(zip(classes, names, strict=True)):
             mine, color = z[labels == value], COLORS(number % 10)
             axis.scatter(mine[:, 0], mine[:, 1], s=size, color=color, linewidths=0, label=name)
-        axis.legend(markerscale=4 / np.sqrt(size), fontsize=8, loc="upper right")
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # not over the points
+        axis.legend(markerscale=4 / np.sqrt(size), fontsize=8, frameon=False, **beside)
     axis.set(xticks=[], yticks=[], title=title)
     if filename is not None:
         axis.figure.savefig(filename, dpi=130)

@@ -12,6 +12,10 @@ from cvae_keras.checks import check_choice
 
 NAMES = ("mnist", "fashion_mnist", "digits")
 FASHION = "fashion-mnist"
+GARMENTS = (  # the classes of Fashion-MNIST
+    *("T-shirt", "trouser", "pullover", "dress", "coat"),
+    *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+)
 FILES = {"train": "train", "test": "t10k"}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from cvae_keras.data.images import load_images
+from cvae_keras.data.images import GARMENTS, load_images
 from cvae_keras.estimators import CompressionVAE
 from cvae_keras.metrics.embedding import embedding_scores
 from cvae_keras.plots import plot_embedding
@@ -103,7 +103,8 @@ def run_row(job, images, folder, seed, draw=True):
     if job.dimensions == 2 and draw:
         stem = str(job.path(folder).with_suffix(""))
         title = f"{job.method}, {job.data} test data, 5-NN {row['5-NN']:.3f}"
-        plot_embedding(z_test, y_test, title=title, filename=f"{stem}.png")
+        names = GARMENTS if job.data == "fashion_mnist" else None
+        plot_embedding(z_test, y_test, names, title, f"{stem}.png")
     config, seconds = _config(job, seed), row["seconds_fit"]
     write_json(job.path(folder), {"row": row, "manifest": manifest(config, seconds)})
     return row
