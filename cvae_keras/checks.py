@@ -106,3 +106,19 @@ def check_share(name, value):
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= 1:
         raise ValueError(f"{name} must lie in (0, 1], got {value!r}: choose for instance 0.9.")
     return float(value)
+
+
+def check_weight(name, value):
+    """Return `value` as a float if it is a finite number that is not negative.
+
+    Raises:
+        ValueError: it is not.
+
+    Example:
+        >>> check_weight("beta", 0.5)
+        0.5
+    """
+    number = float(value) if hasattr(value, "__float__") else np.nan
+    if not 0 <= number < np.inf:
+        raise ValueError(f"{name} must be a finite number >= 0, got {value!r}: choose 0 or more.")
+    return number

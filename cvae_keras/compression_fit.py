@@ -5,7 +5,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from cvae_keras import compression_files as files
-from cvae_keras.checks import check_count, check_share
+from cvae_keras.checks import check_count, check_share, check_weight
 from cvae_keras.data.neighbors import PairedBatches, nearest_neighbors
 from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.principal import principal_axes
@@ -13,13 +13,14 @@ from cvae_keras.data.rows import MappedRows, Subset, open_rows
 from cvae_keras.data.scaling import shift_and_scale
 from cvae_keras.elbo import at_once
 from cvae_keras.lazy_adam import LazyAdam
-from cvae_keras.systems.compression import CompressionModel
+from cvae_keras.systems.compression import FEW, CompressionModel
 from cvae_keras.training import train_rounds
 
 CELLS = (384, 384, 256)  # units of the encoder
 PASSES, LOOKS = 30, 30  # over the data (neighbours counted), and at the validation loss
 PER_FEATURE = 5  # fewer examples than this for each feature do not tell the components
 WALK = 5  # steps of a walk to a neighbour at first; fewer as training goes on
+WEIGHT_FEW, WEIGHT_MANY = 300.0, 30.0  # of the neighbours, in a few and in many dimensions
 LOOK_AT = 2000  # rows of the validation data at most
 EAGER = 200  # so many steps take less time than the building of TensorFlow's graph
 
@@ -112,6 +113,7 @@ def _sizes(estimator, examples, num_steps, test_every):
 
 def _make_model(estimator, train):
     """A fresh model, with the shift and scale of the training rows."""
+    check_count("dim_latent", estimator.dim_latent)
     widths = CELLS if estimator.cells_encoder is None else estimator.cells_encoder
     shift, scale = shift_and_scale(train, estimator.feature_normalization)
     seed = estimator.random_state
@@ -123,7 +125,7 @@ def _make_model(estimator, train):
         estimator.iaf_flow_length,
         [check_count("cells_encoder", width) for width in widths],
         beta=estimator.beta,
-        gamma=estimator.neighbor_weight if estimator.neighbors else 0.0,
+        gamma=_gamma(estimator),
         components=None if axes is None else axes.shape[1],
         initializer=estimator.initializer,
         seed=seed,
@@ -131,8 +133,19 @@ def _make_model(estimator, train):
     if axes is not None:
         estimator.model_.start_at(axes, deviations)
     estimator.model_.standardize_with(shift, scale)
-    estimator.model_.compile(LazyAdam(), steps_per_execution=at_once(10))
+    optimizer = LazyAdam(beta_1=0.8, beta_2=0.95)  # steps are few: memories are short
+    estimator.model_.compile(optimizer, steps_per_execution=at_once(10))
     estimator.history_ = []
+
+
+def _gamma(estimator):
+    """The weight of the neighbours, 0 where there are none."""
+    if estimator.neighbors == 0:
+        return 0.0
+    check_count("neighbors", estimator.neighbors)
+    if estimator.neighbor_weight is not None:
+        return check_weight("neighbor_weight", estimator.neighbor_weight)
+    return WEIGHT_FEW if estimator.dim_latent <= FEW else WEIGHT_MANY
 
 
 def _axes(estimator, rows):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_arrays, check_count
+from cvae_keras.checks import check_arrays, check_count, check_weight
 from cvae_keras.data.batches import Batches, FollowEpoch
 from cvae_keras.metrics.rate import EpochMeans
 from cvae_keras.random_state import SavesRandomState
@@ -116,11 +116,7 @@ class ELBOModel(SavesRandomState, keras.Model):
             raise ValueError(
                 f"weight {name!r} is unknown: choose among {sorted(self.term_weights)}."
             )
-        if not 0 <= float(value) < float("inf"):
-            raise ValueError(
-                f"{name} must be a finite number >= 0, got {value!r}: choose 0 or more."
-            )
-        self.term_weights[name].assign(float(value))
+        self.term_weights[name].assign(check_weight(name, value))
 
     # -- the objective --------------------------------------------------------------------------
     def term_names(self):

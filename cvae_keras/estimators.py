@@ -53,8 +53,10 @@ class CompressionVAE(
             the first of them. 1 for the features themselves, as with fewer than 5 examples a
             feature.
         tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
-        beta, neighbor_weight: weights of the loss above; neighbors: how many of each example count
-            as near, 0 for the plain VAE; at first neighbours of these do, too.
+        beta, neighbor_weight: weights of the loss above; None for the second is 300 in up to 3
+            dimensions and 30 in more, where neighbours and x need not compete for room.
+        neighbors: how many of each example count as near, 0 for the plain VAE; at first neighbours
+            of these do, too.
         num_steps: steps at most of `fit` and `train`; None chooses them from the data.
         on_error: "raise" or "skip" bad files of a folder.
         verbose: show a progress bar; random_state: integer; the same one gives the same model.
@@ -87,8 +89,8 @@ class CompressionVAE(
         tb_logging=False,
         components=0.95,
         beta=1.0,
-        neighbors=10,
-        neighbor_weight=100.0,
+        neighbors=7,
+        neighbor_weight=None,
         num_steps=None,
         on_error="raise",
         verbose=True,

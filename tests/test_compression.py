@@ -353,7 +353,12 @@ def test_memory_mapped_array_is_as_the_array(digits, tmp_path):
     [
         ({"train_valid_split": 0}, "train_valid_split must lie in"),
         ({"batch_size": 0}, "batch_size must be a positive integer"),
-        ({"dim_latent": 1.5}, "latent_dim must be a positive integer"),
+        ({"dim_latent": 1.5}, "dim_latent must be a positive integer"),
+        ({"dim_latent": "2"}, "dim_latent must be a positive integer"),
+        ({"neighbors": -1}, "neighbors must be a positive integer"),
+        ({"neighbors": 2.5}, "neighbors must be a positive integer"),
+        ({"neighbor_weight": "a"}, "neighbor_weight must be a finite number"),
+        ({"neighbor_weight": np.nan}, "neighbor_weight must be a finite number"),
         ({"iaf_flow_length": -1}, "flow_length must be a whole number"),
         ({"beta": -1}, "beta must be a finite number"),
         ({"num_steps": 0}, "num_steps must be a positive integer"),

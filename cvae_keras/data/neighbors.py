@@ -9,12 +9,12 @@ from cvae_keras.data.batches import Batches
 from cvae_keras.data.principal import principal_axes
 from cvae_keras.data.rows import chunks, read
 
-BLOCK = 30_000  # examples among which neighbours are looked for: the cost is linear in the data
+BLOCK = 60_000  # examples among which neighbours are looked for: the cost is linear in the data
 COMPONENTS = 50  # principal components in which distances are taken
 
 
-def nearest_neighbors(rows, n_neighbors=15, seed=0):
-    """The nearest rows of each row, among a random block of at most 30,000.
+def nearest_neighbors(rows, n_neighbors=7, seed=0):
+    """The nearest rows of each row, among a random block of at most 60,000.
 
     Distances are Euclidean in the first 50 principal components.
 
