@@ -13,14 +13,14 @@ from cvae_keras.data.rows import MappedRows, Subset, open_rows
 from cvae_keras.data.scaling import shift_and_scale
 from cvae_keras.elbo import at_once
 from cvae_keras.lazy_adam import LazyAdam
-from cvae_keras.systems.compression import FEW, CompressionModel
+from cvae_keras.systems.compression import CompressionModel
 from cvae_keras.training import train_rounds
 
 CELLS = (384, 384, 256)  # units of the encoder
 PASSES, LOOKS = 30, 30  # over the data (neighbours counted), and at the validation loss
 PER_FEATURE = 5  # fewer examples than this for each feature do not tell the components
 WALK = 5  # steps of a walk to a neighbour at first; fewer as training goes on
-WEIGHT_FEW, WEIGHT_MANY = 300.0, 30.0  # of the neighbours, in a few and in many dimensions
+WEIGHT = 300.0  # of the neighbours, for 784 features in 2 dimensions
 LOOK_AT = 2000  # rows of the validation data at most
 EAGER = 200  # so many steps take less time than the building of TensorFlow's graph
 
@@ -125,7 +125,7 @@ def _make_model(estimator, train):
         estimator.iaf_flow_length,
         [check_count("cells_encoder", width) for width in widths],
         beta=estimator.beta,
-        gamma=_gamma(estimator),
+        gamma=_gamma(estimator, train.shape[1]),
         components=None if axes is None else axes.shape[1],
         initializer=estimator.initializer,
         seed=seed,
@@ -138,14 +138,14 @@ def _make_model(estimator, train):
     estimator.history_ = []
 
 
-def _gamma(estimator):
+def _gamma(estimator, features):
     """The weight of the neighbours, 0 where there are none."""
     if estimator.neighbors == 0:
         return 0.0
     check_count("neighbors", estimator.neighbors)
     if estimator.neighbor_weight is not None:
         return check_weight("neighbor_weight", estimator.neighbor_weight)
-    return WEIGHT_FEW if estimator.dim_latent <= FEW else WEIGHT_MANY
+    return WEIGHT * float(np.sqrt(features / 784 * 2 / estimator.dim_latent))
 
 
 def _axes(estimator, rows):

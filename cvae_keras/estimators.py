@@ -53,8 +53,9 @@ class CompressionVAE(
             the first of them. 1 for the features themselves, as with fewer than 5 examples a
             feature.
         tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
-        beta, neighbor_weight: weights of the loss above; None for the second is 300 in up to 3
-            dimensions and 30 in more, where neighbours and x need not compete for room.
+        beta, neighbor_weight: weights of the loss above; None for the second is
+            `300 * sqrt(features / 784 * 2 / dim_latent)`: the more features, the more there is of
+            log p(x | z); the more dimensions, the less do neighbours and x compete for room.
         neighbors: how many of each example count as near, 0 for the plain VAE; at first neighbours
             of these do, too.
         num_steps: steps at most of `fit` and `train`; None chooses them from the data.
