@@ -45,7 +45,7 @@ second of one core, wall and processor time.
 
 def arrays_of(task, folder, examples, test):
     """Training and test arrays of a task, labels as numbers."""
-    from cvae_keras.data.modalities import picture_modalities
+    from cvae_keras.data.multimodal import picture_modalities
 
     train, held_out = picture_modalities("mnist", folder)
     names = TASKS[task]
@@ -98,9 +98,9 @@ def run_keras(job, train, test):
     """Train with the package and score; dictionary of results."""
     import keras
 
-    from cvae_keras.data.batches import ShuffledBatches
-    from cvae_keras.lazy_adam import LazyAdam
-    from cvae_keras.systems.multimodal import MultimodalCVAE
+    from cvae_keras.systems.multimodal.model import MultimodalCVAE
+    from cvae_keras.training.batches import ShuffledBatches
+    from cvae_keras.training.optimizers import LazyAdam
 
     if job["kind"].endswith("bfloat16"):
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
@@ -244,7 +244,7 @@ def report(runs, settings, versions):
 def main(data_dir, epochs, train, test, points, python, seed, out, job):
     if job:
         return print(json.dumps(work(json.loads(job))))
-    from cvae_keras.results import manifest, open_folder, saved_result, write_json
+    from cvae_keras.files import manifest, open_folder, saved_result, write_json
 
     root = str(Path(__file__).resolve().parents[1])  # for an interpreter without this package
     os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])

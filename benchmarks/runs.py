@@ -83,7 +83,7 @@ def write(out, runs, settings, began, table, machine=None, packages=("torch",)):
             that gives the Markdown; machine: further entries for the manifest; packages: whose
             versions it also names.
     """
-    from cvae_keras.results import manifest, write_json
+    from cvae_keras.files import manifest, write_json
 
     about = manifest(settings, time.perf_counter() - began)
     about["versions"] |= {name: version(name) for name in packages}

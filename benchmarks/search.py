@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from cvae_keras import search
-from cvae_keras.results import manifest, write_json
+from cvae_keras.files import manifest, write_json
 
 PAGE = resource.getpagesize()
 

@@ -68,7 +68,7 @@ def run_keras(config, train):
     import keras
     import tensorflow as tf
 
-    from cvae_keras.tables.sinusoid_cases import train_case
+    from cvae_keras.experiments.sinusoid.cases import train_case
 
     a = tf.random.normal((2048, 2048))
     flops = peak(lambda: tf.matmul(a, a).numpy())
@@ -200,7 +200,7 @@ def main(repeats, threads, examples, epochs, loss, out, job):
     if job:
         return print(json.dumps(work(json.loads(job))))
     bench.need("torch")
-    from cvae_keras.tables.sinusoid_cases import CASES, case_config
+    from cvae_keras.experiments.sinusoid.cases import CASES, case_config
 
     began, runs = time.perf_counter(), []
     case = replace(CASES["data_1"][3], loss=loss)

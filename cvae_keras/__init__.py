@@ -4,7 +4,7 @@
 """
 
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask
-from cvae_keras.refine import refine
+from cvae_keras.systems.sinusoid.refine import refine
 
 __all__ = [
     "TASKS",
@@ -20,13 +20,13 @@ __all__ = [
 ]
 
 _WITH_KERAS = {
-    "CompressionVAE": "cvae_keras.estimators",
-    "MultimodalCVAE": "cvae_keras.systems.multimodal",
-    "SinusoidCVAE": "cvae_keras.systems.sinusoid",
-    "SinusoidSolver": "cvae_keras.systems.sinusoid_solver",
-    "VADImputer": "cvae_keras.imputer",
-    "VariationalAutoDecoder": "cvae_keras.systems.auto_decoder",
-    "load_pretrained": "cvae_keras.pretrained",
+    "CompressionVAE": "cvae_keras.systems.compression.estimator",
+    "MultimodalCVAE": "cvae_keras.systems.multimodal.model",
+    "SinusoidCVAE": "cvae_keras.systems.sinusoid.model",
+    "SinusoidSolver": "cvae_keras.systems.sinusoid.solver",
+    "VADImputer": "cvae_keras.systems.auto_decoder.imputer",
+    "VariationalAutoDecoder": "cvae_keras.systems.auto_decoder.model",
+    "load_pretrained": "cvae_keras.systems.saved",
 }
 
 

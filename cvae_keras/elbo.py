@@ -13,9 +13,62 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_arrays, check_count, check_weight
-from cvae_keras.data.batches import Batches, FollowEpoch
-from cvae_keras.metrics.rate import EpochMeans
-from cvae_keras.random_state import SavesRandomState
+from cvae_keras.parts.layers import SavesRandomState
+from cvae_keras.training.backends import replicas
+from cvae_keras.training.batches import Batches, FollowEpoch
+
+ACTIVE_NATS = 0.01
+
+
+class EpochMeans(keras.metrics.Metric):
+    """Means of the terms over the examples of an epoch, and the rate of each latent dimension.
+
+    `kl_per_dim[j] = mean_i KL(q(z_j | x_i) || p(z_j))`; `kl` is its sum, and `active_units` counts
+    the dimensions above 0.01 nats. All sums are one vector, because on small models a metric for
+    each term costs more than the term.
+
+    Args:
+        names: of the terms, one number an example each; dims: number of latent dimensions.
+
+    Returns:
+        `result()` is a dictionary: the mean of each term; `kl` (nats), `kl_per_dim` `(dims,)`
+        (nats), `active_units`. The progress bar shows the mean of `kl_per_dim`; `History` keeps
+        the whole vector.
+
+    Source: active units are those of Burda et al., "Importance Weighted Autoencoders", 2016,
+    counted here by their KL.
+
+    Example:
+        >>> means = EpochMeans(["elbo"], 2)
+        >>> means.update_state({"elbo": np.array([-3.0]), "kl": np.array([[1.0, 0.0]])})
+        >>> float(means.result()["elbo"]), float(means.result()["active_units"])
+        (-3.0, 1.0)
+    """
+
+    def __init__(self, names, dims, name="means", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.names = list(names)
+        self.total = self.add_weight(shape=(len(self.names) + dims,), initializer="zeros")
+        self.examples = self.add_weight(shape=(), initializer="zeros", name="examples")
+
+    def update_state(self, terms, sample_weight=None):
+        columns = [ops.cast(terms[name], self.dtype)[:, None] for name in self.names]
+        columns = ops.concatenate([*columns, ops.cast(terms["kl"], self.dtype)], axis=1)
+        self.total.assign_add(ops.sum(columns, axis=0))
+        self.examples.assign_add(ops.cast(ops.shape(columns)[0], self.dtype))
+
+    def result(self):
+        means = self.total / ops.maximum(self.examples, 1.0)
+        result = {name: means[number] for number, name in enumerate(self.names)}
+        per_dim = means[len(self.names) :]
+        active = ops.sum(ops.cast(per_dim > ACTIVE_NATS, self.dtype))
+        return {**result, "kl": ops.sum(per_dim), "kl_per_dim": per_dim, "active_units": active}
+
+    def save_own_variables(self, store):
+        """Nothing: each epoch begins at 0."""
+
+    def load_own_variables(self, store):
+        """Nothing, whatever an older file holds."""
 
 
 def elbo(log_likelihood, kl, beta=1.0):
@@ -40,24 +93,15 @@ def elbo(log_likelihood, kl, beta=1.0):
     return log_likelihood - beta * ops.sum(kl, axis=-1)
 
 
-def at_once(steps):
-    """How many steps to ask of one call of the training function: PyTorch knows no more than 1.
-
-    Example:
-        >>> model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=at_once(10))
-    """
-    return 1 if keras.backend.backend() == "torch" else steps
-
-
 class ELBOModel(SavesRandomState, keras.Model):
     """A conditional VAE made of four parts and trained on `elbo`.
 
     Args:
-        posterior: q(z | x, c), a part from `cvae_keras.posteriors`.
-        prior: p(z | c), a part from `cvae_keras.priors`.
+        posterior: q(z | x, c), a part from `cvae_keras.parts.posteriors`.
+        prior: p(z | c), a part from `cvae_keras.parts.priors`.
         decoder: a layer `decoder(z, c)`; z is `(samples, batch, latent_dim)`, and what it returns
             starts with `(samples, batch)`: a tensor, or a dictionary with "mean" and "log_scale".
-        likelihood: p(x | z, c), a part from `cvae_keras.likelihoods`.
+        likelihood: p(x | z, c), a part from `cvae_keras.parts.likelihoods`.
         condition: None, or a layer that reads c once; what it returns takes c's place in the parts.
         beta: weight of the KL term, not negative. It is a variable of the model, not a constant of
             its graph: change it with `set_term_weight`, or over training with `WeightSchedule`.
@@ -168,7 +212,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         log_p = terms["log_likelihood"]
         scores = {"elbo": elbo(log_p, terms["kl"]), "reconstruction": -log_p}
         self.means.update_state({**terms, **scores})
-        return self.objective(terms) / _replicas()
+        return self.objective(terms) / replicas()
 
     # -- use ------------------------------------------------------------------------------------
     def sample(self, c, n_samples=1, seed=None, batch_size=1000):
@@ -229,12 +273,3 @@ class ELBOModel(SavesRandomState, keras.Model):
             x = self.check_inputs(x)
         x = x.pipeline() if isinstance(x, Batches) else x
         return super().evaluate(x, *args, **kwargs)
-
-
-def _replicas():
-    """Copies of the model that train in step: TensorFlow adds up their gradients; each divides."""
-    if keras.backend.backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cvae_keras.data.batches import FreshBatches, ShuffledBatches
-from cvae_keras.pretrained import load_model
+from cvae_keras.systems.saved import load_model
+from cvae_keras.training.batches import FreshBatches, ShuffledBatches
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import tensorflow as tf
 from keras import ops
 
 from cvae_keras.elbo import ELBOModel, elbo
-from cvae_keras.likelihoods import Normal
-from cvae_keras.posteriors import CategoricalPosterior, GaussianPosterior
-from cvae_keras.priors import CategoricalPrior, StandardNormal
-from cvae_keras.schedules import WeightSchedule, half_cosine, linear
+from cvae_keras.parts.likelihoods import Normal
+from cvae_keras.parts.posteriors import CategoricalPosterior, GaussianPosterior
+from cvae_keras.parts.priors import CategoricalPrior, StandardNormal
+from cvae_keras.training.schedules import WeightSchedule, half_cosine, linear
 
 LOG_2PI = math.log(2 * math.pi)
 

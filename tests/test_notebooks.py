@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from cvae_keras.pretrained import SHIPPED
-from cvae_keras.results import RESULTS, ROOT
+from cvae_keras.files import RESULTS, ROOT
+from cvae_keras.systems.saved import SHIPPED
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:work|root|tmp|home|Users)/")

@@ -6,7 +6,7 @@ import textwrap
 import numpy as np
 from sklearn.datasets import load_digits
 
-from cvae_keras.results import RESULTS, ROOT
+from cvae_keras.files import RESULTS, ROOT
 
 README = (ROOT / "README.md").read_text()
 #: The same code on less data: what is replaced in it, and by what.

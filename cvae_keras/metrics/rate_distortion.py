@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.metrics.rate import ACTIVE_NATS
+from cvae_keras.elbo import ACTIVE_NATS
 from cvae_keras.truth.gaussian import optimum
 
 ENOUGH = 200  # examples of one kind, to tell whether a latent dimension is active

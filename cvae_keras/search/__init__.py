@@ -4,13 +4,13 @@
 >>> rows = search.run(search.SinusoidHyperModel(), folder="runs/mine", trials=10)
 """
 
-from cvae_keras.search.compression import CompressionHyperModel
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
-from cvae_keras.search.multimodal import MultimodalHyperModel
-from cvae_keras.search.runs import run
-from cvae_keras.search.sinusoid import SinusoidHyperModel
-from cvae_keras.search.testbed import TestbedHyperModel
-from cvae_keras.search.vad import VADHyperModel
+from cvae_keras.search.run import run
+from cvae_keras.search.spaces.auto_decoder import VADHyperModel
+from cvae_keras.search.spaces.compression import CompressionHyperModel
+from cvae_keras.search.spaces.dense import TestbedHyperModel
+from cvae_keras.search.spaces.multimodal import MultimodalHyperModel
+from cvae_keras.search.spaces.sinusoid import SinusoidHyperModel
 
 #: What `cvae-keras search` knows by name; another system's hypermodel is added here.
 HYPERMODELS = {

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from cvae_keras.search.journaled import Journaled, diverged
+from cvae_keras.search.journal import Journaled, diverged
 
 CANDIDATES, KEPT = 2000, 20
 SPREADS = (0.1, 0.03, 0.01)  # of new candidates around the kept ones, in shares of the range

@@ -2,7 +2,7 @@
 
 import keras_tuner
 
-from cvae_keras.data.batches import ShuffledBatches
+from cvae_keras.training.batches import ShuffledBatches
 
 
 class SystemHyperModel(keras_tuner.HyperModel):

@@ -7,7 +7,7 @@ from keras_tuner import Oracle, oracles
 from keras_tuner.engine.trial import TrialStatus
 
 from cvae_keras.search.bayesian import Bayesian
-from cvae_keras.search.journaled import Journaled
+from cvae_keras.search.journal import Journaled
 
 
 class Random(Journaled, oracles.RandomSearchOracle):

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from cvae_keras.plots_search import (
+from cvae_keras.files import manifest, write_json
+from cvae_keras.plots.search import (
     plot_best_so_far,
     plot_marginals,
     plot_parallel,
     plot_weighted_loss,
 )
-from cvae_keras.results import manifest, write_json
-from cvae_keras.search.journaled import diverged, raised, results_of
+from cvae_keras.search.journal import diverged, raised, results_of
 from cvae_keras.search.oracles import grid_cells
 from cvae_keras.search.tuner import TRIALS, model_path
 

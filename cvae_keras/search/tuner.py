@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from cvae_keras.results import open_folder
-from cvae_keras.search.forget import forgets_graphs
+from cvae_keras.files import open_folder
+from cvae_keras.training.backends import forgets_graphs
 
 TRIALS = "trials"
 # A new model a trial is what TensorFlow warns of here, in the middle of the line of progress.

@@ -1,0 +1,133 @@
+"""The command line: `cvae-keras`, or `python -m cvae_keras`. The work itself is done elsewhere.
+
+Each command imports what it needs when it runs, so that `--help` answers at once.
+"""
+
+from pathlib import Path
+
+import click
+
+from cvae_keras.cli.auto_decoder import vad
+from cvae_keras.cli.search import search
+from cvae_keras.cli.tables import table
+from cvae_keras.cli.terminal import OneSentence, import_keras, show_table
+
+PATH = click.Path(path_type=Path)
+SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+
+
+@click.group(cls=OneSentence)
+def main():
+    """Conditional variational autoencoders in Keras, each held against an exact answer."""
+
+
+@main.command()
+@click.option("--out", type=PATH, help="Folder  [default: the repository]")
+@click.option("--force", is_flag=True, help="Replace files whose content differs.")
+def data(out, force):
+    """Write the sinusoid data sets data_1 and data_2, bit for bit as they are shipped."""
+    from cvae_keras.data.sinusoid import ROOT, TASKS, write
+
+    for name in TASKS:
+        try:
+            paths = write(name, out or ROOT, force)
+        except ValueError as error:
+            raise ValueError(str(error).replace("force=True", "--force")) from error
+        click.echo("\n".join(str(path) for path in paths))
+
+
+for group in (table, vad, search):
+    main.add_command(group)
+
+
+@main.command()
+@click.option("--config", required=True, help="A JSON file, or the name of a shipped one.")
+@click.option("--out", type=PATH, help="Folder  [default: results/testbed/NAME]")
+def testbed(config, out):
+    """Train the dense CVAE of a JSON file at each of its betas; continues where it was killed."""
+    import_keras()
+    from cvae_keras.experiments.dense.run import run_config
+    from cvae_keras.files import RESULTS
+
+    folder = out or RESULTS / "testbed" / Path(config).stem
+    run_config(config, folder)
+    click.echo(f"Files: {folder}")
+
+
+@main.group()
+def solve():
+    """Train the final models of a system and hold them against the exact answer."""
+
+
+@solve.command("sinusoid")
+@click.option("--task", type=click.Choice(["1", "2"]), help="[default: both]")
+@click.option("--epochs", type=click.IntRange(min=1), help="[default: as for the shipped models]")
+@click.option("--out", type=PATH, help="Folder  [default: results]")
+@SEED
+def solve_sinusoid(task, epochs, out, seed):
+    """The models that solve the sinusoid tasks; a killed training continues where it was."""
+    import_keras()
+    from cvae_keras.experiments.sinusoid.solved import run_solved, train
+    from cvae_keras.files import RESULTS
+
+    folder = out or RESULTS
+    models = folder / "models"
+    for number in [int(task)] if task else [1, 2]:
+        click.echo(f"Task {number}: {train(number, models, seed=seed, epochs=epochs)}")
+    if all((models / f"sinusoid_{number}.keras").exists() for number in (1, 2)):
+        click.echo(run_solved(folder, models))
+        click.echo(f"Files: {folder / 'sinusoid_solved'}.csv, .md, .png")
+
+
+@main.command()
+@click.option("--task", type=click.Choice(["1", "2"]), required=True)
+@click.option(
+    "--n", type=click.IntRange(min=1), default=5, show_default=True, help="Pairs of curves."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=100, show_default=True, help="Of each."
+)
+@click.option("--out", type=PATH, help="Figure  [default: results/quick/sinusoid_TASK_samples.png]")
+@SEED
+def sample(task, n, samples, out, seed):
+    """Sample solutions of fresh curves with a shipped model, refine them, score both."""
+    import_keras()
+    from cvae_keras.data.sinusoid import TASKS
+    from cvae_keras.files import RESULTS, open_folder
+    from cvae_keras.metrics.modes import score_samples
+    from cvae_keras.plots.sinusoid import plot_samples
+    from cvae_keras.systems.saved import load_pretrained
+    from cvae_keras.systems.sinusoid.refine import refine
+
+    out = out or RESULTS / "quick" / f"sinusoid_{task}_samples.png"
+    open_folder(out.parent)
+    sinusoid = TASKS[f"data_{task}"]
+    _, y = sinusoid.sample(n, seed)
+    raw = load_pretrained(f"sinusoid_{task}").sample(y, n_samples=samples, seed=seed)
+    refined, ok = refine(sinusoid, raw, y)
+    measures = ("residual", "precision", "recall", "accepted")
+    click.echo(f"{'':8s}" + "".join(f"{name:>11s}" for name in measures))
+    for label, drawn, accepted in [("raw", raw, None), ("refined", refined, ok)]:
+        score = score_samples(sinusoid, drawn, y, accepted)
+        click.echo(f"{label:8s}" + "".join(f"{score[name]:11.3g}" for name in measures))
+    title = f"task {task}, samples for the first of the curves"
+    plot_samples(sinusoid, raw[:, 0], y[0], title).savefig(out, dpi=110)
+    click.echo(f"Figure: {out}")
+
+
+@main.command()
+@click.option("--out", type=PATH, help="Folder  [default: results/quick]")
+def demo(out):
+    """What `make run` does: the quick test cases, and the shipped models against the truth."""
+    import_keras()
+    from cvae_keras.experiments.sinusoid.solved import run_solved
+    from cvae_keras.experiments.sinusoid.table import FILES, run_table
+    from cvae_keras.files import RESULTS
+
+    folder = out or RESULTS / "quick"
+    click.echo("1. The test cases of task 1, each with the original's reduction and with the ELBO")
+    run_table(folder, quick=True, data=["data_1"])
+    click.echo("2. The shipped models on 200 fresh pairs of curves of each task")
+    solved = run_solved(folder, RESULTS / "models", n_curves=200, quick=True)
+    show_table(folder / FILES["data_1"])
+    click.echo(f"\n{solved}\nAll files: {folder}")

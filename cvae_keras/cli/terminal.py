@@ -1,0 +1,81 @@
+"""How the commands meet a terminal: errors of one sentence, narrow tables, a quiet TensorFlow."""
+
+import os
+import sys
+
+import click
+
+SETTING = ["row", "reduction", "loss", "beta", "wx", "wy", "latent"]
+LOSSES, SCORES = ["kl", "x_loss", "y_loss"], ["residual", "precision", "recall"]
+#: Of a test-case table, the columns that fit a terminal, and what they are called there.
+COLUMNS = {name: name for name in SETTING + LOSSES} | {"active_units": "active"}
+COLUMNS |= {name: name for name in SCORES} | {"total_variation": "TV"}
+
+
+class OneSentence(click.Group):
+    """A group of commands that answers bad input with one sentence, never with a traceback.
+
+    Exit codes: 2 for a wrong option, 1 for a ValueError, TypeError or OSError of a command, 130
+    when it is interrupted.
+
+    Example:
+        >>> @click.group(cls=OneSentence)
+        ... def main(): ...
+    """
+
+    def main(self, *args, **kwargs):
+        try:
+            sys.exit(super().main(*args, **{**kwargs, "standalone_mode": False}))
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            _stop(error.format_message(), error.exit_code)
+        except click.Abort:  # Ctrl-C
+            _stop("stopped; the same command continues with what is not done yet.", 130)
+        except OSError as error:
+            _stop(f"{error.filename or 'a file'}: {error.strerror or error}.", 1)
+        except (ValueError, TypeError) as error:
+            _stop(str(error), 1)
+
+
+def _stop(message, code):
+    click.echo(f"cvae-keras: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def import_keras():
+    """Import Keras without the notes that TensorFlow then writes, whatever its log level.
+
+    They go to the process's standard error, past Python; an import that fails still raises.
+
+    Example:
+        >>> import_keras()
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def show_table(path):
+    """Print a test-case table, its most telling columns, and where its files are.
+
+    Args:
+        path: of the table, without its ending, as for `cvae_keras.files.write_table`.
+
+    Example:
+        >>> show_table("results/sinusoid_test_cases")
+    """
+    import pandas as pd
+
+    rows = pd.read_csv(f"{path}.csv")[list(COLUMNS)].rename(columns=COLUMNS)
+    formats = {"active": "{:.0f}".format, **dict.fromkeys([*SCORES, "TV"], "{:.3f}".format)}
+    text = rows.to_string(index=False, float_format="{:.3g}".format, formatters=formats)
+    click.echo(f"\n{text}\n\nFiles: {path}.csv, {path}.md")

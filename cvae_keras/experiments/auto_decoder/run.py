@@ -1,0 +1,175 @@
+"""One auto-decoder experiment from a dictionary of options: train, test with holes, and files."""
+
+import json
+import time
+from itertools import product
+
+import keras
+import numpy as np
+
+from cvae_keras.data.missing import draw_mask
+from cvae_keras.files import manifest, open_folder, write_json
+from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
+from cvae_keras.training.backends import at_once
+from cvae_keras.training.batches import ShuffledBatches
+from cvae_keras.training.optimizers import two_rates
+
+#: Every option of an experiment, and its default.
+DEFAULTS = {
+    "latent_dim": 50,
+    "hidden": [200, 200],
+    "activation": "relu",
+    "layer_norm": False,
+    "dropout": 0.0,
+    "variant": "vae",
+    "log_var": -4.0,
+    "latent_init": "pca",
+    "beta": 0.02,
+    "reduction": "elbo",
+    "optimizer": "adam",
+    "net_lr": 2e-3,
+    "latent_lr": 0.015,
+    "schedule": "cosine",  # "constant", "cosine" (down to 0), "plateau" (halved after 10 epochs)
+    "batch_size": 32,
+    "epochs": 30,
+    "missing": 0.0,  # of the training rows
+    "train_rows": 10_000,
+    "test_rows": 2_000,
+    "test_method": None,
+    "test_init": "mean",
+    "test_steps": None,
+    "test_lr": 0.1,
+    "seed": 0,
+}
+GRID = {"latent_dim": [25, 50, 100], "hidden": [[100, 100], [200, 200]], "latent_lr": [0.015, 0.1]}
+SCHEDULES = ("constant", "cosine", "plateau")
+RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def complete(config):
+    """The options of an experiment with the defaults filled in; unknown ones are refused.
+
+    Example:
+        >>> complete({"epochs": 3})["latent_dim"]
+        50
+    """
+    if not isinstance(config, dict) or not set(config) <= set(DEFAULTS):
+        unknown = sorted(set(config) - set(DEFAULTS)) if isinstance(config, dict) else config
+        raise ValueError(f"options {unknown} are unknown: choose among {sorted(DEFAULTS)}.")
+    config = {**DEFAULTS, **config}
+    if config["schedule"] not in SCHEDULES:
+        raise ValueError(f"schedule {config['schedule']!r} is unknown: choose among {SCHEDULES}.")
+    return config
+
+
+def write_grid(folder, grid):
+    """Write one `config_<i>.json` for each combination of a grid, after those already there.
+
+    Args:
+        folder: where to; grid: option -> list of values.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: an unknown option, or one that is not a list.
+
+    Example:
+        >>> write_grid("runs/vad/first", {"latent_dim": [25, 50]})
+    """
+    for name, values in grid.items():
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"{name} must be a list of values, got {values!r}: write it in [ ].")
+    configs = [complete(dict(zip(grid, row, strict=True))) for row in product(*grid.values())]
+    folder = open_folder(folder)
+    first, paths = len(list(folder.glob("config_*.json"))), []
+    for number, config in enumerate(configs, first):
+        paths.append(folder / f"config_{number}.json")
+        write_json(paths[-1], config)
+    return paths
+
+
+def read_config(folder, number):
+    """The options in `<folder>/config_<number>.json`."""
+    path = folder / f"config_{number}.json"
+    if not path.is_file():
+        raise ValueError(f"{path} is not there: write it with `cvae-keras vad grid`.")
+    try:
+        return complete(json.loads(path.read_text()))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON ({error}): write it anew.") from error
+
+
+def train(config, x, callbacks=(), verbose=0):
+    """Train an auto-decoder on x, of which `config["missing"]` is hidden.
+
+    Args:
+        config: options, see `DEFAULTS`; x: `(rows, features)`; callbacks: of Keras.
+
+    Returns:
+        `(model, history)`.
+
+    Example:
+        >>> model, history = train({"epochs": 3}, x_train)
+    """
+    config = complete(config)
+    keras.utils.set_random_seed(config["seed"])
+    names = ("latent_dim", "hidden", "activation", "layer_norm", "dropout", "variant", "log_var")
+    names += ("latent_init", "beta", "reduction", "seed")
+    rows, features = x.shape
+    model = VariationalAutoDecoder(features, rows, **{name: config[name] for name in names})
+    batch = min(config["batch_size"], rows)
+    rates = [config["net_lr"], config["latent_lr"]]
+    if config["schedule"] == "cosine":
+        steps = config["epochs"] * (rows // batch)
+        rates = [keras.optimizers.schedules.CosineDecay(rate, steps) for rate in rates]
+    model.compile(two_rates(*rates, config["optimizer"]), steps_per_execution=at_once(10))
+    arrays = {"x": x, "index": np.arange(rows, dtype="int32")[:, None]}
+    if config["missing"]:
+        arrays["mask"] = draw_mask(x.shape, config["missing"], [config["seed"], 1])
+        arrays["x"] = x * arrays["mask"]
+    batches = ShuffledBatches(arrays, batch, config["seed"])
+    callbacks = [keras.callbacks.TerminateOnNaN(), *callbacks]
+    if config["schedule"] == "plateau":
+        plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.5, 10, mode="min", min_delta=0.0)
+        callbacks.insert(0, plateau)
+    history = model.fit(batches, epochs=config["epochs"], verbose=verbose, callbacks=callbacks)
+    return model, history
+
+
+def score_missing(model, config, x, ratio, mask_seed):
+    """Reconstruct x from what a fresh mask leaves of it.
+
+    Args:
+        model: with a `reconstruct(x, mask)`; config: options; x: `(rows, features)`; ratio: share
+            missing; mask_seed: of the mask.
+
+    Returns:
+        Dictionary of `mse` (over all entries, as the original counts), `mse_missing`,
+        `mse_observed` and `ms_per_row`.
+
+    Example:
+        >>> score_missing(model, config, x_test, 0.5, mask_seed=[0, 5])["mse"]
+    """
+    mask = draw_mask(x.shape, ratio, mask_seed)
+    options = {}
+    if isinstance(model, VariationalAutoDecoder):
+        options = {"method": config["test_method"], "init": config["test_init"]}
+        options |= {"steps": config["test_steps"], "rate": config["test_lr"]}
+    begin = time.process_time()
+    x_hat = model.reconstruct(x * mask, mask, **options)
+    spent = time.process_time() - begin
+    squares = np.square(x_hat - x)
+    row = {"mse": squares.mean(), "mse_observed": squares[mask > 0].mean()}
+    if (mask == 0).any():
+        row["mse_missing"] = squares[mask == 0].mean()
+    return {**{k: float(v) for k, v in row.items()}, "ms_per_row": 1e3 * spent / len(x)}
+
+
+def save_run(folder, number, model, history, config, seconds, data):
+    """Write `model_<number>.keras` and `train_<number>.json`, history and manifest."""
+    model.save(folder / f"model_{number}.keras")
+    history = {name: np.asarray(values).tolist() for name, values in history.history.items()}
+    history.pop("kl_per_dim", None)
+    about = manifest({**config, "data": data}, seconds)
+    write_json(folder / f"train_{number}.json", {"history": history, "manifest": about})

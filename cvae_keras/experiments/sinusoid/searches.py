@@ -1,0 +1,131 @@
+"""`cvae-keras table search`: strategies side by side, and against the original's own table."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cvae_keras.data.sinusoid import TASKS, load
+from cvae_keras.files import write_table
+from cvae_keras.metrics.modes import combine, posterior_score
+from cvae_keras.systems.saved import load_model
+
+NAME = re.compile(r"search_sinusoid_(\d)_(\w+)_(\d+)")
+NOTES = """
+score = residual + (1 - recall) + total_variation of 100 samples from the prior, less is better; 0
+is the exact posterior. *score* is that of validation curves, which chose the trial; *score_on_test*
+that of its model, as the trial left it, on the 50 scoring curves of the test-case table.
+*published_row* is the best score, on the same 50 curves, of the test-case table's rows in the
+original's own reduction: row {label}, trained on {examples:,} examples for {epochs} epochs.
+*better_than_random* compares with the random search of the same seed and as many trials.
+"""
+
+
+def run_table(folder, task, rows_folder=None):
+    """Gather the sinusoid searches in a folder in one table.
+
+    Args:
+        folder: which holds `search_sinusoid_<task>_<strategy>_<seed>/`, and where the table
+            `search_sinusoid_<task>.{csv,md}` goes; task: 1 or 2; rows_folder: of the rows of the
+            test-case table, by default `sinusoid_rows` in the folder.
+
+    Returns:
+        The table as Markdown.
+
+    Raises:
+        ValueError: there are no searches, or no rows to hold them against.
+
+    Example:
+        >>> text = run_table(RESULTS, task=1)
+    """
+    folder, name = Path(folder), f"data_{task}"
+    published = best_published(rows_folder or folder / "sinusoid_rows", name)
+    rows = []
+    for path in sorted(folder.glob(f"search_sinusoid_{task}_*/best.json")):
+        if not (found := NAME.fullmatch(path.parent.name)):
+            continue
+        trials, best = pd.read_csv(path.parent / "trials.csv"), json.loads(path.read_text())
+        test = float(on_test(path.parent, name)["score"])
+        row = {"strategy": found[2], "seed": int(found[3]), "trials": len(trials)}
+        row |= {"diverged": int((trials["status"] == "diverged").sum()), "score": best["score"]}
+        row |= {"score_on_test": test, "published_row": published["score"]}
+        row["better_than_published"] = test < published["score"]
+        rows.append({**row, "minutes": trials["seconds"].sum() / 60})
+    if not rows:
+        raise ValueError(f"{folder} holds no finished search of task {task}: run one first.")
+    frame = pd.DataFrame(rows)
+    random = frame[frame["strategy"] == "random"].set_index(["seed", "trials"])["score"]
+    pairs = zip(frame["strategy"], frame["seed"], frame["trials"], frame["score"], strict=True)
+    frame["better_than_random"] = [
+        str(score < random[seed, n]) if strategy != "random" and (seed, n) in random.index else ""
+        for strategy, seed, n, score in pairs
+    ]
+    notes = NOTES.format(**published)
+    title = f"Hyperparameter searches of sinusoid task {task}"
+    return write_table(frame, folder / f"search_sinusoid_{task}", title, notes)
+
+
+def on_test(folder, name):
+    """The best model of a search on the scoring curves, kept in `<folder>/on_test.npz`.
+
+    Args:
+        folder: of the search; name: of the data set.
+
+    Returns:
+        Dictionary of arrays: the parts of `posterior_score`, and `samples` `(100, 3, points, 2)` of
+        the first three curves.
+
+    Raises:
+        ValueError: it is not kept, and the search's model is not there.
+
+    Example:
+        >>> float(on_test(RESULTS / "search_sinusoid_1_bayesian_0", "data_1")["score"])
+    """
+    path, trial = folder / "on_test.npz", json.loads((folder / "best.json").read_text())["trial"]
+    kept = _read(path)
+    if kept.get("trial") != trial:
+        if not (folder / "best.keras").exists():
+            raise ValueError(
+                f"{folder} holds no best.keras: run its search again, in a new folder."
+            )
+        _, y = load(name, "score")
+        samples = load_model(folder / "best.keras").sample(y, n_samples=100, seed=0)
+        parts = posterior_score(TASKS[name], samples, y)
+        np.savez_compressed(path, trial=trial, samples=samples[:, :3], **parts)
+        kept = _read(path)
+    return kept
+
+
+def _read(path):
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return {key: file[key] for key in file.files}
+
+
+def best_published(folder, name):
+    """The best score among the rows of the original's reduction.
+
+    Args:
+        folder: of the rows, `<data>_<label>_original.json`; name: of the data set.
+
+    Returns:
+        Dictionary of `score`, `label`, `examples`, `epochs`.
+
+    Raises:
+        ValueError: there are none.
+
+    Example:
+        >>> best_published(RESULTS / "sinusoid_rows", "data_1")["label"]
+    """
+    rows = []
+    for path in Path(folder).glob(f"{name}_*_original.json"):
+        saved = json.loads(path.read_text())
+        row, config = saved["row"], saved["manifest"]["config"]
+        score = combine(row["residual"], row["recall"], row["total_variation"])
+        rows.append({"score": score, **{k: config[k] for k in ("label", "examples", "epochs")}})
+    if not rows:
+        raise ValueError(f"{folder} holds no rows of {name}: run `cvae-keras table sinusoid`.")
+    return min(rows, key=lambda row: row["score"])

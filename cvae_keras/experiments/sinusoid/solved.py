@@ -1,0 +1,166 @@
+"""`cvae-keras solve sinusoid`: trains the two solved models and scores them by the exact answer."""
+
+import shutil
+import time
+
+import keras
+import pandas as pd
+from matplotlib.figure import Figure
+from tqdm.auto import tqdm
+
+from cvae_keras.data.sinusoid import TASKS
+from cvae_keras.files import manifest, open_folder, write_json, write_table
+from cvae_keras.metrics.modes import exact_sampling_floor, mode_weights, score_samples
+from cvae_keras.plots.sinusoid import plot_solved
+from cvae_keras.systems.saved import load_pretrained
+from cvae_keras.systems.sinusoid.refine import refine
+from cvae_keras.systems.sinusoid.solver import SinusoidSolver
+from cvae_keras.training.backends import at_once
+from cvae_keras.training.batches import FreshBatches
+
+#: What is trained for each task: the model's options, and batches of fresh examples.
+RECIPES = {
+    1: {"categories": 32, "width": 192, "epochs": 60},
+    2: {"categories": 80, "width": 256, "epochs": 80},
+}
+STEPS, BATCH, RATE = 500, 512, 2e-3
+
+NOTES = """
+{curves:,} fresh y, 100 samples each. residual: mean |f(x) - y|; precision: share of samples within
+0.02 RMS of an exact solution; recall: share of solutions of posterior weight above 0.02 that are
+hit by a sample; total_variation: between the sampled and the exact weights of the solutions;
+accepted: share of samples that satisfy y to 1e-4 inside the box after refinement, and only those
+count in the rows "refined". seconds: to sample, or to refine.
+
+The rows "prior" and "refined" are what `model.sample` draws: each sample is an exact draw from
+p(k | y), and the samples of one y are spread systematically (`CategoricalPrior`). "prior,
+independent" draws them independently, and "exact, independent" draws independently from the exact
+solutions with their exact weights: what chance alone does to recall and total variation.
+"""
+
+
+class _Seconds(keras.callbacks.Callback):
+    """Adds the wall time of each epoch to its logs."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.pop("kl_per_dim", None)
+        logs["seconds"] = time.perf_counter() - self.start
+
+
+def train(task_number, folder, seed=0, epochs=None):
+    """Train the solved model of a task; a killed training continues at its last epoch.
+
+    Args:
+        task_number: 1 or 2; folder: where `sinusoid_<n>.keras`, its log and its manifest go; seed:
+            integer; epochs: to train shorter or longer than the recipe.
+
+    Returns:
+        Path of the model file.
+
+    Raises:
+        ValueError: an unknown task, or a folder that cannot be written.
+
+    Example:
+        >>> path = train(1, "runs/models", epochs=2)
+    """
+    if task_number not in RECIPES:
+        raise ValueError(f"task must be 1 or 2, got {task_number!r}: name one of them.")
+    folder, name = open_folder(folder), f"sinusoid_{task_number}"
+    recipe = dict(RECIPES[task_number])
+    epochs = epochs or recipe["epochs"]
+    del recipe["epochs"]
+    keras.utils.set_random_seed(seed)
+    model = SinusoidSolver(TASKS[f"data_{task_number}"], seed=seed, **recipe)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, epochs * STEPS, alpha=1e-3, warmup_target=RATE, warmup_steps=500
+    )
+    model.compile(
+        keras.optimizers.Adam(rate, global_clipnorm=10.0), steps_per_execution=at_once(20)
+    )
+    batches = FreshBatches(model.task, BATCH, STEPS, seed)
+    log = folder / f"{name}_training.csv"
+    backup = folder / f".{name}_backup_{epochs}_{seed}"
+    callbacks = [
+        keras.callbacks.TerminateOnNaN(),
+        _Seconds(),
+        keras.callbacks.CSVLogger(log, append=backup.exists()),
+        keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False),
+    ]
+    model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=2)
+    path = folder / f"{name}.keras"
+    model.compile("sgd")  # what ships is the model; this optimizer has no state of its own
+    model.save(path)
+    seconds = float(pd.read_csv(log)["seconds"].sum())
+    config = {"task": task_number, "seed": seed, "epochs": epochs, **model.options}
+    config |= {"steps": STEPS, "batch": BATCH, "learning_rate": RATE}
+    write_json(folder / f"{name}_manifest.json", manifest(config, seconds))
+    shutil.rmtree(backup)  # only now: a training killed before this line continues
+    return path
+
+
+def score_model(model, curves=1000, n_samples=100, seed=12345):
+    """Score a solved model on fresh curves, raw and refined, beside draws from the exact posterior.
+
+    Args:
+        model: of a sinusoid task; curves, n_samples: how many fresh y, and samples of each; seed:
+            integer.
+
+    Returns:
+        `(rows, samples, y)`: a list of four dictionaries, and what was drawn.
+
+    Example:
+        >>> rows, samples, y = score_model(load_pretrained("sinusoid_1"), curves=100)
+    """
+    task = model.task
+    _, y = task.sample(curves, seed)
+    start = time.perf_counter()
+    samples = model.sample(y, n_samples=n_samples, seed=seed)
+    sampled = time.perf_counter()
+    refined, ok = refine(task, samples, y)
+    done = time.perf_counter()
+    model.prior.independent = True
+    independent = model.sample(y, n_samples=n_samples, seed=seed)
+    model.prior.independent = False
+    floor = exact_sampling_floor(task, y, n_samples, seed)
+    rows = [
+        {"samples": "prior", **score_samples(task, samples, y), "seconds": sampled - start},
+        {"samples": "refined", **score_samples(task, refined, y, ok), "seconds": done - sampled},
+        {"samples": "prior, independent", **score_samples(task, independent, y)},
+        {"samples": "exact, independent", **floor},
+    ]
+    return rows, samples, y
+
+
+def run_solved(folder, models_folder, n_curves=1000, quick=False):
+    """Score both solved models and write the table and its figure.
+
+    Args:
+        folder: where `sinusoid_solved.*` go; models_folder: where the models are; n_curves: fresh y
+            of each task; quick: said in the title.
+
+    Returns:
+        The table as Markdown.
+
+    Raises:
+        ValueError: a model is missing, or the folder cannot be written.
+
+    Example:
+        >>> text = run_solved("runs", "results/models", n_curves=100)
+    """
+    folder, rows, start = open_folder(folder), [], time.perf_counter()
+    figure = Figure(figsize=(13, 6.8), layout="constrained")
+    for number, half in zip(tqdm((1, 2), unit="task"), figure.subfigures(2, 1), strict=True):
+        model = load_pretrained(f"sinusoid_{number}", models_folder)
+        scored, samples, y = score_model(model, n_curves)
+        rows += [{"task": number, **row} for row in scored]
+        pairs = mode_weights(model.task, samples, y)[:2]
+        plot_solved(model.task, samples, y, pairs, f"task {number}: samples from the prior", half)
+    figure.savefig(folder / "sinusoid_solved.png", dpi=90)
+    config = {"curves": n_curves, "samples": 100, "seed": 12345}
+    write_json(folder / "sinusoid_solved.json", manifest(config, time.perf_counter() - start))
+    title = "Sinusoid tasks, solved" + (" (quick profile)" if quick else "")
+    notes = NOTES.format(curves=n_curves)
+    return write_table(pd.DataFrame(rows), folder / "sinusoid_solved", title, notes)

@@ -1,0 +1,249 @@
+"""Dense networks: plain or gated, and residual."""
+
+import keras
+from keras import ops
+
+from cvae_keras.checks import check_count
+from cvae_keras.parts.layers import SavesRandomState
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class DenseStack(keras.layers.Layer):
+    """Dense layers one after the other, and if asked a gate on each, set by a pattern.
+
+    `h <- act(W h + b) * (V relu(U pattern) + 1)`, the gate being 1 before training.
+
+    A pattern (which values are known, say) changes *which function* of the values is right. Without
+    a gate the layers must find products of pattern and values; with it they have them.
+
+    Args:
+        units: list of the units of each layer; activation: a Keras activation; batch_norm: whether
+            batch normalisation stands before each activation; gated: whether there are gates.
+
+    Call arguments:
+        h: `(batch, features)`; pattern: `(batch, d)`, only used by the gates.
+
+    Returns:
+        `(batch, units[-1])`.
+
+    Raises:
+        ValueError: units is empty or holds something else than positive integers.
+
+    Source: the gates are the scaling of FiLM, Perez et al., "FiLM: visual reasoning with a general
+    conditioning layer", 2018, eq. 2.
+
+    Example:
+        >>> DenseStack([64, 32])(np.zeros((5, 10))).shape                        # (5, 32)
+    """
+
+    def __init__(self, units, activation="relu", batch_norm=False, gated=False, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(units, (list, tuple)) or len(units) == 0:
+            raise ValueError(f"units must be a list with an entry a layer, got {units!r}: add one.")
+        units = [check_count("units", width) for width in units]
+        dense = keras.layers.Dense
+        self.dense = [dense(width, use_bias=not batch_norm) for width in units]
+        norm = keras.layers.BatchNormalization
+        self.norms = [norm() for _ in units] if batch_norm else [None] * len(units)
+        self.activation = keras.layers.Activation(activation)
+        self.read = dense(units[0], activation="relu") if gated else None
+        gates = {"kernel_initializer": "zeros", "bias_initializer": "ones"}
+        self.gates = [dense(width, **gates) for width in units] if gated else [None] * len(units)
+
+    def call(self, h, pattern=None):
+        read = None if self.read is None else self.read(pattern)
+        for dense, norm, gate in zip(self.dense, self.norms, self.gates, strict=True):
+            h = dense(h) if norm is None else norm(dense(h))
+            h = self.activation(h) if gate is None else self.activation(h) * gate(read)
+        return h
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class ResidualMLP(keras.layers.Layer):
+    """Dense residual blocks: `h <- h + W2 act(W1 h)`.
+
+    Args:
+        width: units of every layer; depth: number of blocks; activation: a Keras activation.
+
+    Returns:
+        `(batch, width)`.
+
+    Source: He et al., "Deep residual learning", 2016, with dense layers.
+
+    Example:
+        >>> ResidualMLP(64, 3)(np.zeros((5, 10))).shape                          # (5, 64)
+    """
+
+    def __init__(self, width, depth, activation="silu", **kwargs):
+        super().__init__(**kwargs)
+        self.enter = keras.layers.Dense(width)
+        self.inner = [keras.layers.Dense(width, activation=activation) for _ in range(depth)]
+        self.outer = [keras.layers.Dense(width) for _ in range(depth)]
+        self.leave = keras.layers.Activation(activation)
+
+    def call(self, h):
+        h = self.enter(h)
+        for inner, outer in zip(self.inner, self.outer, strict=True):
+            h = h + outer(inner(h))
+        return self.leave(h)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class ConvEncoder(keras.layers.Layer):
+    """Conv1D layers over the curves of x and c side by side: the features of a posterior.
+
+    Args:
+        filters: filters of each convolution.
+        kernels: kernel size of each convolution ("valid" padding).
+        kernel_initializer: of the convolutions.
+
+    Call arguments:
+        x, c: `(batch, points, channels)` each; mask: of x's shape, read as further channels.
+
+    Returns:
+        `(batch, (points - sum(kernels) + len(kernels)) * filters[-1])`.
+
+    Example:
+        >>> ConvEncoder()(np.zeros((3, 50, 2)), np.zeros((3, 50, 2))).shape      # (3, 1792)
+    """
+
+    def __init__(
+        self, filters=(32, 64), kernels=(16, 8), kernel_initializer="glorot_uniform", **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.convolutions = [
+            keras.layers.Conv1D(f, k, activation="relu", kernel_initializer=kernel_initializer)
+            for f, k in zip(filters, kernels, strict=True)
+        ]
+        self.flatten = keras.layers.Flatten()
+
+    def call(self, x, c=None, mask=None):
+        h = ops.concatenate([part for part in (x, c, mask) if part is not None], axis=-1)
+        for convolution in self.convolutions:
+            h = convolution(h)
+        return self.flatten(h)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class ConvDecoder(keras.layers.Layer):
+    """A dense layer on [z, c], then transposed convolutions that grow it to the curves of x.
+
+    Args:
+        points: length of the curves; channels: their number.
+        filters, kernels: of the transposed convolutions before the last, and of all of them.
+        dense_channels: channels that the dense layer gives the first convolution.
+        kernel_initializer: of all layers.
+
+    Call arguments:
+        z: `(samples, batch, latent_dim)`; c: `(batch, points, channels)`.
+
+    Returns:
+        `(samples, batch, points, channels)`, float32, not negative (the last layer ends in ReLU).
+
+    Example:
+        >>> ConvDecoder(50)(np.zeros((1, 3, 4)), np.zeros((3, 50, 2))).shape     # (1, 3, 50, 2)
+    """
+
+    def __init__(
+        self,
+        points,
+        channels=2,
+        filters=(32,),
+        kernels=(8, 16),
+        dense_channels=64,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.length = points - sum(kernels) + len(kernels)
+        if self.length < 1:
+            raise ValueError(
+                f"points must be at least {sum(kernels) - len(kernels) + 1} for kernels {kernels}, "
+                f"got {points}: use longer curves or smaller kernels."
+            )
+        self.points, self.channels, self.dense_channels = points, channels, dense_channels
+        init = {"activation": "relu", "kernel_initializer": kernel_initializer}
+        self.flatten = keras.layers.Flatten()
+        self.dense = keras.layers.Dense(self.length * dense_channels, **init)
+        self.convolutions = [
+            keras.layers.Conv1DTranspose(f, k, **init)
+            for f, k in zip((*filters, channels), kernels, strict=True)
+        ]
+
+    def call(self, z, c):
+        samples, batch = ops.shape(z)[0], ops.shape(c)[0]
+        flat = ops.reshape(z, (-1, z.shape[-1]))
+        h = ops.concatenate([flat, self.flatten(tile(c, samples))], axis=-1)
+        h = ops.reshape(self.dense(h), (-1, self.length, self.dense_channels))
+        for convolution in self.convolutions:
+            h = convolution(h)
+        h = ops.reshape(h, (samples, batch, self.points, self.channels))
+        return ops.cast(h, "float32")
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class Dropout(SavesRandomState, keras.layers.Layer):
+    """Dropout whose rate is a variable and whose random state is saved, unlike that of Keras.
+
+    In training each entry is kept with probability `keep` and then divided by it.
+
+    Args:
+        seed: integer.
+
+    Example:
+        >>> dropout = Dropout(seed=0); dropout.keep.assign(0.75)
+    """
+
+    def __init__(self, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.keep = self.add_weight(shape=(), initializer="ones", trainable=False, name="keep")
+
+    def call(self, h, training=None):
+        if not training:
+            return h
+        draw = keras.random.uniform(ops.shape(h), seed=self.seed_generator, dtype="float32")
+        return ops.where(draw < self.keep, h / ops.cast(self.keep, h.dtype), 0.0)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class NormalizedMLP(keras.layers.Layer):
+    """Dense layers, each followed by layer normalisation, SiLU and dropout.
+
+    Args:
+        widths: units of each layer; kernel_initializer: of all; seed: of the dropout, or None for
+            none.
+
+    Call arguments:
+        h: `(batch, features)`; c, mask: None, so that it can be the network of a posterior.
+
+    Returns:
+        `(batch, widths[-1])`.
+
+    Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
+
+    Example:
+        >>> NormalizedMLP([512, 256])(np.zeros((5, 784))).shape                  # (5, 256)
+    """
+
+    def __init__(self, widths, kernel_initializer="orthogonal", seed=None, **kwargs):
+        super().__init__(**kwargs)
+        init = {"kernel_initializer": kernel_initializer}
+        self.dense = [keras.layers.Dense(width, **init) for width in widths]
+        self.norms = [keras.layers.LayerNormalization() for _ in widths]
+        self.dropouts = [] if seed is None else [Dropout(seed + i) for i in range(len(widths))]
+
+    def build(self, h_shape, c_shape=None, mask_shape=None):
+        """Nothing to do: the layers build themselves when they are first called."""
+
+    def call(self, h, c=None, mask=None, training=None):
+        for number, (dense, norm) in enumerate(zip(self.dense, self.norms, strict=True)):
+            h = ops.silu(norm(dense(h)))
+            if self.dropouts:
+                h = self.dropouts[number](h, training=training)
+        return h
+
+
+def tile(c, samples):
+    """Repeat c `(batch, ...)` for each of the S samples of z: `(S * batch, ...)`, sample first."""
+    return ops.tile(c, (samples,) + (1,) * (len(c.shape) - 1))

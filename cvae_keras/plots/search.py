@@ -1,0 +1,176 @@
+"""The figures of a hyperparameter search; each function returns a matplotlib `Figure`."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from cvae_keras.plots.style import GIVEN, SAMPLE, TRUTH
+
+WEIGHTS = ("beta", "wx", "wy")
+
+
+def plot_best_so_far(frame, goal):
+    """The objective of each trial, and the best of all so far.
+
+    Args:
+        frame: as `trials.csv`; goal: `keras_tuner.Objective`.
+
+    Returns:
+        Figure; trials that diverged or failed are crosses at the edge.
+
+    Example:
+        >>> plot_best_so_far(rows, hypermodel.objective).savefig("best_so_far.png")
+    """
+    axis = Figure(figsize=(7, 3.4), layout="constrained").subplots()
+    done = frame[frame["status"] == "completed"]
+    values = done[goal.name]
+    best = values.cummin() if goal.direction == "min" else values.cummax()
+    axis.plot(done["trial"], values, "o", color=SAMPLE, markersize=4, label="trial")
+    axis.step(done["trial"], best, where="post", color=TRUTH, label="best so far")
+    lost = frame[frame["status"] != "completed"]
+    if len(lost):
+        edge = values.max() if goal.direction == "min" else values.min()
+        axis.plot(lost["trial"], [edge] * len(lost), "x", color=GIVEN, label="diverged or failed")
+    axis.set(xlabel="trial", ylabel=goal.name)
+    axis.legend(fontsize=8, frameon=False)
+    return axis.figure
+
+
+def plot_marginals(frame, names, goal):
+    """The objective over each hyperparameter, and its marginal: the median within bins.
+
+    Args:
+        frame: as `trials.csv`; names: of hyperparameters; goal: `keras_tuner.Objective`.
+
+    Returns:
+        Figure, a panel a hyperparameter; ranges over more than one decade are on a log scale.
+
+    Example:
+        >>> plot_marginals(rows, ["beta", "wx"], hypermodel.objective)
+    """
+    done = frame[frame["status"] == "completed"]
+    columns = min(4, len(names))
+    lines = -(-len(names) // columns)
+    figure = Figure(figsize=(3.2 * columns, 2.7 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis in axes[len(names) :]:
+        axis.set_axis_off()
+    for axis, name in zip(axes, names, strict=False):
+        place, ticks, log = positions(done[name])
+        score = done[goal.name].to_numpy()
+        axis.plot(place, score, "o", color=SAMPLE, markersize=3, alpha=0.7)
+        axis.plot(*bin_medians(place, score), color=TRUTH, linewidth=1.5)
+        if ticks is not None:
+            axis.set_xticks(range(len(ticks)), ticks)
+        elif log:
+            axis.set_xlabel("log10")
+        axis.set_title(name, fontsize=9)
+    axes[0].set_ylabel(goal.name)
+    figure.suptitle(f"{goal.name} of each trial (blue) and its median in bins (red)", fontsize=10)
+    return figure
+
+
+def plot_parallel(frame, names, goal):
+    """Parallel coordinates: a line a trial through its hyperparameters, coloured by the objective.
+
+    Args:
+        frame: as `trials.csv`; names: of hyperparameters; goal: `keras_tuner.Objective`.
+
+    Returns:
+        Figure; dark lines are the best trials, by rank.
+
+    Example:
+        >>> plot_parallel(rows, ["beta", "wx"], hypermodel.objective)
+    """
+    done = frame[frame["status"] == "completed"]
+    done = done.sort_values(goal.name, ascending=goal.direction != "min")  # the best on top
+    axis = Figure(figsize=(1.6 * len(names) + 2.5, 3.8), layout="constrained").subplots()
+    heights = []
+    for column, name in enumerate([*names, goal.name]):
+        place, ticks, log = positions(done[name])
+        low, high = np.min(place), np.max(place)
+        heights.append((place - low) / (high - low or 1.0))
+        for height, value in ((0, low), (1, high)):
+            number = 10**value if log else value
+            label = f"{number:.3g}" if ticks is None else ticks[round(value)]
+            place_text = "top" if height == 0 else "bottom"
+            axis.text(column, 1.04 * height - 0.02, label, fontsize=8, ha="center", va=place_text)
+        axis.axvline(column, color=GIVEN, linewidth=0.8)
+    colours = colormaps["viridis_r"](np.linspace(0, 1, len(done)))
+    for line, colour in zip(np.transpose(heights), colours, strict=True):
+        axis.plot(line, color=colour, linewidth=1.2, alpha=0.8)
+    axis.set_xticks(range(len(names) + 1), [*names, goal.name], fontsize=9)
+    axis.set(yticks=[], ylim=(-0.12, 1.12))
+    axis.tick_params(axis="x", length=0, pad=8)
+    axis.spines[:].set_visible(False)
+    return axis.figure
+
+
+def plot_weighted_loss(done, goal):
+    """Why the weighted loss cannot choose: it ranks trials by their weights.
+
+    Args:
+        done: trials that completed, as in `trials.csv`; goal: `keras_tuner.Objective`.
+
+    Returns:
+        Figure of two panels over the weighted loss: the sum of the weights, and the objective; red
+        is the trial that the weighted loss would choose, black the best.
+
+    Example:
+        >>> plot_weighted_loss(rows[rows["status"] == "completed"], hypermodel.objective)
+    """
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    weights = [name for name in WEIGHTS if name in done]
+    total = done[weights].sum(axis=1)
+    best = done[goal.name].idxmin() if goal.direction == "min" else done[goal.name].idxmax()
+    marked = {"least weighted loss": (done["val_loss"].idxmin(), TRUTH), "best": (best, GIVEN)}
+    panels = {" + ".join(weights): total, goal.name: done[goal.name]}
+    for axis, (label, values) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+        axis.plot(done["val_loss"], values, "o", color=SAMPLE, markersize=4)
+        for name, (index, colour) in marked.items():
+            axis.plot(done["val_loss"][index], values[index], "o", color=colour, label=name)
+        if done["val_loss"].min() > 0:
+            axis.set_xscale("log")
+        axis.set(xlabel="weighted validation loss", ylabel=label)
+        axis.legend(fontsize=8, frameon=False)
+    figure.suptitle("The weighted loss is small where the weights are, not where samples are good")
+    return figure
+
+
+def positions(values):
+    """Where the values of a hyperparameter lie on an axis.
+
+    Args:
+        values: pandas Series.
+
+    Returns:
+        `(place, ticks, log)`: an array; names of the places 0, 1, ... or None; whether place is a
+        decimal logarithm.
+
+    Example:
+        >>> positions(pandas.Series([0.01, 1.0]))[0]
+        array([-2.,  0.])
+    """
+    array = values.to_numpy()
+    if array.dtype.kind in "if":
+        array = array.astype(float)
+        log = bool(np.nanmin(array) > 0 and np.nanmax(array) / np.nanmin(array) > 10)
+        return (np.log10(array) if log else array), None, log
+    names = sorted({str(value) for value in array})
+    return np.array([names.index(str(value)) for value in array], float), names, False
+
+
+def bin_medians(place, score, bins=5):
+    """Median score in bins of equal width, or at each value where they are few.
+
+    Example:
+        >>> bin_medians(np.array([0.0, 0.0, 1.0]), np.array([1.0, 3.0, 5.0]))
+        (array([0., 1.]), array([2., 5.]))
+    """
+    centres = np.unique(place)
+    if len(centres) > bins:
+        edges = np.linspace(place.min(), place.max(), bins + 1)
+        centres = (edges[:-1] + edges[1:]) / 2
+    nearest = np.abs(place[:, None] - centres).argmin(axis=1)
+    used = np.unique(nearest)
+    return centres[used], np.array([np.median(score[nearest == i]) for i in used])

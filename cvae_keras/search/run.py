@@ -1,0 +1,190 @@
+"""A search from its settings to its results: started, resumed, shared among processes."""
+
+import json
+import time
+
+import keras_tuner
+from tqdm.auto import tqdm
+
+from cvae_keras.checks import check_choice, check_count
+from cvae_keras.files import manifest, open_folder, write_json
+from cvae_keras.search import report, workers
+from cvae_keras.search.journal import Journal
+from cvae_keras.search.oracles import STRATEGIES, grid_cells
+from cvae_keras.search.tuner import Tuner, model_path
+
+TRIALS_ASKED = 30
+SETTINGS, JOURNAL = "search.json", "journal.jsonl"
+
+
+def run(
+    hypermodel,
+    space=None,
+    folder="runs/search",
+    strategy="bayesian",
+    trials=None,
+    epochs=10,
+    executions=1,
+    patience=3,
+    seed=0,
+    resume=False,
+    processes=None,
+):
+    """Search hyperparameters: try, score, keep the best, write tables and figures.
+
+    Args:
+        hypermodel: a `SystemHyperModel`.
+        space: `keras_tuner.HyperParameters`, what to tune; all else keeps the default that the
+            hypermodel gives it. By default all that the hypermodel's `build` asks for, and for a
+            grid the hypermodel's `grid()`.
+        folder: for `trials.csv`, `summary.md`, figures, `best.keras`, and the journal.
+        strategy: "bayesian", "random", "grid" (every combination once) or "hyperband" (many trials
+            of few epochs, of which the best go on).
+        trials: how many; by default 30, and for a grid all; Hyperband decides that itself.
+        epochs: of a trial, at most; executions: trainings a trial, whose scores are averaged;
+            patience: epochs without a lower validation loss before a training stops.
+        seed: integer; the seeds of all trials follow from it and their number.
+        resume: go on with the search that the folder holds; its settings must be the same.
+        processes: workers that `workers.on_this_machine` started, if there are any.
+
+    Returns:
+        pandas DataFrame, a row a trial, as in `trials.csv`; None in a worker process.
+
+    Raises:
+        ValueError: the folder holds a search and resume is False, or one with other settings; an
+            unknown strategy, a space that has no grid, three trials in a row that raised.
+
+    Example:
+        >>> rows = search.run(SinusoidHyperModel(), folder="runs/mine", strategy="random", trials=5)
+        >>> rows.sort_values("score").iloc[0]
+    """
+    check_choice("strategy", strategy, STRATEGIES)
+    counts = {"epochs": epochs, "executions": executions, "patience": patience}
+    counts = {name: check_count(name, value) for name, value in counts.items()}
+    if space is None and strategy == "grid":
+        space = hypermodel.grid()
+    size = _size(strategy, space, trials, counts)
+    if strategy == "bayesian":
+        size["ratios"] = hypermodel.ratios
+    folder, worker = open_folder(folder), workers.role() == "worker"
+    journal = None if worker else Journal(folder / JOURNAL)
+    oracle = STRATEGIES[strategy](
+        journal=journal,
+        objective=hypermodel.objective,
+        hyperparameters=space,
+        tune_new_entries=space is None,
+        seed=seed,
+        **size,
+    )
+    tuner = Tuner(oracle, hypermodel, folder, **counts, seed=seed)  # asks `build` for its space
+    settings = {"strategy": strategy, "trials": size.get("max_trials"), "seed": seed, **counts}
+    settings["space"] = oracle.get_space().get_config()["space"]
+    settings["hypermodel"] = hypermodel.get_config()
+    claim(folder, json.loads(json.dumps(settings)), resume or worker, write=not worker)
+    if worker:
+        workers.end_with_parent()
+        tuner.search()
+        return None
+    return _lead(tuner, oracle, settings, processes)
+
+
+def _size(strategy, space, trials, counts):
+    """How many trials an oracle is to make, and how it begins: its arguments."""
+    if strategy == "hyperband":
+        if trials is not None or counts["executions"] > 1:
+            raise ValueError("hyperband decides on trials and trains each once: leave both out.")
+        return {"max_epochs": counts["epochs"]}
+    cells = len(grid_cells(space)) if strategy == "grid" else None
+    number = check_count("trials", (cells or TRIALS_ASKED) if trials is None else trials)
+    if strategy == "bayesian":  # keras-tuner's 3 a dimension would leave little to learn from
+        return {"max_trials": number, "num_initial_points": max(3, number // 3)}
+    return {"max_trials": min(cells, number) if cells else number}
+
+
+def claim(folder, settings, resume, write=True):
+    """Make sure that a folder holds no search, or this one and that it is to go on.
+
+    Args:
+        folder; settings: plain values; resume: whether a search may be there; write: whether to
+            write the settings if none is.
+
+    Raises:
+        ValueError: a search is there and resume is False, or its settings differ.
+
+    Example:
+        >>> claim(Path("runs"), {"seed": 0}, resume=False)
+    """
+    path = folder / SETTINGS
+    if not path.exists():
+        if write:
+            write_json(path, manifest(settings, 0.0))
+        return
+    if not resume:
+        raise ValueError(f"{folder} holds a search: resume it (--resume), or name another folder.")
+    held, settings = _flat(json.loads(path.read_text())["config"]), _flat(settings)
+    changed = [k for k in {**held, **settings} if held.get(k) != settings.get(k)]
+    if changed:
+        was, now = ({k: s.get(k) for k in changed} for s in (held, settings))
+        raise ValueError(
+            f"{folder} holds a search with {was}, now given {now}: give the same to resume it, "
+            f"or name another folder."
+        )
+
+
+def _flat(settings):
+    """Settings with the hypermodel's one by one, so that only those that changed are shown."""
+    own = {f"hypermodel {k}": v for k, v in settings.get("hypermodel", {}).items()}
+    return {k: v for k, v in settings.items() if k != "hypermodel"} | own
+
+
+def _lead(tuner, oracle, settings, processes):
+    """Run all trials, here or in workers, behind one line of progress, and report."""
+    start, folder = time.perf_counter(), tuner.folder
+    oracle.replay()
+    total = oracle.max_trials or oracle.size()
+    with tqdm(total=total, initial=ended(oracle), desc="search", unit="trial") as bar:
+
+        def show(oracle):
+            bar.n = ended(oracle)
+            if best := best_trial(oracle):
+                keep_best(folder, oracle, best)
+                bar.set_postfix_str(f"best {best.score:.4g} in trial {best.trial_id}", False)
+            bar.refresh()
+            report.write_trials(folder, oracle)
+
+        show(oracle)
+        oracle.listener = show
+        if workers.role() == "chief":
+            workers.serve(oracle, processes)
+        else:
+            tuner.search()
+    rows = report.write(folder, oracle, settings, time.perf_counter() - start)
+    if not oracle.broken:
+        report.clean(folder)
+    if oracle.broken:
+        last = (folder / "errors" / f"{oracle.broken}.txt").read_text().strip().splitlines()[-1]
+        raise ValueError(
+            f"three trials one after the other failed, the last with {last}; see {folder}/errors."
+        )
+    return rows
+
+
+def ended(oracle):
+    """How many trials have ended."""
+    return len(set(oracle.end_order))
+
+
+def best_trial(oracle):
+    """The best trial that completed, or None."""
+    best = oracle.get_best_trials(1)
+    return best[0] if best and best[0].status == "COMPLETED" else None
+
+
+def keep_best(folder, oracle, best):
+    """Delete the models that are not the best, save those from which Hyperband may go on."""
+    if isinstance(oracle, keras_tuner.oracles.HyperbandOracle):
+        return
+    for trial_id in oracle.end_order:
+        path = model_path(folder, trial_id)
+        if trial_id != best.trial_id and path.exists():
+            path.unlink()

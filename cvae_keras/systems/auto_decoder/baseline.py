@@ -1,0 +1,99 @@
+"""The VAE that the auto-decoder is held against: the same decoder, and an encoder of the holes."""
+
+import keras
+from keras import ops
+
+from cvae_keras.elbo import ELBOModel
+from cvae_keras.parts.layers import MaskIsInput
+from cvae_keras.parts.likelihoods import SquaredError
+from cvae_keras.parts.posteriors import GaussianPosterior
+from cvae_keras.parts.priors import StandardNormal
+from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class HoleEncoder(MaskIsInput):
+    """Dense layers over x with zeros in its holes, and where asked over the mask beside it.
+
+    Args:
+        hidden: units of each layer; sees_mask: whether the mask is read too.
+
+    Call arguments:
+        x, mask: `(batch, features)`; mask None where all is observed.
+
+    Returns:
+        `(batch, hidden[-1])`.
+
+    Example:
+        >>> HoleEncoder((200, 200), sees_mask=True)(x, mask=mask).shape         # (batch, 200)
+    """
+
+    def __init__(self, hidden=(200, 200), sees_mask=False, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden, self.sees_mask = tuple(hidden), sees_mask
+        self.layers = [keras.layers.Dense(units, activation="relu") for units in hidden]
+
+    def call(self, x, c=None, mask=None):
+        mask = ops.ones_like(x) if mask is None else ops.cast(mask, x.dtype)
+        h = ops.concatenate([x * mask, mask], axis=-1) if self.sees_mask else x * mask
+        for layer in self.layers:
+            h = layer(h)
+        return h
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class MaskedVAE(ELBOModel):
+    """A VAE for data with holes: zero-filled, as in the paper, or aware of the mask.
+
+    `loss = sum_d m_d (x_d - f(z)_d)^2 + beta * KL(q(z | m x) || N(0, I))`, mean over examples
+
+    Args:
+        features, latent_dim, hidden: of the `DenseDecoder` and, mirrored, of the encoder.
+        sees_mask: whether the encoder reads the mask beside the zero-filled x.
+        beta: weight of the KL; seed: of the samples.
+
+    Call arguments:
+        inputs: dictionary of `x` and `mask`, `(batch, features)`.
+
+    Returns:
+        The terms of `ELBOModel`.
+
+    Source: the baseline of Zadeh et al., 2019; the mask beside x: Nazabal et al., "Handling
+    incomplete heterogeneous data using VAEs", 2020.
+
+    Example:
+        >>> model = MaskedVAE(784, sees_mask=True)
+    """
+
+    def __init__(
+        self,
+        features,
+        latent_dim=50,
+        hidden=(200, 200),
+        sees_mask=False,
+        beta=0.02,
+        seed=0,
+        **kwargs,
+    ):
+        encoder = HoleEncoder(tuple(hidden)[::-1], sees_mask)
+        super().__init__(
+            posterior=GaussianPosterior(encoder, latent_dim),
+            prior=StandardNormal(latent_dim),
+            decoder=DenseDecoder(latent_dim, features, hidden=hidden),
+            likelihood=SquaredError(),
+            beta=beta,
+            seed=seed,
+            **kwargs,
+        )
+        self.options = {"features": features, "latent_dim": latent_dim, "hidden": tuple(hidden)}
+        self.options |= {"sees_mask": sees_mask, "seed": seed}
+        self({"x": ops.zeros((1, features)), "mask": ops.ones((1, features))})
+
+    def reconstruct(self, x, mask):
+        """Decode the mean of q(z | m x): `(batch, features)`, float32."""
+        mean, _ = self.posterior(ops.convert_to_tensor(x), mask=ops.convert_to_tensor(mask))
+        return ops.convert_to_numpy(self.decoder(mean[None]))[0]
+
+    def get_config(self):
+        beta = float(self.term_weights["beta"])
+        return {**self.options, "beta": beta, "name": self.name}

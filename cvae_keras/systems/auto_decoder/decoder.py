@@ -1,0 +1,149 @@
+"""The decoder of an auto-decoder: dense layers that also give their Jacobian."""
+
+import keras
+from keras import ops
+
+from cvae_keras.checks import check_choice, check_count
+from cvae_keras.parts.layers import SavesRandomState
+
+#: name -> (function of h, its derivative from h and the function's value)
+ACTIVATIONS = {
+    "relu": (ops.relu, lambda h, a: ops.cast(h > 0, h.dtype)),
+    "linear": (lambda h: h, lambda h, a: ops.ones_like(h)),
+    "tanh": (ops.tanh, lambda h, a: 1.0 - ops.square(a)),
+    "silu": (ops.silu, lambda h, a: ops.sigmoid(h) * (1.0 - a) + a),
+}
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class DenseDecoder(SavesRandomState, keras.layers.Layer):
+    """Dense layers from z to x, each `activation(dropout(W norm(h) + b))`; the last is linear.
+
+    Args:
+        latent_dim: width of z; features: width of x.
+        hidden: units of each hidden layer; none makes the decoder linear.
+        activation: "relu", "linear", "tanh" or "silu", of the hidden layers.
+        layer_norm: whether each layer normalises what it reads (no normalisation where False).
+        dropout: share of hidden units left out in training, in [0, 1).
+        skip: whether a linear map of z is added to the output; the hidden layers then start at 0
+            and only have to learn what is not linear.
+        noise: whether each feature has a learned noise scale: the output is then a dictionary of
+            "mean" and "log_scale", as `Normal(scale="decoder")` reads it.
+        seed: of the dropout; its state is saved.
+
+    Call arguments:
+        z: `(samples, batch, latent_dim)`; c: not used.
+
+    Returns:
+        `(samples, batch, features)`, float32; or the dictionary, where log_scale is `(features,)`.
+
+    Raises:
+        ValueError: an unknown activation, no positive widths, dropout outside [0, 1).
+
+    Source: the layers are those of the original's `FFLayer` (Zadeh et al., 2019).
+
+    Example:
+        >>> DenseDecoder(50, 784, hidden=(200, 200))(np.zeros((1, 32, 50))).shape    # (1, 32, 784)
+    """
+
+    def __init__(
+        self,
+        latent_dim,
+        features,
+        hidden=(200, 200),
+        activation="relu",
+        layer_norm=False,
+        dropout=0.0,
+        skip=False,
+        noise=False,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_choice("activation", activation, ACTIVATIONS)
+        widths = [*(check_count("hidden", units) for units in hidden), features]
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), got {dropout!r}: choose for instance 0.")
+        self.latent_dim = check_count("latent_dim", latent_dim)
+        self.features = check_count("features", features)
+        self.activations = [activation] * (len(widths) - 1) + ["linear"]
+        self.dropout, self.noise = dropout, noise
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        read = [latent_dim, *widths[:-1]]
+        self.norms = [keras.layers.LayerNormalization() for _ in widths] if layer_norm else []
+        self.layers = [keras.layers.Dense(w, kernel_initializer="he_uniform") for w in widths[:-1]]
+        start = "zeros" if skip and hidden else "glorot_uniform"
+        self.layers.append(keras.layers.Dense(features, kernel_initializer=start))
+        self.skip = keras.layers.Dense(features, use_bias=False) if skip else None
+        for number, width in enumerate(read):
+            for part in [*self.norms[number : number + 1], self.layers[number]]:
+                part.build((None, width))
+        if skip:
+            self.skip.build((None, latent_dim))
+        self.log_scale = self.add_weight((features,), "zeros", name="log_scale") if noise else None
+
+    def call(self, z, c=None, training=None):
+        h = z
+        for number, layer in enumerate(self.layers):
+            h = layer(self.norms[number](h) if self.norms else h)
+            if training and self.dropout and layer is not self.layers[-1]:
+                h = keras.random.dropout(h, self.dropout, seed=self.seed_generator)
+            h = ACTIVATIONS[self.activations[number]][0](h)
+        h = ops.cast(h if self.skip is None else h + self.skip(z), "float32")
+        return {"mean": h, "log_scale": self.log_scale} if self.noise else h
+
+    # -- without training, and with derivatives -------------------------------------------------
+    def trace(self, z):
+        """Decode z `(batch, latent_dim)`, and keep what the derivatives need.
+
+        Returns:
+            `(x_hat, steps)`: `(batch, features)`, and for each layer a `(norm, kernel, slope)`.
+
+        Example:
+            >>> x_hat, steps = decoder.trace(z)
+        """
+        h, steps = z, []
+        for number, layer in enumerate(self.layers):
+            norm = None
+            if self.norms:
+                part = self.norms[number]
+                centred = h - ops.mean(h, axis=-1, keepdims=True)
+                scale = ops.rsqrt(ops.mean(ops.square(centred), -1, keepdims=True) + part.epsilon)
+                norm = (centred * scale, scale, ops.stop_gradient(part.gamma))
+                h = norm[0] * norm[2] + ops.stop_gradient(part.beta)
+            kernel = ops.stop_gradient(layer.kernel)
+            h = ops.matmul(h, kernel) + ops.stop_gradient(layer.bias)
+            function, derivative = ACTIVATIONS[self.activations[number]]
+            a = function(h)
+            last = layer is self.layers[-1]
+            steps.append((norm, kernel, None if last else derivative(h, a)))
+            h = a
+        return (h if self.skip is None else h + ops.matmul(z, self._skip_kernel())), steps
+
+    def pull_back(self, steps, g):
+        """The gradient in z of `sum(g * x_hat)`: g `(batch, features)` -> `(batch, latent_dim)`."""
+        added = 0.0 if self.skip is None else ops.matmul(g, ops.transpose(self._skip_kernel()))
+        for norm, kernel, slope in reversed(steps):
+            g = ops.matmul(g if slope is None else g * slope, ops.transpose(kernel))
+            if norm:
+                g = _through_norm(g * norm[2], *norm[:2])
+        return g + added
+
+    def jacobian(self, steps):
+        """d x_hat / d z at the traced z: `(batch, latent_dim, features)`; batch 1 if linear."""
+        t = ops.eye(self.latent_dim)[None]
+        for norm, kernel, slope in steps:
+            if norm:
+                t = _through_norm(t, norm[0][:, None], norm[1][:, None]) * norm[2]
+            t = ops.matmul(t, kernel)
+            if slope is not None:
+                t = t * slope[:, None]
+        return t if self.skip is None else t + self._skip_kernel()
+
+    def _skip_kernel(self):
+        return ops.stop_gradient(self.skip.kernel)
+
+
+def _through_norm(t, n, scale):
+    """A tangent through `n = (h - mean h) * scale`; its matrix is symmetric, so a gradient too."""
+    return scale * (t - ops.mean(t, -1, keepdims=True) - n * ops.mean(n * t, -1, keepdims=True))

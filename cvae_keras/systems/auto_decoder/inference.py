@@ -1,0 +1,217 @@
+"""Test-time inference of an auto-decoder: the decoder is frozen, the latents of new rows are found.
+
+For each row on its own, from its observed entries alone,
+
+    z = argmin  sum_d m_d p_d (x_d - f(z)_d)^2 / 2  +  ratio |z|^2 / 2
+
+with p one over the noise variance. All rows are one call. Two ways to the minimum: `newton`, few
+exact steps, and `descend`, many cheap ones that use the curvature of an average row.
+"""
+
+import numpy as np
+from keras import ops
+
+from cvae_keras.checks import check_choice, check_count
+
+
+def first_order(decoder, x, weight, z, ratio, kind="adam", rate=0.1, steps=100):
+    """Minimise the cost of `cvae_keras.systems.auto_decoder.inference` as the original does.
+
+    Args:
+        decoder: a `DenseDecoder`; x: tensor `(batch, features)`; weight: m p, of its shape; z:
+            `(batch, latent_dim)`, where to start; ratio: weight of the prior.
+        kind: "adam" or "sgd"; rate: learning rate of the latents; steps: how many.
+
+    Returns:
+        z, `(batch, latent_dim)`.
+
+    Source: Zadeh et al., "Variational Auto-Decoder", 2019; Kingma and Ba, "Adam", 2015.
+
+    Example:
+        >>> z = first_order(decoder, x, mask * 2.0, ops.zeros((len(x), 50)), 0.02, "adam", 0.1)
+    """
+    m, v = ops.zeros_like(z), ops.zeros_like(z)
+    for step in range(1, steps + 1):
+        x_hat, trace = decoder.trace(z)
+        g = decoder.pull_back(trace, weight * (x_hat - x)) + ratio * z
+        if kind == "sgd":
+            z = z - rate * g
+            continue
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * ops.square(g)
+        mean, spread = m / (1 - 0.9**step), ops.sqrt(v / (1 - 0.999**step))
+        z = z - rate * mean / (spread + 1e-8)
+    return z
+
+
+INITS = ("mean", "zeros", "normal", "train")
+#: The ways to the minimum, and their default number of steps.
+METHODS = {"newton": 15, "gradient": 30, "adam": 100, "sgd": 100}
+
+
+def infer_latents(
+    decoder,
+    x,
+    mask,
+    precision,
+    ratio,
+    table,
+    method=None,
+    steps=None,
+    init="mean",
+    rate=0.1,
+    seed=0,
+    batch_size=1000,
+):
+    """The latents of new rows.
+
+    Args:
+        decoder: a `DenseDecoder`; x, mask: NumPy arrays `(batch, features)`, float32, 1 where
+            observed.
+        precision: p, broadcast to x's shape; ratio: weight of the prior, above 0 unless every
+            latent is determined by the observed entries.
+        table: latents of the training rows, `(examples, latent_dim)`.
+        method: "newton" or "gradient"; by default newton where latent_dim * features <= 4000.
+            "adam" and "sgd" are the original's `first_order`.
+        steps: at most; by default 15, 30, 100 and 100; rate: learning rate of "adam" and "sgd".
+        init: "mean" starts at the mean of the table, "zeros" at 0, "normal" at draws of scale
+            0.001, "train" at draws with the table's mean and spread.
+        seed: of these draws; batch_size: rows at a time, which bounds the memory.
+
+    Returns:
+        NumPy array `(batch, latent_dim)`, float32.
+
+    Raises:
+        ValueError: an unknown name or a count below 1.
+
+    Source: Zadeh et al., "Variational Auto-Decoder", 2019, section 3 (by first-order steps).
+
+    Example:
+        >>> z = infer_latents(model.decoder, x, mask, 2.0, 0.02, table)
+    """
+    small = table.shape[1] * x.shape[1] <= 4000
+    method = check_choice("method", method or ("newton" if small else "gradient"), METHODS)
+    steps = METHODS[method] if steps is None else check_count("steps", steps)
+    check_choice("init", init, INITS)
+    rng, found = np.random.default_rng(seed), []
+    precision = np.broadcast_to(np.asarray(precision, "float32"), x.shape)
+    spread = {"normal": 0.001, "train": table.std(axis=0)}.get(init, 0.0)
+    middle = table.mean(axis=0) if init in ("mean", "train") else np.zeros(table.shape[1])
+    basis = mean_curvature(decoder, precision, table) if method == "gradient" else None
+    for first in range(0, len(x), batch_size):
+        part = slice(first, first + batch_size)
+        z = middle + spread * rng.normal(size=(len(x[part]), len(middle)))
+        arrays = [x[part], mask[part], mask[part] * precision[part], z]
+        arrays = [ops.convert_to_tensor(array, "float32") for array in arrays]
+        if method == "newton":
+            z = newton(decoder, arrays[0], arrays[2], ratio, arrays[3], steps)[0]
+        elif method in ("adam", "sgd"):
+            x_part, _, weight, z = arrays
+            z = first_order(decoder, x_part, weight, z, ratio, method, rate, steps)
+        else:
+            z = descend(decoder, *arrays, ratio, basis, steps)
+        found.append(ops.convert_to_numpy(z))
+    return np.concatenate(found)
+
+
+def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
+    """Levenberg-Marquardt in the latent: exact for a linear decoder after one step.
+
+    Args:
+        decoder: a `DenseDecoder`; x: tensor `(batch, features)`; weight: m p, of its shape; ratio:
+            weight of the prior; z: `(batch, latent_dim)`, where to start.
+        steps: at most; tolerance: all is done when no entry of z moves by more.
+
+    Returns:
+        `(z, root)`: `(batch, latent_dim)`, and the Cholesky root of the Gauss-Newton matrix
+        `J diag(m p) J' + ratio I` there, `(batch, latent_dim, latent_dim)`.
+
+    Source: Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963.
+
+    Example:
+        >>> z, root = newton(decoder, x, mask * 2.0, 0.02, ops.zeros((len(x), 50)))
+    """
+    eye = ops.eye(z.shape[-1])
+
+    def measure(z):
+        x_hat, trace = decoder.trace(z)
+        error = weight * (x_hat - x)
+        cost = ops.sum(error * (x_hat - x), -1) + ratio * ops.sum(ops.square(z), -1)
+        jacobian = decoder.jacobian(trace)
+        matrix = ops.matmul(jacobian * weight[:, None], ops.swapaxes(jacobian, 1, 2)) + ratio * eye
+        return cost, ops.matmul(jacobian, error[..., None]) + ratio * z[..., None], matrix
+
+    state, damping = measure(z), ops.full((z.shape[0], 1, 1), 1e-5)
+    for _ in range(steps):
+        _, gradient, matrix = state
+        damped = matrix + damping * matrix * eye + 1e-7 * eye
+        step = ops.solve(damped, gradient)[..., 0]
+        new = measure(z - step)
+        better = new[0] <= state[0] * (1.0 + 1e-5)  # in float32, no worse is as good
+        moved = ops.max(ops.where(better[:, None], ops.abs(step), 0.0))
+        z = ops.where(better[:, None], z - step, z)
+        better = better[:, None, None]
+        damping = ops.where(better, damping * 0.1, damping * 10.0)
+        state = [ops.where(better[:, 0, 0], new[0], state[0])] + [
+            ops.where(better, a, b) for a, b in zip(new[1:], state[1:], strict=True)
+        ]
+        if float(moved) < tolerance and bool(ops.all(better)):
+            break
+    return z, ops.cholesky(state[2] + 1e-7 * eye)
+
+
+def mean_curvature(decoder, precision, table):
+    """Eigenvalues and eigenvectors of J diag(p) J', averaged over 64 training latents.
+
+    Example:
+        >>> values, vectors = mean_curvature(decoder, precision, table)
+    """
+    rows = ops.convert_to_tensor(table[:: max(1, len(table) // 64)][:64])
+    jacobian = ops.convert_to_numpy(decoder.jacobian(decoder.trace(rows)[1]))
+    scaled = jacobian * np.sqrt(precision.mean(axis=0))
+    matrix = np.tensordot(scaled, scaled, axes=((0, 2), (0, 2))) / len(jacobian)
+    return np.linalg.eigh(matrix)
+
+
+def descend(decoder, x, mask, weight, z, ratio, basis, steps=30, momentum=0.5):
+    """Preconditioned gradient descent with momentum; each row has a step size of its own.
+
+    The gradient is divided by `share * curvature + ratio` in the eigenbasis of the average
+    curvature, share being what is observed of the row. A step that would raise the row's cost is
+    not taken, and its size shrinks.
+
+    Args:
+        decoder, x, weight, ratio, z, steps: as for `newton`; mask: `(batch, features)`; basis: of
+            `mean_curvature`; momentum: in [0, 1).
+
+    Returns:
+        z, `(batch, latent_dim)`.
+
+    Example:
+        >>> z = descend(decoder, x, mask, mask * 2.0, z, 0.02, mean_curvature(decoder, p, table))
+    """
+    values, vectors = (ops.convert_to_tensor(part, "float32") for part in basis)
+    scale = 1.0 / (ops.mean(mask, -1, keepdims=True) * ops.relu(values) + ratio + 1e-6)
+
+    def measure(z):
+        x_hat, trace = decoder.trace(z)
+        error = x_hat - x
+        weighted = weight * error
+        cost = ops.sum(weighted * error, -1) + ratio * ops.sum(ops.square(z), -1)
+        return cost[:, None], decoder.pull_back(trace, weighted) + ratio * z
+
+    cost, gradient = measure(z)
+    size, velocity = 0.5 * ops.ones_like(cost), ops.zeros_like(z)
+    for _ in range(steps):
+        step = ops.matmul(ops.matmul(gradient, vectors) * scale, ops.transpose(vectors))
+        velocity = momentum * velocity - size * step
+        new_cost, new_gradient = measure(z + velocity)
+        better = new_cost <= cost * (1.0 + 1e-6)
+        z = ops.where(better, z + velocity, z)
+        cost, gradient = (
+            ops.where(better, new_cost, cost),
+            ops.where(better, new_gradient, gradient),
+        )
+        velocity = ops.where(better, velocity, 0.0)
+        size = ops.where(better, ops.minimum(size * 1.1, 1.0), size * 0.3)
+    return z

@@ -1,0 +1,220 @@
+"""Runs of the testbed from a JSON file: read it, draw its data, train a model for each beta."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from cvae_keras.checks import check_choice, check_count
+from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO, Conditioned, known_patterns
+from cvae_keras.data.gaussian import CorrelatedGaussian, IndependentGaussian, ProjectedGaussian
+from cvae_keras.data.manifolds import MAKERS, Manifold, SideBySide
+from cvae_keras.metrics.rate_distortion import average, measure
+from cvae_keras.systems.dense.model import DenseCVAE
+from cvae_keras.training.backends import at_once
+from cvae_keras.training.batches import FreshBatches
+from cvae_keras.training.schedules import WeightSchedule, linear
+
+SHIPPED = files("cvae_keras.systems.dense") / "configs"
+NETWORK = ("latent_dim", "enc_layers", "dec_layers", "activation", "batch_norm", "gated")
+SCHEDULE = ("betas", "beta_start", "warm_up", "epochs", "steps")
+TRAINING = (*SCHEDULE, "batch_size", "learning_rate", "seed")
+KINDS = {
+    "independent": IndependentGaussian,
+    "correlated": CorrelatedGaussian,
+    "projected": ProjectedGaussian,
+}
+
+
+def shipped_configs():
+    """Names of the configurations that come with the package.
+
+    Example:
+        >>> "baseline" in shipped_configs()
+        True
+    """
+    return sorted(entry.name.removesuffix(".json") for entry in SHIPPED.iterdir())
+
+
+def read_config(name):
+    """Read a configuration.
+
+    Args:
+        name: of a shipped one ("baseline", ...), or the path of a JSON file with the same entries.
+
+    Returns:
+        Dictionary: `data` (see `make_data`), `mask_percentage`, the layers and `latent_dim` of
+        `DenseCVAE`, `betas`, `beta_start` and `warm_up` (see `train`), `epochs`, `steps` (an
+        epoch), `batch_size`, `learning_rate`, `seed`.
+
+    Raises:
+        ValueError: no such file, not JSON, or an entry is missing, unknown or of a wrong kind.
+
+    Example:
+        >>> read_config("baseline")["data"]
+        {'kind': 'independent', 'dim': 2}
+    """
+    path = Path(name)
+    if str(name) in shipped_configs():
+        path = SHIPPED / f"{name}.json"
+    elif not path.is_file():
+        raise ValueError(
+            f"config {name} is neither a file nor one of {', '.join(shipped_configs())}: name one."
+        )
+    try:
+        config = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name} is not JSON ({error}): correct it.") from error
+    return check_config(config, str(name))
+
+
+def check_config(config, name="config"):
+    """Return a configuration if its entries are complete and make sense.
+
+    Raises:
+        ValueError: they are not; the sentence names the entry.
+
+    Example:
+        >>> check_config(read_config("baseline"))["latent_dim"]
+        8
+    """
+    expected = {"data", "mask_percentage", *NETWORK, *TRAINING}
+    if not isinstance(config, dict) or set(config) != expected:
+        given = set(config) if isinstance(config, dict) else set()
+        raise ValueError(
+            f"{name} lacks the entries {sorted(expected - given)} and has the unknown ones "
+            f"{sorted(given - expected)}: correct it."
+        )
+    for entry in ("epochs", "steps", "batch_size"):
+        check_count(f"{entry} of {name}", config[entry])
+    numbers = {name: [config[name]] for name in ("learning_rate", "beta_start")}
+    numbers["betas"] = config["betas"]
+    for entry, values in numbers.items():
+        plain = isinstance(values, list) and all(type(v) in (int, float) for v in values)
+        if not plain or not values or not all(0 < v < float("inf") for v in values):
+            raise ValueError(f"{entry} of {name} must be above 0, got {values}: correct it.")
+    if type(config["warm_up"]) not in (int, float) or not 0 <= config["warm_up"] <= 1:
+        raise ValueError(
+            f"warm_up of {name} must be a share of the epochs, 0 to 1, got {config['warm_up']!r}."
+        )
+    if type(config["seed"]) is not int or config["seed"] < 0:
+        raise ValueError(f"seed of {name} must be an integer >= 0, got {config['seed']!r}.")
+    return config
+
+
+def make_data(options):
+    """The data set that a configuration describes.
+
+    Args:
+        options: dictionary of `kind` ("independent", "correlated", "projected", a `Manifold`'s
+            name, or "side_by_side" with a list of `parts`) and the arguments of its class.
+
+    Raises:
+        ValueError: an unknown kind, or arguments that its class refuses.
+
+    Example:
+        >>> make_data({"kind": "independent", "dim": 2}).dim
+        2
+    """
+    options = dict(options)
+    kind = check_choice("kind", options.pop("kind", None), [*KINDS, *MAKERS, "side_by_side"])
+    try:
+        if kind == "side_by_side":
+            return SideBySide([make_data(part) for part in options.pop("parts")], **options)
+        return KINDS[kind](**options) if kind in KINDS else Manifold(kind, **options)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"data of kind {kind!r} does not take {options}: {error}.") from error
+
+
+def make_source(config):
+    """The `Conditioned` examples that a configuration describes.
+
+    Example:
+        >>> make_source(read_config("baseline")).examples(5)["c"].shape
+        (5, 4)
+    """
+    return Conditioned(make_data(config["data"]), config["mask_percentage"])
+
+
+def make_model(config, data, beta):
+    """An untrained, compiled `DenseCVAE` for a configuration, its data and one beta.
+
+    The learning rate falls to 0 along a cosine.
+
+    Example:
+        >>> config = read_config("baseline")
+        >>> model = make_model(config, make_data(config["data"]), beta=0.25)
+    """
+    keras.utils.set_random_seed(config["seed"])
+    model = DenseCVAE(
+        data.dim,
+        beta=beta,
+        scale=np.where(data.scale > 0, data.scale, 1.0),
+        masked=config["mask_percentage"] > 0,
+        seed=config["seed"],
+        **{name: config[name] for name in NETWORK},
+    )
+    steps = config["epochs"] * config["steps"]
+    rate = keras.optimizers.schedules.CosineDecay(config["learning_rate"], steps)
+    model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(20))
+    return model
+
+
+def train(config, beta, callbacks=(), verbose=0):
+    """Train the model of a configuration at one beta, on fresh examples in every batch.
+
+    Over the first `warm_up` of the epochs a beta above `beta_start` rises from there. A direction
+    of x that barely pays for a latent dimension is otherwise found late or never: at the start,
+    where no latent is used, the gradient towards using one is nearly 0. A start much below does
+    harm: while the rate is cheap, the latent carries what should be read off the known values.
+
+    Args:
+        config: from `read_config`; beta: weight of the KL; callbacks: further Keras callbacks;
+            verbose: of Keras.
+
+    Returns:
+        `(model, source, history)`, the model with its `Conditioned` source of examples.
+
+    Example:
+        >>> model, source, history = train(read_config("baseline"), beta=0.25)
+    """
+    source = make_source(config)
+    model = make_model(config, source.data, beta)
+    batches = FreshBatches(source, config["batch_size"], config["steps"], config["seed"])
+    rising = max(1, round(config["warm_up"] * (config["epochs"] - 1)))
+    start = min(beta, config["beta_start"]) if config["warm_up"] else beta
+    warm_up = WeightSchedule(beta=linear(start, beta, rising))
+    callbacks = [warm_up, keras.callbacks.TerminateOnNaN(), *callbacks]
+    history = model.fit(batches, epochs=config["epochs"], callbacks=callbacks, verbose=verbose)
+    model.set_term_weight("beta", beta)
+    return model, source, history.history
+
+
+def measure_by_count(model, source, n=100_000, seed=12345):
+    """Rate and distortion for each number of known dimensions.
+
+    Args:
+        model, source: from `train`; n: fresh examples, of each pattern where there are at most 16,
+            else of each number of known dimensions; seed: integer.
+
+    Returns:
+        `(counts, patterns)`: dimensions + 1 rows, and one a pattern, as `measure` gives them, each
+        with `known`, the number of known dimensions, and `pattern`, such as "0110".
+
+    Example:
+        >>> counts, patterns = measure_by_count(model, source, n=1000)
+    """
+    every = known_patterns(source.data.dim)
+    counts, patterns = [], []
+    for known in range(source.data.dim + 1):
+        group = every[every.sum(axis=1) == known]
+        total = n * len(group) if len(every) <= ALL_PATTERNS_UP_TO else n
+        rows = measure(model, source, group, total, seed + known)
+        counts.append({"known": known, "pattern": "", **average(rows)})
+        names = ["".join(map(str, pattern.astype(int))) for pattern in group]
+        patterns += [
+            {"known": known, "pattern": name, **row} for name, row in zip(names, rows, strict=True)
+        ]
+    return counts, patterns

@@ -1,0 +1,198 @@
+"""The dense CVAE of the testbed: conditioned on any subset of its inputs.
+
+| slot | filled with |
+|---|---|
+| posterior | amortised Gaussian, dense encoder of [x, c] |
+| prior | N(0, I) |
+| condition | `[x * m, m]`: the values that are known, and which those are |
+| likelihood | squared error, summed over dimensions; nothing for what is missing |
+| special | what is known is kept, not reconstructed |
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from cvae_keras.checks import check_arrays, check_count
+from cvae_keras.elbo import ELBOModel
+from cvae_keras.parts.layers import MaskIsInput
+from cvae_keras.parts.likelihoods import SquaredError
+from cvae_keras.parts.networks import DenseStack, tile
+from cvae_keras.parts.posteriors import GaussianPosterior
+from cvae_keras.parts.priors import StandardNormal
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class SubsetEncoder(MaskIsInput):
+    """Dense layers over [x, c], and over the mask if there is one.
+
+    Args:
+        units: of each layer; scale: `(x_dim,)`, the unit in which values are read; options: of
+            `DenseStack`.
+
+    Call arguments:
+        x: `(batch, x_dim)`; c: `(batch, 2 x_dim)`; mask: `(batch, x_dim)` or None.
+
+    Returns:
+        `(batch, units[-1])`.
+
+    Example:
+        >>> SubsetEncoder([64], np.ones(2))(np.zeros((5, 2)), np.zeros((5, 4))).shape   # (5, 64)
+    """
+
+    def __init__(self, units, scale, **options):
+        super().__init__()
+        self.scale = scale
+        self.stack = DenseStack(units, **options)
+
+    def call(self, x, c=None, mask=None):
+        known, m = ops.split(c, 2, axis=-1)
+        pattern = m if mask is None else ops.concatenate([m, mask], axis=-1)
+        h = ops.concatenate([x / self.scale, known / self.scale, pattern], axis=-1)
+        return self.stack(h, pattern)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class SubsetDecoder(keras.layers.Layer):
+    """Dense layers over [z, c] for what is unknown; what is known is handed through.
+
+    `x_hat = x * m + (1 - m) * scale * network(z, c)`
+
+    Args:
+        units: of each layer; scale: `(x_dim,)`, the unit in which values are read and written;
+            options: of `DenseStack`.
+
+    Call arguments:
+        z: `(samples, batch, latent_dim)`; c: `(batch, 2 x_dim)`.
+
+    Returns:
+        `(samples, batch, x_dim)`.
+
+    Example:
+        >>> SubsetDecoder([64], np.ones(2))(np.zeros((1, 5, 3)), np.zeros((5, 4))).shape # (1, 5, 2)
+    """
+
+    def __init__(self, units, scale, **options):
+        super().__init__()
+        self.scale = scale
+        self.stack = DenseStack(units, **options)
+        self.out = keras.layers.Dense(len(scale), dtype="float32")
+
+    def call(self, z, c):
+        known, m = ops.split(c, 2, axis=-1)
+        samples, batch = ops.shape(z)[0], ops.shape(c)[0]
+        flat = ops.reshape(z, (-1, z.shape[-1]))
+        pattern = tile(m, samples)
+        h = ops.concatenate([flat, tile(known / self.scale, samples), pattern], axis=-1)
+        h = ops.reshape(self.out(self.stack(h, pattern)), (samples, batch, len(self.scale)))
+        return known + (1.0 - m) * self.scale * h
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class DenseCVAE(ELBOModel):
+    """A CVAE of dense layers that is given any subset of its inputs and generates the others.
+
+    `loss = sum_i mask_i (x_i - x_hat_i)^2 + beta * KL(q(z | x, c) || N(0, I))`, `c = [x * m, m]`
+
+    Args:
+        x_dim: number of inputs.
+        latent_dim: latent dimensions; those that do not pay for their rate switch off.
+        enc_layers, dec_layers: units of the layers of encoder and decoder.
+        activation, batch_norm, gated: of the layers, see `DenseStack`; the pattern is m.
+        beta: weight of the KL; the level below which a direction of x is not worth a latent
+            dimension is a variance of beta / 2.
+        scale: `(x_dim,)`, standard deviations of the inputs, in units of which the networks read
+            and write them; the loss is in the units of x. By default ones.
+        masked: whether values may be missing: the model then also reads `mask`.
+        seed: of the posterior samples; initial weights follow `keras.utils.set_random_seed`.
+
+    Call arguments:
+        inputs: dictionary of `x` `(batch, x_dim)`, `c` `(batch, 2 x_dim)` and, if `masked`, `mask`
+            `(batch, x_dim)`, 0 where x is missing: `Conditioned.examples` or `as_inputs` make it.
+
+    Raises:
+        ValueError: a size, a weight or an array that does not fit.
+
+    Source: Sohn, Lee and Yan, 2015, with the condition of Ivanov, Figurnov and Vetrov,
+    "Variational autoencoder with arbitrary conditioning", 2019.
+
+    Example:
+        >>> source = Conditioned(CorrelatedGaussian(4))
+        >>> model = DenseCVAE(x_dim=4, latent_dim=16, beta=0.25)
+        >>> model.compile(keras.optimizers.Adam(1e-3))
+        >>> model.fit(FreshBatches(source, batch_size=1000, steps=100), epochs=40)
+        >>> model.sample(as_inputs(x, known)["c"], n_samples=10, seed=0).shape     # (10, batch, 4)
+    """
+
+    def __init__(
+        self,
+        x_dim,
+        latent_dim,
+        enc_layers=(128, 128),
+        dec_layers=(128, 128),
+        activation="silu",
+        batch_norm=False,
+        gated=True,
+        beta=1.0,
+        scale=None,
+        masked=False,
+        seed=0,
+        **kwargs,
+    ):
+        scale = np.ones(check_count("x_dim", x_dim)) if scale is None else np.asarray(scale)
+        scale = scale.astype("float32")
+        if scale.shape != (x_dim,) or not (np.isfinite(scale) & (scale > 0)).all():
+            raise ValueError(
+                f"scale must hold {x_dim} positive numbers, got {scale.tolist()}: give the "
+                f"standard deviation of each input, 1 for a constant one."
+            )
+        options = {"activation": activation, "batch_norm": batch_norm, "gated": gated}
+        super().__init__(
+            posterior=GaussianPosterior(SubsetEncoder(enc_layers, scale, **options), latent_dim),
+            prior=StandardNormal(latent_dim),
+            decoder=SubsetDecoder(dec_layers, scale, **options),
+            likelihood=SquaredError(),
+            beta=beta,
+            seed=seed,
+            **kwargs,
+        )
+        self.x_dim, self.latent_dim, self.masked, self.options = x_dim, latent_dim, masked, options
+        self.enc_layers, self.dec_layers, self.scale = list(enc_layers), list(dec_layers), scale
+        example = {"x": ops.zeros((1, x_dim)), "c": ops.zeros((1, 2 * x_dim))}
+        self(example | ({"mask": ops.ones((1, x_dim))} if masked else {}))  # builds the weights
+
+    def check_condition(self, c):
+        c = check_arrays({"c": c})["c"]
+        known, m = np.split(c, 2, axis=1) if c.shape[1:] == (2 * self.x_dim,) else (None, None)
+        if m is None or not np.isin(m, (0, 1)).all() or known[m == 0].any():
+            raise ValueError(
+                f"c must be [x * m, m] of shape (batch, {2 * self.x_dim}) with m 0 or 1, got shape "
+                f"{c.shape}: let as_inputs make it."
+            )
+        return c
+
+    def check_inputs(self, inputs):
+        names = {"x", "c"} | ({"mask"} if self.masked else set())
+        if set(inputs) != names:
+            raise ValueError(f"the inputs must be {sorted(names)}, got {sorted(inputs)}.")
+        inputs = check_arrays(inputs)
+        for name in names - {"c"}:
+            if inputs[name].shape[1:] != (self.x_dim,):
+                raise ValueError(
+                    f"{name} has shape {inputs[name].shape}; give (batch, {self.x_dim})."
+                )
+        if self.masked and not np.isin(inputs["mask"], (0, 1)).all():
+            raise ValueError(
+                "mask must hold 1 where x is observed and 0 where not: as_inputs does."
+            )
+        return {**inputs, "c": self.check_condition(inputs["c"])}
+
+    def get_config(self):
+        config = {"x_dim": self.x_dim, "latent_dim": self.latent_dim, **self.options}
+        config |= {"enc_layers": self.enc_layers, "dec_layers": self.dec_layers}
+        config |= {"scale": self.scale.tolist(), "masked": self.masked, "seed": self.seed}
+        return {**config, "beta": float(self.term_weights["beta"]), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

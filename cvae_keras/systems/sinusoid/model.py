@@ -1,0 +1,208 @@
+"""The Conv1D CVAE of the sinusoid tasks: the original's network on a correct ELBO.
+
+| slot | filled with |
+|---|---|
+| posterior | amortised Gaussian, Conv1D encoder of [x, y] |
+| prior | N(0, I), or a learned Gaussian given y |
+| condition | the two curves y, `(batch, 50, 2)` |
+| likelihood | squared or absolute error, or a Normal with learned scale |
+| special | the term `wy * d(f(x_hat), y)`, differentiable through the task's functions f |
+"""
+
+import keras
+from keras import ops
+
+from cvae_keras.checks import check_arrays, check_choice
+from cvae_keras.data.sinusoid import SinusoidTask
+from cvae_keras.elbo import ELBOModel
+from cvae_keras.parts.likelihoods import AbsoluteError, Normal, SquaredError
+from cvae_keras.parts.networks import ConvDecoder, ConvEncoder
+from cvae_keras.parts.posteriors import GaussianPosterior
+from cvae_keras.parts.priors import ConditionalNormal, StandardNormal
+
+LOSSES = {"mse": SquaredError, "l1_mean": AbsoluteError, "l1_sum": AbsoluteError, "normal": Normal}
+INITIALIZERS = {
+    "glorot": "glorot_uniform",
+    "he": "he_uniform",
+    "orthogonal": "orthogonal",
+    "random_normal": "random_normal",
+    "zeros": "zeros",
+}
+PRIORS = {"standard": StandardNormal, "conditional": ConditionalNormal}
+REDUCTIONS = ("elbo", "original")
+
+
+def forward(task, x):
+    """The task's functions on tensors: y_i = g_i(p_i x0 + q_i x1), for x `(..., points, 2)`.
+
+    The differentiable twin of `SinusoidTask.forward`.
+
+    Example:
+        >>> forward(task, ops.zeros((1, 50, 2)))
+    """
+    x0, x1 = ops.unstack(x, axis=-1)  # once: slices would each cost a gradient of x's size
+    curves = []
+    for name, p, q in task.functions:
+        phase = p * x0 + q * x1
+        curves.append(ops.sin(phase) if name == "sin" else ops.cos(phase))
+    return ops.stack(curves, axis=-1)
+
+
+def check_curves(task, c):
+    """Return the curves y of a batch as float32, or say in one sentence why they are none.
+
+    Args:
+        task: a `SinusoidTask`; c: `(batch, points, 2)`, in [-1, 1].
+
+    Raises:
+        ValueError: c has another shape, is empty, holds NaN or leaves [-1, 1].
+
+    Example:
+        >>> check_curves(TASKS["data_1"], np.zeros((7, 50, 2)))
+    """
+    c = task.check_curves(c).astype("float32")
+    if c.ndim != 3 or len(c) == 0:
+        raise ValueError(
+            f"y must have shape (batch, {task.points}, 2) and not be empty, got {c.shape}: give "
+            f"one pair of curves as y[None]."
+        )
+    return c
+
+
+def check_examples(task, inputs):
+    """Return the examples of a task as float32, or say in one sentence why they are none.
+
+    Args:
+        task: a `SinusoidTask`; inputs: dictionary of `x` and `c`, each `(batch, points, 2)`.
+
+    Raises:
+        ValueError: x or c is missing, or they do not fit the task or each other.
+
+    Example:
+        >>> check_examples(TASKS["data_1"], {"x": x, "c": y})
+    """
+    if not {"x", "c"} <= set(inputs):
+        raise ValueError(f"the inputs must hold 'x' and 'c' (the curves y), got {sorted(inputs)}.")
+    inputs = check_arrays(inputs)
+    if inputs["x"].shape[1:] != (task.points, 2):
+        raise ValueError(
+            f"x has shape {inputs['x'].shape}; give (batch, {task.points}, 2), as task.sample does."
+        )
+    return {**inputs, "c": check_curves(task, inputs["c"])}
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class SinusoidCVAE(ELBOModel):
+    """The original's network; each choice that decides whether its latent is used is an option.
+
+    `loss = wx * d(x, x_hat) + wy * d(y, f(x_hat)) + beta * KL(q(z|x,y) || p(z|y))`
+
+    Args:
+        task: a `SinusoidTask`.
+        latent_dim: latent dimensions.
+        loss: the distance d: "mse", "l1_mean", "l1_sum", or "normal" (minus the log-density of a
+            Normal whose scale is learned).
+        beta, wx, wy: weights of the KL, x and y terms, not negative; schedulable.
+        prior: "standard" for N(0, I), "conditional" for a learned p(z | y).
+        initializer: "glorot", "he", "orthogonal", "random_normal" or "zeros".
+        y_gradient: whether the y term trains the decoder. The original computed it on detached
+            values (False), so that it only looked like a loss.
+        reduction: "elbo" sums over event and latent dimensions and averages over the batch.
+            "original" sums the KL over the batch too while it averages the distances over batch,
+            points and channels ("l1_sum" sums them): the latent collapses. Kept to show just that.
+        seed: of the posterior samples; initial weights follow `keras.utils.set_random_seed`.
+
+    Call arguments:
+        inputs: dictionary of `x` and `c` (the curves y), each `(batch, points, 2)`.
+
+    Returns:
+        The terms of `ELBOModel` and `x_loss`, `y_loss` `(batch,)`, summed over points and channels.
+
+    Raises:
+        ValueError: an unknown name or a negative weight; TypeError: task is not a `SinusoidTask`.
+
+    Example:
+        >>> model = SinusoidCVAE(TASKS["data_1"], latent_dim=4, loss="normal")
+        >>> model.compile(keras.optimizers.Adam(1e-3))
+        >>> model.fit({"x": x, "c": y}, batch_size=250, epochs=25)
+        >>> model.sample(y[:3], n_samples=100, seed=0).shape                    # (100, 3, 50, 2)
+    """
+
+    def __init__(
+        self,
+        task,
+        latent_dim=100,
+        loss="l1_mean",
+        beta=1.0,
+        wx=1.0,
+        wy=0.0,
+        prior="standard",
+        initializer="glorot",
+        y_gradient=True,
+        reduction="elbo",
+        seed=0,
+        **kwargs,
+    ):
+        if not isinstance(task, SinusoidTask):
+            raise TypeError(f"task must be a SinusoidTask, got {type(task).__name__}: build one.")
+        check_choice("loss", loss, LOSSES)
+        check_choice("prior", prior, PRIORS)
+        check_choice("reduction", reduction, REDUCTIONS)
+        kernel = INITIALIZERS[check_choice("initializer", initializer, INITIALIZERS)]
+        super().__init__(
+            posterior=GaussianPosterior(ConvEncoder(kernel_initializer=kernel), latent_dim, kernel),
+            prior=PRIORS[prior](latent_dim),
+            decoder=ConvDecoder(task.points, kernel_initializer=kernel),
+            likelihood=LOSSES[loss](),
+            beta=beta,
+            seed=seed,
+            **kwargs,
+        )
+        self.y_likelihood = LOSSES[loss]()
+        self.add_term_weight("wx", wx)
+        self.add_term_weight("wy", wy)
+        self.task, self.latent_dim, self.loss_name = task, latent_dim, loss
+        self.prior_name, self.initializer = prior, initializer
+        self.y_gradient, self.reduction = bool(y_gradient), reduction
+        example = ops.zeros((1, task.points, 2))
+        self({"x": example, "c": example})  # builds the weights
+
+    def term_names(self):
+        return ["elbo", "reconstruction", "x_loss", "y_loss"]
+
+    def extra_terms(self, x, c, mask, x_hat, w):
+        x_loss = -ops.sum(w * self.likelihood.log_prob(x, x_hat, mask), axis=0)
+        mean = self.likelihood.mean(x_hat)
+        mean = mean if self.y_gradient else ops.stop_gradient(mean)
+        log_y = self.y_likelihood.log_prob(c, forward(self.task, mean))
+        return {"x_loss": x_loss, "y_loss": -ops.sum(w * log_y, axis=0)}
+
+    def objective(self, terms):
+        kl = ops.sum(terms["kl"], axis=-1)
+        x_loss, y_loss = terms["x_loss"], terms["y_loss"]
+        if self.reduction == "original":
+            kl = ops.sum(kl)
+            if self.loss_name == "l1_sum":
+                x_loss, y_loss = ops.sum(x_loss), ops.sum(y_loss)
+            else:
+                entries = 2 * self.task.points
+                x_loss, y_loss = x_loss / entries, y_loss / entries
+        weights = self.term_weights
+        return ops.mean(weights["wx"] * x_loss + weights["wy"] * y_loss + weights["beta"] * kl)
+
+    def check_condition(self, c):
+        return check_curves(self.task, c)
+
+    def check_inputs(self, inputs):
+        return check_examples(self.task, inputs)
+
+    def get_config(self):
+        config = {name: float(weight) for name, weight in self.term_weights.items()}
+        config |= {"task": self.task.get_config(), "latent_dim": self.latent_dim}
+        config |= {"loss": self.loss_name, "prior": self.prior_name, "seed": self.seed}
+        config |= {"initializer": self.initializer, "y_gradient": self.y_gradient}
+        return {**config, "reduction": self.reduction, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "task": SinusoidTask.from_config(config["task"])})

@@ -1,0 +1,246 @@
+"""The CVAE that solves the sinusoid tasks: a categorical latent, a category for each way to solve.
+
+| slot | filled with |
+|---|---|
+| posterior | the optimal categorical, summed exactly over all categories |
+| prior | learned p(k given y), which looks at what each category proposes |
+| condition | the two curves y, read once as phases, frequencies and their harmonics |
+| likelihood | Normal on the four ramp ends, with a scale for each category and y |
+| special | one pair of ramps is proposed for every category at once; the latent picks one |
+
+A y of these tasks has one to eight exact solutions, far apart. A Gaussian latent has to stretch its
+one lump over them, and samples from the prior fall into the gaps; a category has no gaps.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from cvae_keras.data.sinusoid import SinusoidTask
+from cvae_keras.elbo import ELBOModel
+from cvae_keras.parts.likelihoods import Normal
+from cvae_keras.parts.networks import ResidualMLP
+from cvae_keras.parts.posteriors import CategoricalPosterior
+from cvae_keras.parts.priors import CategoricalPrior
+from cvae_keras.systems.sinusoid.model import check_curves, check_examples, forward
+from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class Proposals(keras.layers.Layer):
+    """Reads y once, and proposes one pair of ramps for every category.
+
+    Args:
+        categories: K.
+        box: range of the ramps, in which the proposals start.
+        width, depth: of the residual network; order: of the harmonics of `WaveFeatures`.
+
+    Call arguments:
+        y: curves `(batch, points, 2)`.
+
+    Returns:
+        Dictionary: "features" `(batch, width)`; "ends" `(batch, K, 4)`, the ramp ends lo0, hi0,
+        lo1, hi1; "log_scale" `(batch, K, 1)`; "y", as given.
+
+    Example:
+        >>> Proposals(3, (0.1, 1.0), 8, 1, 2)(np.zeros((5, 50, 2)))["ends"].shape   # (5, 3, 4)
+    """
+
+    def __init__(self, categories, box, width, depth, order, **kwargs):
+        super().__init__(**kwargs)
+        self.categories = categories
+        self.waves = WaveFeatures(order)
+        self.body = ResidualMLP(width, depth, "relu")
+        spread, start = keras.initializers.RandomUniform(*box), keras.initializers.Constant(-2.0)
+        self.ends = keras.layers.Dense(4 * categories, bias_initializer=spread)
+        self.log_scale = keras.layers.Dense(categories, bias_initializer=start)
+
+    def call(self, y):
+        features = self.body(self.waves(y))
+        return {
+            "features": features,
+            "ends": ops.reshape(self.ends(features), (-1, self.categories, 4)),
+            "log_scale": ops.expand_dims(self.log_scale(features), -1),
+            "y": y,
+        }
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class ProposalDecoder(keras.layers.Layer):
+    """Picks the proposal of a category.
+
+    Call arguments:
+        z: one-hot, `(samples, batch or 1, K)`; h: what `Proposals` returned.
+
+    Returns:
+        Dictionary: "mean" `(samples, batch, 4)`, ramp ends; "log_scale" `(samples, batch, 1)`.
+
+    Example:
+        >>> ProposalDecoder()(np.eye(3)[:, None], proposals)["mean"].shape           # (3, 5, 4)
+    """
+
+    def call(self, z, h):
+        if z.shape[1] == 1:  # the same categories for every y
+            z, pick = z[:, 0], "sk,bkd->sbd"
+        else:
+            pick = "sbk,bkd->sbd"
+        return {
+            "mean": ops.einsum(pick, z, h["ends"]),
+            "log_scale": ops.einsum(pick, z, h["log_scale"]),
+        }
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class ProposalPrior(CategoricalPrior):
+    """p(k | y), from a look at what is proposed: is it inside the box, does it reproduce y?
+
+    `logit_k = W features + score(proposal k, features)`, the score a small network shared by the
+    categories. Of a proposal it sees the distances to the box and between the ramp ends, bare and
+    in units of the proposal's scale, that scale, and |f(x_k) - y| at five points. The weight of a
+    category falls to 0 within a hair of the box, which a network that sees only y learns slowly.
+
+    Args:
+        task: a `SinusoidTask`; categories: K; width: hidden units of the score.
+
+    Returns:
+        Called with what `Proposals` returned: logits `(batch, K)`.
+
+    Example:
+        >>> prior = ProposalPrior(TASKS["data_1"], 3); prior(proposals).shape        # (5, 3)
+    """
+
+    def __init__(self, task, categories, width=24, **kwargs):
+        super().__init__(categories, **kwargs)
+        self.task = task
+        self.at = np.linspace(0, task.points - 1, 5).round().astype(int)
+        rise = self.at / (task.points - 1)
+        self.lines = np.stack([1.0 - rise, rise]).astype("float32")  # (2, 5)
+        self.see, self.share = keras.layers.Dense(width), keras.layers.Dense(width)
+        self.judge = keras.layers.Dense(width, activation="relu")
+        self.score = keras.layers.Dense(1, dtype="float32")
+
+    def call(self, h=None):
+        ends, log_scale = ops.stop_gradient(h["ends"]), ops.stop_gradient(h["log_scale"])
+        low, high = self.task.box
+        lo, hi = ends[..., 0::2], ends[..., 1::2]
+        margins = ops.concatenate([lo - low, high - hi, hi - lo], axis=-1)
+        in_scales = ops.tanh(margins * ops.exp(-ops.maximum(log_scale, -6.0)) / 3.0)
+        misfit = self._misfit(ends, h["y"])
+        prior = ops.log(ops.maximum(high - lo, 0.01 * (high - low)))
+        seen = [margins, in_scales, log_scale, misfit, ops.log(misfit + 1e-3), prior]
+        hidden = self.see(ops.concatenate(seen, axis=-1))
+        hidden = ops.relu(hidden + ops.expand_dims(self.share(h["features"]), 1))
+        return super().call(h["features"]) + self.score(self.judge(hidden))[..., 0]
+
+    def _misfit(self, ends, y):
+        """Root mean square of f(x_k) - y over five points, `(batch, K, 2)`."""
+        x0 = ops.matmul(ops.flip(ends[..., :2], axis=-1), self.lines)  # hi0 falls to lo0
+        x1 = ops.matmul(ends[..., 2:], self.lines)
+        given = ops.expand_dims(ops.take(y, self.at, axis=1), 1)
+        error = forward(self.task, ops.stack([x0, x1], axis=-1)) - given
+        return ops.sqrt(ops.mean(ops.square(error), axis=2) + 1e-8)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class RampNormal(Normal):
+    """A Normal on ramps: the density of x on the four-dimensional space in which all ramps lie.
+
+    A pair of ramps has 50 x 2 entries but four degrees of freedom. With Q an orthonormal basis of
+    straight lines, `log p = sum_j log N((Q' x)_j; (Q' x_hat)_j, s)` over the four coordinates; the
+    distance `|x - x_hat|` is that of the whole curves.
+
+    Args:
+        points: length of the ramps; min_log_scale: floor of the log-scale.
+
+    Returns:
+        `log_prob`: `(samples, batch)`, nats; `mean`: ramps, `(samples, batch, points, 2)`.
+
+    Raises:
+        ValueError: a mask is given.
+
+    Example:
+        >>> RampNormal(50).mean({"mean": np.zeros((1, 3, 4))}).shape             # (1, 3, 50, 2)
+    """
+
+    def __init__(self, points, min_log_scale=-9.0, **kwargs):
+        super().__init__(scale="decoder", min_log_scale=min_log_scale, **kwargs)
+        rise = np.linspace(0.0, 1.0, points)
+        self.lines = np.stack([1.0 - rise, rise], axis=1).astype("float32")  # (points, 2)
+        self.basis = np.linalg.qr(self.lines)[0].astype("float32")
+
+    def mean(self, x_hat):
+        lo0, hi0, lo1, hi1 = ops.unstack(x_hat["mean"], axis=-1)
+        ends = ops.stack([ops.stack([hi0, lo1], -1), ops.stack([lo0, hi1], -1)], axis=-2)
+        return ops.matmul(self.lines, ends)
+
+    def log_prob(self, x, x_hat, mask=None):
+        if mask is not None:
+            raise ValueError("mask is not supported by RampNormal: use Normal for masked curves.")
+        # coordinates of x, and of the lines through the ends; (…, 2, 2) flattened to 4
+        given = ops.reshape(ops.matmul(self.basis.T, ops.cast(x, "float32")), (1, -1, 4))
+        lo0, hi0, lo1, hi1 = ops.unstack(x_hat["mean"], axis=-1)
+        start, stop = ops.stack([hi0, lo1], -1), ops.stack([lo0, hi1], -1)
+        turn = self.basis.T @ self.lines  # (2, 2)
+        first = turn[0, 0] * start + turn[0, 1] * stop
+        second = turn[1, 0] * start + turn[1, 1] * stop
+        coordinates = ops.concatenate([first, second], axis=-1)
+        return super().log_prob(given[0], {**x_hat, "mean": coordinates})
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class SinusoidSolver(ELBOModel):
+    """A categorical CVAE for a sinusoid task; its ELBO equals log p(x | y).
+
+    `ELBO = log sum_k p(k | y) N(x; x_k(y), s_k(y))`, the sum being the exact expectation under the
+    optimal posterior.
+
+    Args:
+        task: a `SinusoidTask`.
+        categories: K; several times the largest number of solutions, so that a category can retire
+            (p(k | y) -> 0) where its solution leaves the box and another can take over.
+        width, depth: of the residual network that reads y; order: of its harmonics.
+        seed: as in `ELBOModel`.
+
+    Call arguments:
+        inputs: dictionary of `x` and `c` (the curves y), each `(batch, points, 2)`.
+
+    Raises:
+        TypeError: task is not a `SinusoidTask`; ValueError: a count below 1.
+
+    Source: Bishop, "Mixture density networks", 1994, read as a CVAE with an exact E-step.
+
+    Example:
+        >>> model = SinusoidSolver(TASKS["data_1"], categories=12, width=64, depth=2)
+        >>> model.sample(y, n_samples=100, seed=0)                               # (100, n, 50, 2)
+    """
+
+    def __init__(self, task, categories=64, width=256, depth=3, order=8, seed=0, **kwargs):
+        if not isinstance(task, SinusoidTask):
+            raise TypeError(f"task must be a SinusoidTask, got {type(task).__name__}: build one.")
+        super().__init__(
+            posterior=CategoricalPosterior(categories),
+            prior=ProposalPrior(task, categories),
+            decoder=ProposalDecoder(),
+            likelihood=RampNormal(task.points),
+            condition=Proposals(categories, task.box, width, depth, order),
+            seed=seed,
+            **kwargs,
+        )
+        self.task = task
+        self.options = {"categories": categories, "width": width, "depth": depth, "order": order}
+        example = ops.zeros((1, task.points, 2))
+        self({"x": example, "c": example})  # builds the weights
+
+    def check_condition(self, c):
+        return check_curves(self.task, c)
+
+    def check_inputs(self, inputs):
+        return check_examples(self.task, inputs)
+
+    def get_config(self):
+        config = {"task": self.task.get_config(), "seed": self.seed, "name": self.name}
+        return {**config, "beta": float(self.term_weights["beta"]), **self.options}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "task": SinusoidTask.from_config(config["task"])})

@@ -1,1 +1,0 @@
-"""Every table in `results/`: from a configuration, by a run, to CSV, Markdown and figures."""

@@ -1,0 +1,197 @@
+"""Batches whose order depends on (seed, epoch) alone, so a resumed training sees the same ones."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def called(batches):
+    """A `tf.data.Dataset` that calls `batches[0]`, `batches[1]`, ..., one ahead.
+
+    Args:
+        batches: a `Batches`; all its batches have the names, types and, but for their length, the
+            shapes of the first.
+
+    Returns:
+        A dataset of tuples with one dictionary of tensors.
+
+    Example:
+        >>> model.fit(called(FreshBatches(TASKS["data_1"], batch_size=250, steps=100)))
+    """
+    first = {name: tf.convert_to_tensor(array) for name, array in batches[0][0].items()}
+    types = [tensor.dtype for tensor in first.values()]
+
+    def make(index):
+        (inputs,) = batches[int(index)]
+        return [inputs[name] for name in first]
+
+    def load(index):
+        tensors = tf.numpy_function(make, [index], types)
+        for tensor, example in zip(tensors, first.values(), strict=True):
+            tensor.set_shape([None, *example.shape[1:]])
+        return (dict(zip(first, tensors, strict=True)),)
+
+    return _without_tuning(tf.data.Dataset.range(len(batches)).map(load))
+
+
+def gathered(batches):
+    """The same for a `ShuffledBatches`: its arrays are copied into TensorFlow, and gathered there.
+
+    Args:
+        batches: a `ShuffledBatches`.
+
+    Returns:
+        As `called`.
+
+    Example:
+        >>> model.fit(gathered(ShuffledBatches({"x": x}, batch_size=32, seed=0)))
+    """
+    arrays = {name: tf.convert_to_tensor(array) for name, array in batches.arrays.items()}
+    shape = (batches.steps, batches.batch_size)
+
+    def order(_):
+        rows = tf.numpy_function(batches.order, [], tf.int64)
+        return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(rows, shape))
+
+    def gather(rows):
+        return ({name: tf.gather(array, rows) for name, array in arrays.items()},)
+
+    dataset = tf.data.Dataset.range(1).flat_map(order).map(gather)
+    return _without_tuning(dataset.apply(tf.data.experimental.assert_cardinality(shape[0])))
+
+
+def _without_tuning(dataset):
+    """One batch ahead; tuning would begin each epoch on one core by waiting two seconds."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(1).with_options(options)
+
+
+class Batches(keras.utils.PyDataset):
+    """Base of the batches: knows the epoch that `FollowEpoch` tells it.
+
+    Args:
+        steps: batches an epoch; batch_size: examples a batch; seed: of the order or the draw.
+
+    Returns:
+        `batches[i]` is a tuple with one dictionary of arrays, as `ELBOModel` reads them.
+
+    Example:
+        >>> model.fit(batches, epochs=5)
+    """
+
+    def __init__(self, steps, batch_size, seed):
+        super().__init__()
+        self.steps, self.batch_size, self.seed, self.epoch = steps, batch_size, seed, 0
+
+    def __len__(self):
+        return self.steps
+
+    def pipeline(self):
+        """What Keras is to read: these batches, on TensorFlow as a faster `tf.data.Dataset`."""
+        if keras.backend.backend() != "tensorflow" or not self.steps:
+            return self
+        return self.tf_dataset()
+
+    def tf_dataset(self):
+        """TensorFlow only: a `tf.data.Dataset` of these batches."""
+        from cvae_keras.training.batches import called
+
+        return called(self)
+
+
+class FollowEpoch(keras.callbacks.Callback):
+    """Tells batches which epoch it is, also when a training resumes in the middle.
+
+    `ELBOModel.fit` adds it by itself; another Keras model must be given it.
+
+    Args:
+        batches: a `Batches`.
+
+    Example:
+        >>> model.fit(batches, epochs=5, callbacks=[FollowEpoch(batches)])
+    """
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch
+
+
+class ShuffledBatches(Batches):
+    """Fixed arrays in an order drawn anew each epoch; an incomplete last batch is left out.
+
+    Args:
+        arrays: name -> array `(examples, ...)`; batch_size; seed.
+
+    Example:
+        >>> batches = ShuffledBatches({"x": x, "c": y}, batch_size=250, seed=0)
+    """
+
+    def __init__(self, arrays, batch_size, seed=0):
+        self.arrays = arrays
+        self.examples = len(next(iter(arrays.values())))
+        super().__init__(self.examples // batch_size, batch_size, seed)
+        self._order = (None, None)
+
+    def order(self):
+        """The rows of each batch of this epoch: integers `(steps, batch_size)`."""
+        epoch, kept = self.epoch, self._order  # read once: batches are prefetched by other threads
+        if kept[0] != epoch:
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.examples)
+            order = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
+            kept = self._order = (epoch, order)
+        return kept[1]
+
+    def tf_dataset(self):
+        from cvae_keras.training.batches import gathered
+
+        return gathered(self)
+
+    def __getitem__(self, index):
+        rows = self.order()[index]
+        return ({name: array[rows] for name, array in self.arrays.items()},)
+
+
+class FreshBatches(Batches):
+    """New examples in every batch: no example is seen twice, so nothing is overfitted.
+
+    Args:
+        source: what draws them, a `SinusoidTask` or `Conditioned` data: `source.examples(n, seed)`
+            gives a dictionary of arrays. batch_size; steps: batches that count as one epoch; seed.
+
+    Example:
+        >>> batches = FreshBatches(TASKS["data_2"], batch_size=1000, steps=100, seed=0)
+    """
+
+    def __init__(self, source, batch_size, steps, seed=0):
+        super().__init__(steps, batch_size, seed)
+        self.source = source
+
+    def __getitem__(self, index):
+        return (self.source.examples(self.batch_size, [self.seed, self.epoch, index]),)
+
+
+def first_batch(data):
+    """The first batch of data that come in batches, to check before a training.
+
+    Args:
+        data: a `keras.utils.PyDataset` or `tf.data.Dataset` of dictionaries, or anything else.
+
+    Returns:
+        Dictionary of NumPy arrays; None where there is none, or where looking would take it away.
+
+    Example:
+        >>> sorted(first_batch(ShuffledBatches({"x": x, "c": y}, batch_size=250)))
+        ['c', 'x']
+    """
+    if isinstance(data, keras.utils.PyDataset):
+        batch = data[0] if len(data) else None
+    else:
+        batch = next(iter(data), None) if hasattr(data, "element_spec") else None
+    batch = batch[0] if isinstance(batch, (tuple, list)) else batch
+    if not isinstance(batch, dict):
+        return None
+    return {name: np.asarray(array) for name, array in batch.items()}

@@ -1,0 +1,177 @@
+"""The command line: help, bad input in one sentence, and that commands do what they say."""
+
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from cvae_keras.cli.main import main
+from cvae_keras.cli.terminal import COLUMNS, show_table
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
+COMMANDS += ["table multimodal", "table embedding", "solve sinusoid", "sample", "demo"]
+COMMANDS += ["search", "table search", "table imputation"]
+SYSTEMS = ("sinusoid", "testbed", "compression", "vad", "multimodal")
+COMMANDS += [f"search {name}" for name in SYSTEMS]
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def solved(monkeypatch):
+    """A stand-in for `cvae_keras.experiments.sinusoid.solved`, which records its calls."""
+    module, calls = ModuleType("cvae_keras.experiments.sinusoid.solved"), []
+
+    def train(task_number, folder, seed=0, epochs=None):
+        calls.append(("train", task_number, folder, seed, epochs))
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"sinusoid_{task_number}.keras"
+        path.write_text("")
+        return path
+
+    def run_solved(folder, models_folder, n_curves=1000, quick=False):
+        calls.append(("run_solved", folder, models_folder, n_curves, quick))
+        return "| solved |"
+
+    module.train, module.run_solved = train, run_solved
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return calls
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command):
+    result = run(*command.split(), "--help")
+    assert result.exit_code == 0 and result.stdout.startswith("Usage: ")
+
+
+def test_help_does_not_load_keras():
+    code = "import sys, cvae_keras.cli; sys.exit('keras' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_python_m_is_the_command():
+    command = [sys.executable, "-m", "cvae_keras", "tabel"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 2 and result.stdout == ""
+    assert result.stderr.startswith("cvae-keras: No such command 'tabel'")
+
+
+def test_entry_point_exists():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    module, function = project["scripts"]["cvae-keras"].split(":")
+    assert getattr(importlib.import_module(module), function) is main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        ("nothing", 2, "No such command 'nothing'"),
+        ("table nothing", 2, "No such command 'nothing'"),
+        ("table sinusoid --data data_3", 2, "'data_3' is not one of"),
+        ("table sinusoid --precision half", 2, "'half' is not one of"),
+        ("table sinusoid --part 3", 2, "'3' is not i/n"),
+        ("table sinusoid --quick --out TMP/new --part 3/2", 1, "got 3/2"),
+        ("table sinusoid --quick --out FILE", 1, "folder .*file cannot be made"),
+        ("solve sinusoid --task 3", 2, "'3' is not one of"),
+        ("solve sinusoid --epochs 0", 2, "0 is not in the range"),
+        ("solve sinusoid --seed -1", 2, "-1 is not in the range"),
+        ("search sinusoid", 2, "Missing option '--task'"),
+        ("search testbed --strategy annealing", 2, "'annealing' is not one of"),
+        ("search testbed --strategy hyperband --trials 3 --out TMP/new", 1, "hyperband decides"),
+        ("search testbed --config none --out TMP/new", 1, "config none is neither"),
+        ("search testbed --trials 0", 2, "0 is not in the range"),
+        ("search testbed --out FILE", 1, "folder .*file cannot be made"),
+        ("sample", 2, "Missing option '--task'"),
+        ("sample --task 3", 2, "'3' is not one of"),
+        ("sample --task 1 --n 0", 2, "0 is not in the range"),
+        ("sample --task 1 --out FILE/a.png", 1, "folder .*file cannot be made"),
+        ("demo --out FILE", 1, "folder .*file cannot be made"),
+        ("data --out FILE", 1, "cannot be written"),
+    ],
+)
+def test_bad_input_gives_one_sentence(arguments, code, sentence, tmp_path, solved):
+    (tmp_path / "file").write_text("mine")
+    arguments = arguments.replace("FILE", str(tmp_path / "file")).replace("TMP", str(tmp_path))
+    result = run(*arguments.split())
+    assert result.exit_code == code and isinstance(result.exception, SystemExit)
+    assert result.stderr.startswith("cvae-keras: ") and result.stderr.count("\n") == 1
+    assert re.search(sentence, result.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_interrupt_says_that_work_can_be_resumed(monkeypatch, tmp_path):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cvae_keras.data.sinusoid.write", interrupt)
+    result = run("data", "--out", tmp_path)
+    assert result.exit_code == 130 and "the same command continues" in result.stderr
+
+
+def test_data_writes_what_is_shipped(tmp_path):
+    result = run("data", "--out", tmp_path)
+    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 8
+    for line in result.stdout.splitlines():
+        path = Path(line)
+        assert path.read_bytes() == (ROOT / path.relative_to(tmp_path)).read_bytes()
+
+
+def test_data_overwrites_only_with_force(tmp_path):
+    path = tmp_path / "data_1" / "README.md"
+    path.parent.mkdir()
+    path.write_text("mine")
+    result = run("data", "--out", tmp_path)
+    assert result.exit_code == 1 and "give --force to replace" in result.stderr
+    assert path.read_text() == "mine"
+    assert run("data", "--out", tmp_path, "--force").exit_code == 0
+    assert path.read_text() != "mine"
+
+
+def test_solve_trains_and_reports(tmp_path, solved):
+    models = tmp_path / "models"
+    assert run("solve", "sinusoid", "--task", 1, "--out", tmp_path).exit_code == 0
+    assert solved == [("train", 1, models, 0, None)]  # no report without the model of task 2
+    result = run("solve", "sinusoid", "--out", tmp_path, "--epochs", 2, "--seed", 7)
+    assert result.exit_code == 0 and "| solved |" in result.stdout
+    assert solved[1:3] == [("train", 1, models, 7, 2), ("train", 2, models, 7, 2)]
+    assert solved[3] == ("run_solved", tmp_path, models, 1000, False)
+
+
+def test_table_shows_each_table_once(monkeypatch, tmp_path):
+    calls = []
+
+    def run_table(folder, quick, data, precision, seed, part):
+        calls.append((folder, quick, data, precision, seed, part))
+        _example_table().to_csv(folder / "sinusoid_test_cases.csv", index=False)
+        return {"data_1": ""}
+
+    monkeypatch.setattr("cvae_keras.experiments.sinusoid.table.run_table", run_table)
+    arguments = ["table", "sinusoid", "--quick", "--out", tmp_path, "--data", "data_1"]
+    result = run(*arguments, "--data", "data_1")
+    assert result.exit_code == 0 and "sinusoid_test_cases.md" in result.stdout
+    assert calls == [(tmp_path, True, ["data_1"], "float32", 0, (1, 1))]
+    assert run(*arguments, "--part", "2/2").exit_code == 0 and calls[1][-1] == (2, 2)
+
+
+def test_table_fits_a_terminal(tmp_path, capsys):
+    _example_table().to_csv(tmp_path / "example.csv", index=False)
+    show_table(tmp_path / "example")
+    lines = capsys.readouterr().out.splitlines()[:-1]  # the last one names the files
+    assert len(lines) == 5 and max(len(line) for line in lines) <= 120
+
+
+def _example_table():
+    row = dict.fromkeys(COLUMNS, 0.00012345) | {"row": "9 as listed", "reduction": "original"}
+    row |= {"loss": "l1_mean", "beta": 1.0, "wx": 0.65, "wy": 0.72, "latent": 100, "kl": 494324.1}
+    return pd.DataFrame([row, row])

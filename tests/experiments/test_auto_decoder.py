@@ -1,0 +1,197 @@
+"""The auto-decoder's experiments: data, masks, configurations, commands, and the table."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from cvae_keras.cli.main import main
+from cvae_keras.data.missing import artificial, draw_mask, load_rows
+from cvae_keras.experiments.auto_decoder import table
+from cvae_keras.experiments.auto_decoder.run import (
+    DEFAULTS,
+    complete,
+    read_config,
+    score_missing,
+    train,
+    write_grid,
+)
+from cvae_keras.plots.auto_decoder import plot_curves, plot_panel
+from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
+
+TINY = {"latent_dim": 3, "hidden": [8], "epochs": 1, "train_rows": 64, "test_rows": 16}
+
+
+@pytest.fixture(autouse=True)
+def eager():
+    """A graph takes seconds to trace."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_masks_hide_the_share_asked_for():
+    mask = draw_mask((2000, 50), 0.3, seed=0)
+    assert set(np.unique(mask)) == {0, 1} and abs(mask.mean() - 0.7) < 0.01
+    assert np.array_equal(mask, draw_mask((2000, 50), 0.3, seed=0))
+    assert draw_mask((3, 4), 0.0, seed=0).all()
+    with pytest.raises(ValueError, match="ratio must lie in"):
+        draw_mask((3, 4), 1.0, seed=0)
+
+
+def test_artificial_data_lie_on_a_decoder_of_few_latents():
+    x = artificial(2, 4000, features=30)
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-4)
+    assert artificial(2, 50).shape == (50, 100) and np.isfinite(x).all()
+    nearest = np.sort(((x[:50, None] - x[None]) ** 2).sum(-1), axis=1)[:, 1]  # a surface is dense
+    assert np.median(nearest) < 0.05 * np.median(((x[:50, None] - x[None]) ** 2).sum(-1))
+
+
+def test_data_sets(tmp_path):
+    x, x_test = load_rows("digits")
+    assert x.shape[1] == 64 and 0 <= x.min() and x.max() == 1 and len(x) + len(x_test) == 1797
+    np.savez(tmp_path / "mine.npz", train=np.ones((5, 3)), test=np.zeros((2, 3)))
+    x, x_test = load_rows("artificial", tmp_path / "mine.npz", train=4)
+    assert x.shape == (4, 3) and x_test.shape == (2, 3) and x.dtype == np.float32
+    frame = pd.DataFrame({"a": np.arange(50.0), "b": 3.0, "c": "text"})
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    x, x_test = load_rows(str(tmp_path / "mine.csv"))
+    assert x.shape == (40, 2) and x.min() == 0 and x.max() == 1 and len(x_test) == 10
+    for name, path, sentence in [
+        ("artificial", None, "give --dataset-path"),
+        ("artificial", tmp_path / "none.npz", "is not a file"),
+        ("cifar", None, "data set 'cifar' is unknown"),
+        (str(tmp_path / "none.csv"), None, "is not a file"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            load_rows(name, path)
+
+
+def test_options_are_checked(tmp_path):
+    assert complete({}) == DEFAULTS
+    with pytest.raises(ValueError, match=r"options \['latents'\] are unknown"):
+        complete({"latents": 3})
+    with pytest.raises(ValueError, match="schedule 'step' is unknown"):
+        complete({"schedule": "step"})
+    with pytest.raises(ValueError, match="latent_dim must be a list"):
+        write_grid(tmp_path / "g", {"latent_dim": 25})
+    assert not (tmp_path / "g").exists()
+    grid = {"latent_dim": [2, 3], "hidden": [[4], [5]]}
+    paths = write_grid(tmp_path / "g", grid) + write_grid(tmp_path / "g", grid)
+    assert [path.name for path in paths] == [f"config_{i}.json" for i in range(8)]
+    configs = [json.loads(path.read_text()) for path in paths]
+    pairs = [(config["latent_dim"], *config["hidden"]) for config in configs]
+    assert pairs == [(2, 4), (2, 5), (3, 4), (3, 5)] * 2
+    with pytest.raises(ValueError, match="config_9.json is not there"):
+        read_config(tmp_path / "g", 9)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "plateau"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_every_recipe_trains_and_is_tested(schedule, optimizer):
+    x, x_test = load_rows("digits", train=64, test=16)
+    config = complete({**TINY, "schedule": schedule, "optimizer": optimizer, "missing": 0.5})
+    model, history = train(config, x)
+    assert np.isfinite(history.history["loss"]).all()
+    for method in ("newton", "gradient", "adam", "sgd"):
+        settings = {**config, "test_method": method, "test_steps": 2, "test_lr": 1e-3}
+        row = score_missing(model, settings, x_test, 0.5, 0)
+        assert np.isfinite(row["mse"]) and row["mse_missing"] > 0
+    assert "mse_missing" not in score_missing(model, config, x_test, 0.0, 0)
+
+
+def test_first_order_reaches_the_minimum():
+    x, x_test = load_rows("digits", train=64, test=16)
+    model, _ = train({**TINY, "beta": 1.0}, x)
+    mask = draw_mask(x_test.shape, 0.5, 0)
+    exact = model.find_latents(x_test, mask, method="newton", steps=50)
+    found = model.find_latents(x_test, mask, method="adam", steps=400, rate=0.02)
+
+    def cost(z):
+        return (mask * (x_test - model.decode(z)) ** 2).sum() + 0.5 * (z**2).sum()
+
+    assert cost(found) == pytest.approx(cost(exact), rel=0.02)
+
+
+def test_commands_from_grid_to_csv(tmp_path):
+    options = tmp_path / "options.json"
+    options.write_text(json.dumps({name: [value] for name, value in TINY.items()}))
+    out = ["--out", tmp_path]
+    assert run("vad", "grid", "g", "--options", options, *out).exit_code == 0
+    result = run("vad", "train", "digits", "g", 0, *out)
+    assert result.exit_code == 0, result.stderr
+    model = (tmp_path / "g" / "model_0.keras").read_bytes()
+    result = run("vad", "train", "digits", "g", 0, *out)
+    assert result.exit_code == 1 and "give --force" in result.stderr
+    assert (tmp_path / "g" / "model_0.keras").read_bytes() == model
+    for mode in ("fixed", "random"):
+        result = run("vad", "test-missing", "digits", "g", 0, *out, "--missing-mode", mode)
+        assert result.exit_code == 0, result.stderr
+    assert run("vad", "test-clean", "digits", "g", 0, *out).exit_code == 0
+    assert run("vad", "plot", "digits", "g", 0, *out).exit_code == 0
+    assert (tmp_path / "g" / "plot_0.png").exists()
+    assert run("vad", "collect", "g", *out).exit_code == 0
+    frame = pd.read_csv(tmp_path / "g" / "results.csv")
+    assert len(frame) == 19 and set(frame.kind) == {
+        "test_missing_fixed", "test_missing_random", "test_clean"
+    }  # fmt: skip
+    for arguments, sentence in [
+        (("vad", "collect", "none"), "holds no test results"),
+        (("vad", "train", "digits", "g", 7), "config_7.json is not there"),
+        (("vad", "test-clean", "digits", "g", 3), "config_3.json is not there"),
+        (("vad", "train", "artificial", "g", 0, "--force"), "give --dataset-path"),
+    ]:
+        result = run(*arguments, *out)
+        assert result.exit_code == 1 and sentence in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_table_is_written_and_resumes(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "QUICK", TINY)
+    monkeypatch.setattr(table, "OPTIONS", {})
+    trained = []
+    job = table.run_job
+    monkeypatch.setattr(table, "run_job", lambda *a: trained.append(a[0]["stem"]) or job(*a))
+    text = table.run_table(tmp_path, quick=True, data=["digits"])
+    assert len(trained) == 12 and "VAE mask-aware" in text and "0.133" in text
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {"vad.csv", "vad.md", "vad.json", "vad.png", "vad_panel_digits.png", "vad_rows"}
+    frame = pd.read_csv(tmp_path / "vad.csv")
+    assert len(frame) == 18 and frame.mse.gt(0).all()  # 3 models, 2 cases, 3 ratios
+    (tmp_path / "vad_rows" / "digits_VAD_0.5.json").unlink()
+    assert table.run_table(tmp_path, quick=True, data=["digits"]) == text
+    assert trained[12:] == ["digits_VAD_0.5"]
+
+
+def test_vae_reads_no_hole_and_only_the_aware_one_reads_the_mask():
+    rng = np.random.default_rng(0)
+    x, mask = rng.random((4, 6), "float32"), draw_mask((4, 6), 0.5, 0)
+    for aware in (False, True):
+        model = MaskedVAE(6, latent_dim=2, hidden=(5,), sees_mask=aware)
+        there = model.reconstruct(x, mask)
+        assert np.array_equal(model.reconstruct(np.where(mask > 0, x, 9.0), mask), there)
+        zeros = model.reconstruct(x * mask, np.ones_like(mask))
+        assert np.array_equal(zeros, there) != aware
+
+
+def test_figures():
+    frame = pd.DataFrame(
+        [("digits", case, model, ratio, 0.1) for case in table.CASES for model in table.MODELS
+         for ratio in (0.3, 0.9)], columns=["data", "case", "model", "ratio", "mse"]
+    )  # fmt: skip
+    figure = plot_curves(frame)
+    assert len(figure.axes) == 2 and len(figure.axes[0].lines) == 3
+    mask = np.ones((2, 9))
+    mask[:, 0] = 0
+    panel = plot_panel(np.arange(9.0), mask, {"VAD": np.zeros((2, 9))}, (0.1, 0.9))
+    assert len(panel.axes) == 6
+    given = panel.axes[2].images[0].get_array()
+    assert given.mask[0, 0] and given.mask.sum() == 1

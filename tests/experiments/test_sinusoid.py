@@ -1,0 +1,229 @@
+"""Tables: rows that are run once, their units, files, and trainings that survive a kill."""
+
+import json
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cvae_keras.data.sinusoid import TASKS
+from cvae_keras.experiments.sinusoid import cases as sinusoid_cases
+from cvae_keras.experiments.sinusoid import solved as sinusoid_solved
+from cvae_keras.experiments.sinusoid import table as sinusoid
+from cvae_keras.experiments.sinusoid.cases import (
+    CASES,
+    case_config,
+    case_path,
+    dead_entries,
+    in_table_units,
+    run_case,
+)
+from cvae_keras.files import manifest, open_folder, write_json, write_table
+from cvae_keras.systems.saved import load_model
+from cvae_keras.systems.sinusoid.model import SinusoidCVAE
+
+
+def tiny_config(**changes):
+    config = case_config("data_1", CASES["data_1"][3], "original", True, "float32", seed=0)
+    return {**config, "latent": 2, "examples": 100, "batch": 50, "epochs": 1, **changes}
+
+
+@pytest.fixture(scope="module")
+def data():
+    sizes = {"train": 150, "validation": 50, "score": 2}
+    return {split: TASKS["data_1"].sample(n, seed=n) for split, n in sizes.items()}
+
+
+def test_a_row_is_trained_once_and_again_when_its_setting_changes(data, tmp_path, monkeypatch):
+    trained = []
+
+    def train_case(config, *rest):
+        trained.append(config["beta"])
+        return original(config, *rest)
+
+    original = sinusoid_cases.train_case
+    monkeypatch.setattr(sinusoid_cases, "train_case", train_case)
+    row, history, fresh = run_case(tiny_config(), data, tmp_path)
+    assert fresh and {path.suffix for path in tmp_path.iterdir()} == {".json", ".keras", ".png"}
+    saved = json.loads((tmp_path / "data_1_4_original.json").read_text())
+    assert saved["row"] == row and saved["manifest"]["config"] == tiny_config()
+    assert all(isinstance(value, float) for value in row.values())
+    # the row agrees with the model that was saved beside it
+    model = load_model(tmp_path / "data_1_4_original.keras")
+    x, y = data["validation"]
+    loss = model.evaluate({"x": x, "c": y}, batch_size=50, verbose=0, return_dict=True)["loss"]
+    assert row["validation_loss"] == pytest.approx(loss, rel=0.05)
+    assert row["kl"] == pytest.approx(50 * row["kl_nats"])
+    assert row["x_loss"] == pytest.approx(history["x_loss"][-1] / 100)
+    again, same_history, fresh = run_case(tiny_config(), data, tmp_path)
+    assert again == row and same_history == history and not fresh and trained == [1]
+    changed, _, fresh = run_case(tiny_config(beta=0.5), data, tmp_path)
+    assert fresh and changed != row and trained == [1, 0.5]
+
+
+def test_only_the_quick_profile_shortens_a_row():
+    case = CASES["data_1"][3]
+    full = case_config("data_1", case, "elbo", False, "float32", seed=0)
+    quick = case_config("data_1", case, "elbo", True, "float32", seed=0)
+    assert (full["examples"], full["epochs"]) == (100_000, 30)
+    assert (quick["examples"], quick["epochs"]) == (20_000, 2)
+    assert "published" not in full and json.loads(json.dumps(full)) == full
+
+
+@pytest.mark.parametrize(
+    ("reduction", "loss", "expected"),
+    [
+        ("elbo", "l1_mean", (2.0, 30.0, 40.0)),
+        ("original", "l1_mean", (500.0, 0.3, 0.4)),
+        ("original", "mse", (500.0, 0.3, 0.4)),
+        ("original", "l1_sum", (500.0, 7500.0, 10_000.0)),
+    ],
+)
+def test_units_of_the_table(reduction, loss, expected):
+    config = tiny_config(reduction=reduction, loss=loss, batch=250)
+    found = in_table_units(config, {"kl": 2.0, "x_loss": 30.0, "y_loss": 40.0, "loss": 0.0})
+    assert tuple(found.values()) == pytest.approx(expected)
+    assert list(found) == ["kl", "x_loss", "y_loss"]
+
+
+def test_published_figures_stand_beside_the_originals_reduction_only():
+    case = CASES["data_1"][3]
+    saved = {"row": {"kl": 1.0}, "history": {"x_loss": [9.0, 6.0, 5.85, 4.0]}}
+    rows = [
+        sinusoid._as_row(case, tiny_config(reduction=reduction), saved)
+        for reduction in ("original", "elbo")
+    ]
+    assert rows[0]["epoch_reaching_published_x"] == 3  # 5.85 / 100 entries
+    assert np.isnan(rows[1]["epoch_reaching_published_x"])
+    names = [f"published_{name}" for name in ("kl", "x_loss", "y_loss", "test")]
+    assert [rows[0][name] for name in names] == [4e-6, 0.0585, 0.1382, 0.0977]
+    assert all(np.isnan(rows[1][name]) for name in names)
+
+
+def test_entries_that_relu_holds_at_zero_are_counted():
+    model = SinusoidCVAE(TASKS["data_1"], latent_dim=2)
+    x, y = TASKS["data_1"].sample(20, seed=0)
+    last = model.decoder.convolutions[-1]
+    last.bias.assign([10.0, -1e4])  # x0 alive at every point, x1 dead at every point
+    assert dead_entries(model, x, y) == 50
+    last.bias.assign([10.0, 10.0])
+    assert dead_entries(model, x, y) == 0
+
+
+def test_a_table_says_which_rows_are_missing(tmp_path):
+    folder, case = tmp_path / "sinusoid_rows", CASES["data_1"][3]
+    jobs = [
+        (case, case_config("data_1", case, reduction, True, "float32", 0))
+        for reduction in ("original", "elbo")
+    ]
+    folder.mkdir()
+    assert sinusoid.write_tables(tmp_path, jobs) == {}
+    for number, (_, config) in enumerate(jobs, 1):
+        saved = {"row": {"kl": 0.0}, "history": {"x_loss": [1.0]}, "manifest": {"config": config}}
+        case_path(config, folder).write_text(json.dumps(saved))
+        title = sinusoid.write_tables(tmp_path, jobs)["data_1"].splitlines()[0]
+        assert ("1 of 2 rows so far" in title) == (number == 1)
+
+
+@pytest.mark.parametrize("part", [(0, 2), (3, 2), (1, 0)])
+def test_impossible_parts_are_refused(part, tmp_path):
+    with pytest.raises(ValueError, match="part must be i/n with 1 <= i <= n"):
+        sinusoid.run_table(tmp_path, part=part)
+    assert not any(tmp_path.iterdir())
+
+
+def test_table_round_trips(tmp_path):
+    frame = pd.DataFrame({"row": ["1", "8 as run"], "kl": [1 / 3, np.nan], "epochs": [30, 25]})
+    text = write_table(frame, tmp_path / "table", "A title", "Some notes.\n")
+    again = pd.read_csv(tmp_path / "table.csv", dtype={"row": str})
+    assert list(again.columns) == list(frame.columns)
+    assert list(again["row"]) == ["1", "8 as run"] and list(again["epochs"]) == [30, 25]
+    np.testing.assert_allclose(again["kl"], frame["kl"], rtol=1e-5)
+    assert (tmp_path / "table.md").read_text() == text
+    lines = text.splitlines()
+    assert lines[0] == "# A title" and lines[-1] == "Some notes."
+    assert lines[2:6] == [
+        "| row | kl | epochs |",
+        "|---|---|---|",
+        "| 1 | 0.3333 | 30 |",
+        "| 8 as run |  | 25 |",
+    ]
+
+
+def test_json_is_written_in_one_step(tmp_path):
+    path = tmp_path / "result.json"
+    write_json(path, manifest({"seed": 0}, 1.25))
+    with pytest.raises(TypeError, match="object cannot be written as JSON"):
+        write_json(path, {"not plain": object()})
+    assert json.loads(path.read_text())["config"] == {"seed": 0}
+    write_json(path, {"array": np.eye(2), "number": np.float32(0.5)})
+    assert json.loads(path.read_text()) == {"array": [[1, 0], [0, 1]], "number": 0.5}
+    assert [each.name for each in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_folders_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    for path in (file, file / "below"):
+        with pytest.raises(ValueError, match=r"^folder .* cannot be made \(.*\): name another\.$"):
+            open_folder(path)
+    assert file.read_text() == "kept"
+    assert open_folder(str(tmp_path / "a" / "b")) == tmp_path / "a" / "b"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ValueError, match=r"^folder .* cannot be written: change its permissions"):
+        open_folder(tmp_path)
+
+
+@pytest.fixture
+def tiny_recipe(monkeypatch):
+    recipe = {"categories": 3, "width": 8, "epochs": 2, "depth": 1, "order": 2}
+    monkeypatch.setattr(sinusoid_solved, "RECIPES", {1: recipe})
+    monkeypatch.setattr(sinusoid_solved, "STEPS", 3)
+    monkeypatch.setattr(sinusoid_solved, "BATCH", 8)
+
+
+def weights(path):
+    return [weight.numpy() for weight in load_model(path).weights]
+
+
+def test_a_killed_solve_resumes_where_it_was(tiny_recipe, tmp_path, monkeypatch):
+    whole = sinusoid_solved.train(1, tmp_path / "whole")
+    assert whole == tmp_path / "whole" / "sinusoid_1.keras"
+    names = {"sinusoid_1.keras", "sinusoid_1_training.csv", "sinusoid_1_manifest.json"}
+    assert {path.name for path in Path(tmp_path / "whole").iterdir()} == names
+
+    class Killed(Exception):
+        pass
+
+    def kill(self, epoch, logs=None):
+        if epoch == 1:
+            raise Killed
+        begin(self, epoch, logs)
+
+    begin = sinusoid_solved._Seconds.on_epoch_begin
+    monkeypatch.setattr(sinusoid_solved._Seconds, "on_epoch_begin", kill)
+    with pytest.raises(Killed):
+        sinusoid_solved.train(1, tmp_path / "killed")
+    assert not (tmp_path / "killed" / "sinusoid_1.keras").exists()
+    monkeypatch.setattr(sinusoid_solved._Seconds, "on_epoch_begin", begin)
+    resumed = sinusoid_solved.train(1, tmp_path / "killed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # an optimizer that cannot be restored warns
+        load_model(resumed)
+    pairs = zip(weights(resumed), weights(whole), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+    logs = [pd.read_csv(path.with_name("sinusoid_1_training.csv")) for path in (whole, resumed)]
+    assert list(logs[1]["epoch"]) == [0, 1]
+    pd.testing.assert_frame_equal(logs[0].drop(columns="seconds"), logs[1].drop(columns="seconds"))
+    saved = json.loads(resumed.with_name("sinusoid_1_manifest.json").read_text())
+    assert saved["config"]["epochs"] == 2 and saved["config"]["categories"] == 3
+    assert {path.name for path in resumed.parent.iterdir()} == names
+
+
+def test_an_unknown_task_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="task must be 1 or 2, got 3"):
+        sinusoid_solved.train(3, tmp_path)
+    assert not any(tmp_path.iterdir())

@@ -1,0 +1,229 @@
+"""The inverse autoregressive flow against automatic differentiation and a known density."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from cvae_keras.elbo import ELBOModel
+from cvae_keras.metrics.importance import importance_weighted_bound
+from cvae_keras.parts.flows import masks
+from cvae_keras.parts.likelihoods import Normal
+from cvae_keras.parts.posteriors import GaussianPosterior, IAFPosterior, gaussian_log_prob
+from cvae_keras.parts.priors import StandardNormal
+
+
+@keras.saving.register_keras_serializable("tests")
+class Features(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(16, activation="tanh")
+
+    def call(self, x, c=None, mask=None):
+        return self.dense(x)
+
+
+class Linear(keras.layers.Layer):
+    """x = W z, with W known and not trained."""
+
+    def __init__(self, matrix):
+        super().__init__(trainable=False)
+        self.matrix = matrix
+
+    def call(self, z, c=None):
+        return ops.matmul(z, self.matrix.T)
+
+
+def bent(latent_dim, length, seed=0):
+    """A posterior whose flow is far from the identity, and its parameters for 6 examples."""
+    keras.utils.set_random_seed(seed)
+    posterior = IAFPosterior(Features(), latent_dim, length)
+    x = np.random.default_rng(seed).normal(size=(6, 5)).astype("float32")
+    q = posterior(x)
+    z = posterior.points(q, None, keras.random.SeedGenerator(0))
+    rng = np.random.default_rng(seed)
+    for step in posterior.flow.steps:
+        for weight in step.weights:
+            weight.assign(weight + 0.4 * rng.normal(size=weight.shape))
+    return posterior, posterior(x), z
+
+
+def test_masks_make_a_strictly_triangular_product():
+    for latent, width in [(1, 4), (2, 5), (5, 16)]:
+        first, second = masks(latent, width)
+        reach = (first @ second).T  # output, input
+        assert np.all(np.triu(reach) == 0)
+        assert np.all(reach[np.tril_indices(latent, -1)] > 0)  # and reads all that it may
+
+
+@pytest.mark.parametrize("latent", [1, 2, 7])
+def test_jacobian_of_a_step_is_triangular_and_its_determinant_is_known(latent):
+    posterior, q, z = bent(latent, 1)
+    step, context = posterior.flow.steps[0], q["context"]
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        out, log_s = step(z, context)
+        rows = ops.sum(out, axis=(0, 1))
+    jacobian = tape.jacobian(rows, z).numpy()[:, 0].transpose(1, 0, 2)  # (batch, out, in)
+    assert np.abs(np.triu(jacobian, 1)).max() == 0
+    diagonal = np.diagonal(jacobian, axis1=1, axis2=2)
+    np.testing.assert_allclose(np.log(diagonal), log_s[0], atol=1e-5)
+    if latent > 1:
+        assert np.abs(np.tril(jacobian, -1)).max() > 0.01  # the step does bend
+
+
+@pytest.mark.parametrize(("latent", "length"), [(1, 3), (2, 5), (3, 2), (6, 4)])
+def test_log_determinant_is_that_of_automatic_differentiation(latent, length):
+    posterior, q, z = bent(latent, length)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        out, log_s = posterior.flow.bend(z, q["context"])
+        rows = ops.sum(out, axis=(0, 1))
+    jacobian = tape.jacobian(rows, z).numpy()[:, 0].transpose(1, 0, 2)
+    sign, log_det = np.linalg.slogdet(jacobian.astype("float64"))
+    np.testing.assert_allclose(ops.sum(log_s, axis=-1)[0], log_det, atol=1e-4)
+
+
+@pytest.mark.parametrize(("latent", "length"), [(1, 2), (2, 5), (8, 5), (64, 5)])
+def test_inverse_undoes_forward(latent, length):
+    posterior, q, z = bent(latent, length)
+    for step in posterior.flow.steps:  # at a size that training reaches
+        for weight in step.weights:
+            weight.assign(weight / np.sqrt(latent))
+    out, _ = posterior.flow.bend(z, q["context"])
+    assert np.abs(out - z).max() > 0.1
+    np.testing.assert_allclose(posterior.flow.unbend(out, q["context"]), z, atol=1e-5)
+
+
+def test_density_of_drawn_points_is_that_of_any_points():
+    posterior, _, _ = bent(3, 4)
+    q = posterior(np.ones((50, 5), "float32"))
+    z = posterior.points(q, None, keras.random.SeedGenerator(1))
+    drawn = ops.sum(q["log_q"], axis=-1)
+    np.testing.assert_allclose(posterior.log_prob(q, z), drawn, atol=1e-3)
+
+
+def test_density_integrates_to_one():
+    posterior, _, _ = bent(2, 3)
+    axis = np.linspace(-7, 7, 281, dtype="float32")
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 1, 2)
+    q = posterior(np.full((1, 5), 0.3, "float32"))
+    density = np.exp(posterior.log_prob(q, grid))
+    assert density.sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1, abs=0.01)
+
+
+def test_kl_is_the_one_on_a_grid():
+    """KL as the model estimates it, over many points, against the integral of q log(q / p)."""
+    posterior, _, _ = bent(2, 3)
+    x = np.full((1, 5), 0.3, "float32")
+    axis = np.linspace(-7, 7, 281, dtype="float32")
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 1, 2)
+    log_q = posterior.log_prob(posterior(x), grid).numpy()
+    log_p = ops.sum(gaussian_log_prob(grid, 0.0, 0.0), axis=-1).numpy()
+    exact = np.sum(np.exp(log_q) * (log_q - log_p)) * (axis[1] - axis[0]) ** 2
+    q, p = posterior(np.repeat(x, 20_000, axis=0)), StandardNormal(2)(None)
+    z = posterior.points(q, p, keras.random.SeedGenerator(1))
+    kl = posterior.kl(q, p, z, ops.ones((1, 20_000))).numpy().sum(axis=-1)
+    assert exact > 0.1 and abs(kl.mean() - exact) < 4 * kl.std() / np.sqrt(len(kl)) + 0.005
+
+
+def test_without_steps_it_is_the_gaussian_posterior():
+    keras.utils.set_random_seed(0)
+    flow = IAFPosterior(Features(), 3, flow_length=0)
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
+    q, p = flow(x), StandardNormal(3)(None)
+    plain = GaussianPosterior(flow.network, 3)
+    plain.mean, plain.log_var = flow.mean, flow.log_var
+    z = flow.points(q, p, keras.random.SeedGenerator(5))
+    expected = plain.points(plain(x), p, keras.random.SeedGenerator(5))
+    assert np.array_equal(z, expected)
+    w = ops.ones((1, 4))
+    assert np.array_equal(flow.kl(q, p, z, w), plain.kl(plain(x), p, z, w))
+    assert np.array_equal(flow.center(q), plain.center(plain(x)))
+    np.testing.assert_allclose(flow.log_prob(q, z), plain.log_prob(plain(x), z), atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [-1, 1.5, True])
+def test_bad_length_is_refused(length):
+    with pytest.raises(ValueError, match="flow_length must be a whole number"):
+        IAFPosterior(Features(), 2, length)
+
+
+# -- the importance-weighted bound on data of known density ---------------------------------------
+MATRIX = np.array([[1.0, 0.5], [-0.7, 1.2], [0.3, 0.9], [1.1, -0.4]], "float32")
+SCALE = 0.6
+
+
+def known(n, seed=0):
+    """x = W z + noise with its log p(x)."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 2)) @ MATRIX.T + SCALE * rng.normal(size=(n, 4))
+    covariance = MATRIX @ MATRIX.T + SCALE**2 * np.eye(4)
+    quadratic = np.einsum("ni,ij,nj->n", x, np.linalg.inv(covariance), x)
+    constant = np.linalg.slogdet(covariance)[1] + 4 * np.log(2 * np.pi)
+    return x.astype("float32"), -0.5 * (quadratic + constant)
+
+
+@pytest.mark.parametrize("length", [0, 3])
+def test_bound_rises_to_the_true_density_and_not_above(length):
+    keras.utils.set_random_seed(0)
+    model = ELBOModel(
+        IAFPosterior(Features(), 2, length), StandardNormal(2), Linear(MATRIX), Normal(SCALE)
+    )
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit({"x": known(2000, seed=1)[0]}, batch_size=250, epochs=5, verbose=0)
+    x, truth = known(60)
+    gaps = []
+    for samples in (1, 10, 10_000):
+        bound, error = importance_weighted_bound(model, {"x": x}, samples, seed=0)
+        gaps.append(np.mean(bound - truth))
+        spread = np.std(bound - truth) / np.sqrt(len(x))
+        assert gaps[-1] < 3 * spread, samples
+    assert np.all(np.diff(gaps) > 0) and gaps[0] < -0.02
+    assert abs(gaps[-1]) < 0.01
+    assert np.mean(np.abs(bound - truth) < 4 * error + 1e-4) > 0.98  # the error is honest
+
+
+def test_bound_of_one_point_is_the_elbo():
+    keras.utils.set_random_seed(0)
+    model = ELBOModel(
+        IAFPosterior(Features(), 2, 2), StandardNormal(2), Linear(MATRIX), Normal(SCALE)
+    )
+    x, _ = known(5000)
+    bound, error = importance_weighted_bound(model, {"x": x}, 1)
+    terms = model({"x": x})
+    values = terms["log_likelihood"] - ops.sum(terms["kl"], axis=-1)
+    both = np.hypot(np.std(bound), np.std(values)) / np.sqrt(len(x))
+    assert abs(np.mean(bound) - np.mean(values)) < 4 * both
+    assert np.all(np.isinf(error))
+
+
+def test_bound_of_a_perfect_posterior_is_exact_with_one_point():
+    """With the true posterior every weight is p(x): the bound has no error at all."""
+    model = ELBOModel(
+        GaussianPosterior(Features(), 1), StandardNormal(1), Linear(MATRIX[:1, :1]), Normal(1.0)
+    )
+    model.compile()
+    x = np.array([[0.7], [-1.3]], "float32")
+    model({"x": x})
+    model.posterior.network = lambda x, c=None, mask=None: x
+    precision = MATRIX[0, 0] ** 2 + 1
+    model.posterior.mean = lambda h: h * MATRIX[0, 0] / precision
+    model.posterior.log_var = lambda h: ops.zeros_like(h) - np.log(precision)
+    bound, error = importance_weighted_bound(model, {"x": x}, 5)
+    variance = MATRIX[0, 0] ** 2 + 1
+    truth = -0.5 * (x[:, 0] ** 2 / variance + np.log(2 * np.pi * variance))
+    np.testing.assert_allclose(bound, truth, atol=1e-5)
+    np.testing.assert_allclose(error, 0, atol=1e-5)
+
+
+def test_bound_refuses_what_has_no_density():
+    from cvae_keras.data.sinusoid import SinusoidTask
+    from cvae_keras.systems.sinusoid.solver import SinusoidSolver
+
+    model = SinusoidSolver(SinusoidTask([("sin", 5, 3), ("cos", 4, 8)]))
+    with pytest.raises(ValueError, match="with a density, got CategoricalPosterior"):
+        importance_weighted_bound(model, {}, 10)
+    with pytest.raises(ValueError, match="n_samples"):
+        importance_weighted_bound(model, {}, 0)

@@ -1,0 +1,326 @@
+"""The auto-decoder: its table, its exact linear case, test-time inference, saving, bad input."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cvae_keras.parts.posteriors import VARIANTS, FreeTablePosterior
+from cvae_keras.systems.auto_decoder.decoder import ACTIVATIONS, DenseDecoder
+from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder, principal_components
+from cvae_keras.systems.saved import load_model
+from cvae_keras.training.batches import ShuffledBatches
+from cvae_keras.training.optimizers import LazyAdam, two_rates
+from cvae_keras.truth.linear_gaussian import ridge_latent
+
+
+def data(rows=48, features=6, seed=0):
+    rng = np.random.default_rng(seed)
+    x = np.tanh(rng.normal(size=(rows, 2)) @ rng.normal(size=(2, features)))
+    return x.astype("float32"), (rng.random(x.shape) > 0.3).astype("float32")
+
+
+def make(rows=48, **options):
+    options = {"latent_dim": 2, "hidden": (8,), "seed": 0, **options}
+    model = VariationalAutoDecoder(6, rows, **options)
+    model.compile(two_rates(1e-2, 0.05))
+    model.run_eagerly = True  # a graph takes seconds to trace
+    return model
+
+
+def batches(rows=48):
+    x, mask = data(rows)
+    index = np.arange(rows, dtype="int32")[:, None]
+    return ShuffledBatches({"x": x, "mask": mask, "index": index}, 16)
+
+
+def train(model, epochs, initial_epoch=0, callbacks=()):
+    source = batches()
+    fit = {"epochs": epochs, "initial_epoch": initial_epoch, "verbose": 0, "callbacks": callbacks}
+    return model.fit(source, **fit).history
+
+
+def state(model):
+    variables = [*model.weights, *model.optimizer.variables, model.seed_generator.state]
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def same(a, b):
+    return len(a) == len(b) and all(np.array_equal(i, j) for i, j in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_training_fits_what_is_observed(variant):
+    keras.utils.set_random_seed(0)
+    history = train(make(variant=variant, log_var=-4.0), 8)
+    assert history["mse"][-1] < 0.7 * history["mse"][0]
+    assert np.shape(history["kl_per_dim"]) == (8, 2) and np.all(np.isfinite(history["elbo"]))
+
+
+@pytest.mark.parametrize("method", ["newton", "gradient"])
+@pytest.mark.parametrize("reduction", ["elbo", "original"])
+def test_linear_decoder_gives_the_ridge_solution(method, reduction):
+    x, mask = data()
+    mask[0], mask[1] = 0, 1
+    model = make(hidden=(), beta=0.3, reduction=reduction)
+    keras.utils.set_random_seed(1)
+    layer = model.decoder.layers[0]
+    layer.bias.assign(np.random.default_rng(1).normal(size=6))
+    seen = np.maximum(mask.sum(axis=1, keepdims=True), 1)
+    precision = 2.0 if reduction == "elbo" else 2.0 / seen
+    exact = ridge_latent(x, mask, layer.kernel.numpy(), layer.bias.numpy(), 0.3, precision)
+    steps = {"newton": 5, "gradient": 200}[method]
+    found = model.find_latents(x, mask, method=method, steps=steps)
+    assert np.abs(found - exact).max() < 1e-4
+    junk = np.where(mask > 0, x, 1e3)  # what is missing is not read
+    again = model.find_latents(junk, mask, method=method, steps=steps)
+    np.testing.assert_allclose(again, found, atol=1e-6)
+
+
+def test_the_objective_of_training_has_its_minimum_at_the_test_time_latent():
+    x, mask = data()
+    model = make(variant="ae", beta=0.3, activation="tanh")  # no kinks
+    z = model.find_latents(x, mask, method="newton", steps=100)
+    model.posterior.mean.assign(z)
+    inputs = {"x": x, "mask": mask, "index": np.arange(48)[:, None]}
+    with tf.GradientTape() as tape:
+        loss = model.objective(model(inputs))
+    gradient = tf.convert_to_tensor(tape.gradient(loss, model.posterior.mean.value))
+    assert np.median(np.abs(gradient)) < 1e-7 and np.abs(gradient).max() < 1e-3
+
+
+def test_both_methods_find_the_same_minimum_and_freeze_the_decoder():
+    x, mask = data()
+    model = make(beta=0.1, activation="tanh")
+    train(model, 3)
+    before = state(model)
+    z = model.find_latents(x, mask, method="newton", steps=50)
+    other = model.find_latents(x, mask, method="gradient", steps=300)
+
+    def cost(z):
+        return (mask * (x - model.decode(z)) ** 2).sum(axis=1) + 0.05 * (z**2).sum(axis=1)
+
+    np.testing.assert_allclose(cost(other), cost(z), rtol=1e-3, atol=1e-4)
+    assert same(state(model), before)
+    parts = [model.find_latents(x[i : i + 7], mask[i : i + 7], steps=50) for i in range(0, 48, 7)]
+    np.testing.assert_allclose(np.concatenate(parts), z, atol=1e-4)  # a row does not see others
+    for init in ("zeros", "normal", "train"):
+        assert np.isfinite(model.find_latents(x, mask, init=init, seed=1)).all()
+
+
+def test_posterior_draws_are_those_of_a_linear_gaussian_model():
+    x, mask = data(rows=3)
+    mask[0], mask[1] = 0, 1
+    model = make(rows=3, hidden=(), noise="learned", beta=1.0)
+    rng = np.random.default_rng(0)
+    model.decoder.log_scale.assign(rng.normal(size=6) * 0.3 - 1)
+    kernel, variance = model.decoder.layers[0].kernel.numpy(), np.exp(2 * model.decoder.log_scale)
+    draws = model.sample_posterior(x, mask, n_samples=40_000, seed=0)
+    for row, known in enumerate(mask > 0):
+        assert np.all(draws[:, row, known] == x[row, known])
+        prior = kernel.T @ kernel + np.diag(variance)
+        slope = prior[np.ix_(~known, known)] @ np.linalg.inv(prior[np.ix_(known, known)])
+        left = prior[np.ix_(~known, ~known)] - slope @ prior[np.ix_(known, ~known)]
+        found = draws[:, row][:, ~known]
+        np.testing.assert_allclose(found.mean(axis=0), slope @ x[row, known], atol=0.03)
+        if left.size:
+            np.testing.assert_allclose(np.cov(found.T), left, atol=0.05 * left.max())
+    mean = model.posterior_mean(x, mask)
+    np.testing.assert_allclose(mean, model.reconstruct(x, mask), atol=1e-4)
+
+
+def test_sigma_points_average_a_nonlinear_decoder():
+    x, mask = data(rows=2)
+    model = make(rows=2, noise="learned", beta=1.0, activation="silu", hidden=(8,))
+    draws = model.sample_posterior(x, 0 * mask, n_samples=20_000, seed=0).mean(axis=0)
+    mean, mode = model.posterior_mean(x, 0 * mask), model.reconstruct(x, 0 * mask)
+    assert np.abs(mean - draws).max() < 0.5 * np.abs(mode - draws).max()
+
+
+def test_generate_draws_from_the_prior():
+    model = make(hidden=())
+    x = model.generate(20_000, seed=0)
+    kernel = model.decoder.layers[0].kernel.numpy()
+    np.testing.assert_allclose(np.cov(x.T), kernel.T @ kernel, atol=0.05)
+    assert np.array_equal(model.generate(3, seed=1), model.generate(3, seed=1))
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_decoder_derivatives_are_those_of_autodiff(activation, layer_norm):
+    rng = np.random.default_rng(0)
+    options = {"activation": activation, "layer_norm": layer_norm, "skip": layer_norm}
+    decoder = DenseDecoder(3, 5, hidden=(7, 6), **options)
+    for weight in decoder.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    z = tf.constant(rng.normal(size=(4, 3)).astype("float32"))
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        x_hat = decoder(z[None])[0]
+    expected = tf.transpose(tape.batch_jacobian(x_hat, z), (0, 2, 1))
+    found, trace = decoder.trace(z)
+    np.testing.assert_allclose(found, x_hat, atol=1e-4)
+    jacobian = np.broadcast_to(decoder.jacobian(trace), expected.shape)
+    np.testing.assert_allclose(jacobian, expected, rtol=1e-3, atol=1e-3)
+    g = rng.normal(size=(4, 5)).astype("float32")
+    pulled = tf.einsum("bf,blf->bl", g, expected)
+    np.testing.assert_allclose(decoder.pull_back(trace, g), pulled, rtol=1e-3, atol=1e-3)
+
+
+def test_only_the_rows_of_a_batch_move():
+    model = make()
+    x, mask = data()
+    before = model.posterior.mean.numpy().copy()
+    rows = np.array([3, 7, 40])
+    inputs = {"x": x[rows], "mask": mask[rows], "index": rows}
+    for _ in range(2):
+        model.fit(inputs, epochs=1, verbose=0)
+    moved = np.any(model.posterior.mean.numpy() != before, axis=1)
+    assert np.array_equal(np.flatnonzero(moved), rows)
+    table = next(o for o in model.optimizer.optimizers if o.name == "latents")
+    steps = [v.numpy() for v in table.row_steps]
+    assert all(np.array_equal(np.flatnonzero(step), rows) and step.max() == 2 for step in steps)
+
+
+def test_lazy_adam_is_adam_where_every_row_is_in_the_batch():
+    rng = np.random.default_rng(0)
+    start, targets = (
+        rng.normal(size=(5, 3)).astype("float32"),
+        rng.normal(size=(4, 5, 3)).astype("float32"),
+    )
+    tables = []
+    for optimizer in (LazyAdam(0.1), keras.optimizers.Adam(0.1)):
+        table, matrix = keras.Variable(start), keras.Variable(start[:2])
+        for target in targets:
+            with tf.GradientTape() as tape:
+                rows = keras.ops.take(table, np.array([4, 2, 0, 1, 3]), axis=0)
+                loss = tf.reduce_sum(tf.square(rows - target)) + tf.reduce_sum(matrix.value**3)
+            gradients = tape.gradient(loss, [table.value, matrix.value])
+            assert isinstance(gradients[0], tf.IndexedSlices)
+            if not isinstance(optimizer, LazyAdam):
+                gradients[0] = tf.convert_to_tensor(gradients[0])
+            optimizer.apply(gradients, [table, matrix])
+        tables.append((table.numpy(), matrix.numpy()))
+    np.testing.assert_allclose(tables[0][0], tables[1][0], atol=1e-5)
+    np.testing.assert_allclose(tables[0][1], tables[1][1], atol=1e-5)
+
+
+def test_saved_model_is_bit_equal_and_continues(tmp_path):
+    model = make(dropout=0.2, layer_norm=True)
+    train(model, 1)
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    loaded.run_eagerly = True
+    assert same(state(loaded), state(model)) and loaded.get_config() == model.get_config()
+    histories = [train(each, 3, initial_epoch=1) for each in (model, loaded)]
+    assert histories[0]["loss"] == histories[1]["loss"]
+    assert same(state(loaded), state(model))
+
+
+def test_killed_training_resumes(tmp_path):
+    class KillAt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    def run(name, init, callbacks=()):
+        keras.utils.set_random_seed(init)
+        model = make(latent_init="zeros")
+        backup = keras.callbacks.BackupAndRestore(tmp_path / name)
+        return model, train(model, 3, callbacks=[*callbacks, backup])
+
+    model, history = run("whole", 1)
+    with pytest.raises(KeyboardInterrupt):
+        run("killed", 1, [KillAt()])
+    resumed, rest = run("killed", 77)
+    assert rest["loss"] == history["loss"][2:] and same(state(resumed), state(model))
+
+
+@pytest.mark.parametrize("kind", ["adam", "sgd"])
+def test_reduce_on_plateau_reduces_both_rates(kind):
+    model = make()
+    model.compile(two_rates(1e-9, 1e-9, kind))
+    model.run_eagerly = True
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.5, 1, mode="min", min_delta=10)
+    train(model, 3, callbacks=[plateau])
+    rates = [float(optimizer.learning_rate) for optimizer in model.optimizer.optimizers]
+    assert rates == pytest.approx([2.5e-10] * 2)
+
+
+def test_pca_start_is_whitened_and_reconstructs():
+    x, mask = data()
+    scores, log_var = principal_components(x, np.ones_like(mask), 2)
+    assert log_var is None
+    np.testing.assert_allclose(scores.T @ scores / 48, np.eye(2), atol=1e-4)
+    design = np.c_[scores, np.ones(48)]
+    left = x - design @ np.linalg.lstsq(design, x, rcond=None)[0]
+    values = np.linalg.eigvalsh(np.cov(x.T, bias=True))
+    assert np.sum(left**2) / 48 == pytest.approx(values[:-2].sum(), rel=1e-3)
+    model = make(latent_init="pca")
+    model.compile(two_rates(0.0, 0.0))
+    model.fit({"x": x, "mask": mask}, epochs=1, verbose=0)
+    mean, log_var = principal_components(x, mask, 2)  # holes: factor analysis
+    np.testing.assert_allclose(model.posterior.mean, mean, atol=1e-6)
+    np.testing.assert_allclose(model.posterior.log_var, log_var, atol=1e-6)
+    assert not principal_components(x, None, 9)[0][:, 6:].any()
+
+
+def test_original_reduction_averages_over_the_observed_entries():
+    x, mask = data(rows=4)
+    model = make(rows=4, variant="ae", beta=0.5, reduction="original")
+    terms = model({"x": x, "mask": mask, "index": np.arange(4)[:, None]})
+    x_hat = model.decode(model.posterior.mean.numpy())
+    errors = (mask * (x - x_hat) ** 2).sum(axis=1) / mask.sum(axis=1)
+    kl = 0.5 * np.square(model.posterior.mean).sum(axis=1)
+    expected = np.mean(errors + 0.5 * kl)
+    assert float(model.objective(terms)) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(terms["mse"], errors, rtol=1e-4)
+
+
+def test_bad_input_is_refused():
+    model = make()
+    x, mask = data()
+    before = state(model)
+    for inputs, sentence in [
+        ({"x": np.where(mask > 0, x, np.nan)}, "x holds NaN"),
+        ({"x": x[:, :3]}, "x has shape"),
+        ({"x": x, "mask": mask[:, :3]}, "mask must have the shape"),
+        ({"x": x, "mask": 0.5 * mask}, "mask must have the shape"),
+        ({"x": x, "index": np.zeros(48, int)}, "index must hold"),
+        ({"x": x, "index": np.arange(1, 49)}, "the table has 48"),
+        ({"mask": mask}, "must hold 'x'"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            model.fit(inputs, verbose=0)
+    with pytest.raises(ValueError, match="x has shape"):
+        model.find_latents(x[:, :2])
+    with pytest.raises(ValueError, match="method 'best' is unknown"):
+        model.find_latents(x, mask, method="best")
+    with pytest.raises(ValueError, match="init 'pca' is unknown"):
+        model.find_latents(x, mask, init="pca")
+    with pytest.raises(ValueError, match="steps must be a positive integer"):
+        model.find_latents(x, mask, steps=0)
+    with pytest.raises(ValueError, match="start_linear needs"):
+        model.start_linear({})
+    assert same(state(model), before)
+    for options, sentence in [
+        ({"variant": "gan"}, "variant 'gan' is unknown"),
+        ({"latent_init": "ones"}, "latent_init 'ones' is unknown"),
+        ({"noise": "some"}, "noise 'some' is unknown"),
+        ({"reduction": "mean"}, "reduction 'mean' is unknown"),
+        ({"activation": "gelu"}, "activation 'gelu' is unknown"),
+        ({"dropout": 1.0}, "dropout must lie"),
+        ({"log_var": 21}, "log_var must lie"),
+        ({"beta": -1}, "beta must be"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            make(**options)
+
+
+def test_table_gives_the_rows_asked_for():
+    table = FreeTablePosterior(10, 3, "vae", log_var=-14)
+    mean, log_var = table(np.array([7, 2]))
+    assert np.array_equal(mean, table.mean.numpy()[[7, 2]]) and np.all(log_var == -14)
+    q, p = (mean, log_var), (np.zeros((1, 3), "float32"), np.zeros((1, 3), "float32"))
+    exact = 0.5 * (np.exp(-14) + np.square(mean) - 1 + 14)
+    np.testing.assert_allclose(table.kl(q, p, None, None), exact, rtol=1e-5)
