@@ -192,6 +192,7 @@ def posterior_score(task, samples, y):
     Source: made for this project, of the measures in `cvae_keras.metrics.modes`.
 
     Example:
+        >>> from cvae_keras.data.sinusoid import TASKS
         >>> x, y = TASKS["data_1"].sample(5, seed=0)
         >>> posterior_score(TASKS["data_1"], x[None], y)["residual"] < 1e-6
         True

@@ -52,5 +52,5 @@ def test_seeds_have_a_table_of_their_own(tmp_path, components):
     assert [seed for _, seed in components] == [0, 1, 2]
     frame = pd.read_csv(tmp_path / "embedding_seeds.csv")
     assert list(frame["seed"]) == [0, 1, 2] and not (tmp_path / "embedding.csv").exists()
-    text = embedding_seeds.run_table(tmp_path, quick=True, seeds=2)
+    text = embedding_seeds.run_seeds(tmp_path, quick=True, seeds=2)
     assert len(components) == 3 and f"mean {np.mean(frame['5-NN'][:2]):.3f}" in text

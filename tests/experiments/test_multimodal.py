@@ -92,8 +92,11 @@ def test_the_judge_knows_real_digits():
 TINY = {"steps": 200, "batch": 32, "test": 20, "K": 5}
 
 
+JOBS_OF = jobs.jobs_of
+
+
 def tiny_jobs(quick, seed):
-    found = jobs.jobs_of(True, seed)
+    found = JOBS_OF(True, seed)
     return [{**job, **TINY, **({"hidden": [8], "epochs": 1} if "epochs" in job else {})}
             for job in (found[0], found[1], found[-1])]  # fmt: skip
 
