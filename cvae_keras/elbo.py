@@ -6,13 +6,14 @@ Convention for every number in this project: **sum** over event dimensions and o
 dimensions, **mean** over the batch, in **nats**. `elbo` below is the one place where it is written.
 """
 
-from operator import itemgetter
+import operator
 
 import keras
 import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_arrays, check_count, check_weight
+from cvae_keras.parts.distributions import kl_divergence
 from cvae_keras.parts.layers import SavesRandomState
 from cvae_keras.training.backends import replicas
 from cvae_keras.training.batches import Batches, FollowEpoch
@@ -21,28 +22,20 @@ ACTIVE_NATS = 0.01
 
 
 class EpochMeans(keras.metrics.Metric):
-    """Means of the terms over the examples of an epoch, and the rate of each latent dimension.
+    """Means over the examples of an epoch, of each term and of the KL of each latent dimension.
 
-    `kl_per_dim[j] = mean_i KL(q(z_j | x_i) || p(z_j))`; `kl` is its sum, and `active_units` counts
-    the dimensions above 0.01 nats. All sums are one vector, because on small models a metric for
-    each term costs more than the term.
+    All sums are one vector, because on small models a variable per term costs more than the term.
+    It reports nothing itself: `EpochMean` reads one number from it, and `kl_per_dim` the vector.
 
     Args:
-        names: of the terms, one number an example each; dims: number of latent dimensions.
-
-    Returns:
-        `result()` is a dictionary: the mean of each term; `kl` (nats), `kl_per_dim` `(dims,)`
-        (nats), `active_units`. The progress bar shows the mean of `kl_per_dim`; `History` keeps
-        the whole vector.
-
-    Source: active units are those of Burda et al., "Importance Weighted Autoencoders", 2016,
-    counted here by their KL.
+        names: of the terms, `(batch,)` each.
+        dims: number of latent dimensions.
 
     Example:
         >>> means = EpochMeans(["elbo"], 2)
         >>> means.update_state({"elbo": np.array([-3.0]), "kl": np.array([[1.0, 0.0]])})
-        >>> float(means.result()["elbo"]), float(means.result()["active_units"])
-        (-3.0, 1.0)
+        >>> means.kl_per_dim().tolist()
+        [1.0, 0.0]
     """
 
     def __init__(self, names, dims, name="means", **kwargs):
@@ -57,18 +50,46 @@ class EpochMeans(keras.metrics.Metric):
         self.total.assign_add(ops.sum(columns, axis=0))
         self.examples.assign_add(ops.cast(ops.shape(columns)[0], self.dtype))
 
+    def vector(self):
+        """The means so far: those of the terms in order, then the KL of each dimension."""
+        return self.total / ops.maximum(self.examples, 1.0)
+
+    def kl_per_dim(self):
+        """`mean_i KL(q(z_j | x_i) || p(z_j))` of the last epoch or `evaluate`: NumPy, nats."""
+        return ops.convert_to_numpy(self.vector()[len(self.names) :])
+
     def result(self):
-        means = self.total / ops.maximum(self.examples, 1.0)
-        result = {name: means[number] for number, name in enumerate(self.names)}
-        per_dim = means[len(self.names) :]
-        active = ops.sum(ops.cast(per_dim > ACTIVE_NATS, self.dtype))
-        return {**result, "kl": ops.sum(per_dim), "kl_per_dim": per_dim, "active_units": active}
+        return {}
 
     def save_own_variables(self, store):
-        """Nothing: each epoch begins at 0."""
+        """Saves nothing: each epoch begins at 0."""
 
     def load_own_variables(self, store):
-        """Nothing, whatever an older file holds."""
+        """Loads nothing, whatever an older file holds."""
+
+
+class EpochMean(keras.metrics.Metric):
+    """One number of the logs, read from `EpochMeans`.
+
+    Args:
+        name: in the logs.
+        read: function of no argument that returns the number.
+        direction: "up" or "down" is better, for the mode "auto" of Keras's callbacks; or None.
+
+    Example:
+        >>> float(EpochMean("elbo", lambda: -3.0, "up").result())
+        -3.0
+    """
+
+    def __init__(self, name, read, direction=None):
+        super().__init__(name=name)
+        self.read, self._direction = read, direction
+
+    def update_state(self, *args, **kwargs):
+        """Nothing: `EpochMeans` is updated."""
+
+    def result(self):
+        return ops.convert_to_tensor(self.read(), self.dtype)
 
 
 def elbo(log_likelihood, kl, beta=1.0):
@@ -88,7 +109,8 @@ def elbo(log_likelihood, kl, beta=1.0):
     al., "beta-VAE", 2017, eq. 4.
 
     Example:
-        >>> elbo(np.array([-1.0]), np.array([[0.25, 0.5]]))   # -> [-1.75]
+        >>> np.array(elbo(np.array([-1.0]), np.array([[0.25, 0.5]]))).tolist()
+        [-1.75]
     """
     return log_likelihood - beta * ops.sum(kl, axis=-1)
 
@@ -97,12 +119,12 @@ class ELBOModel(SavesRandomState, keras.Model):
     """A conditional VAE made of four parts and trained on `elbo`.
 
     Args:
-        posterior: q(z | x, c), a part from `cvae_keras.parts.posteriors`.
-        prior: p(z | c), a part from `cvae_keras.parts.priors`.
+        posterior: q(z | x, c), from `cvae_keras.parts.posteriors`.
+        prior: p(z | c), from `cvae_keras.parts.priors`.
         decoder: a layer `decoder(z, c)`; z is `(samples, batch, latent_dim)`, and what it returns
             starts with `(samples, batch)`: a tensor, or a dictionary with "mean" and "log_scale".
-        likelihood: p(x | z, c), a part from `cvae_keras.parts.likelihoods`.
-        condition: None, or a layer that reads c once; what it returns takes c's place in the parts.
+        likelihood: p(x | z, c), from `cvae_keras.parts.likelihoods`.
+        condition: None, or a layer that is called once with c; the parts get its output instead.
         beta: weight of the KL term, not negative. It is a variable of the model, not a constant of
             its graph: change it with `set_term_weight`, or over training with `WeightSchedule`.
         seed: seed of the posterior samples. Its state is saved with the model.
@@ -112,8 +134,11 @@ class ELBOModel(SavesRandomState, keras.Model):
             and `mask`, of x's shape, 1 where x is observed and 0 where it is missing.
 
     Returns:
-        Dictionary of tensors, one row an example: `log_likelihood` `(batch,)`, `kl`
-        `(batch, latent_dim)`, and any further terms of the subclass.
+        Dictionary of tensors, one row per example: `log_likelihood` `(batch,)`, `kl`
+        `(batch, latent_dim)`, and further terms of the subclass. The logs hold the loss and the
+        epoch's means of `elbo`, `reconstruction`, `kl` and the subclass's terms, all in nats, and
+        `active_units`, the number of latent dimensions with a mean KL above 0.01 nats; the KL of
+        each dimension is `model.means.kl_per_dim()`.
 
     Raises:
         ValueError: parts that do not fit each other, a negative weight, bad arrays in `fit`.
@@ -121,11 +146,21 @@ class ELBOModel(SavesRandomState, keras.Model):
     A subclass fills the slots in its `__init__`, states its arguments in `get_config`, and where it
     has terms of its own overrides `extra_terms` (computes them) and `objective` (weighs them).
 
+    Source: active units: Burda et al., "Importance Weighted Autoencoders", 2016, counted here by
+    their KL.
+
     Example:
-        >>> model.compile(keras.optimizers.Adam(1e-3))
-        >>> history = model.fit({"x": x, "c": c}, batch_size=250, epochs=3)
-        >>> history.history["elbo"], history.history["kl_per_dim"][-1]
+        ```python
+        model.compile(keras.optimizers.Adam(1e-3))
+        history = model.fit({"x": x, "c": c}, batch_size=250, epochs=3)
+        history.history["elbo"], model.means.kl_per_dim()
+        x_hat = model.predict({"x": x, "c": c})                 # reconstructions
+        draws = model.sample(c, n_samples=100)                  # (100, batch, ...)
+        ```
     """
+
+    #: Which logs are better when they are larger or smaller, for the mode "auto" of callbacks.
+    directions = {"elbo": "up", "reconstruction": "down"}
 
     def __init__(
         self, posterior, prior, decoder, likelihood, condition=None, beta=1.0, seed=0, **kwargs
@@ -146,6 +181,16 @@ class ELBOModel(SavesRandomState, keras.Model):
         self.term_weights = {}
         self.add_term_weight("beta", beta)
         self.means = EpochMeans(self.term_names(), posterior.kl_dims)
+        self.epoch_means = self._make_epoch_means()
+
+    def _make_epoch_means(self):
+        means, terms = self.means, len(self.means.names)
+        read = {name: lambda i=i: means.vector()[i] for i, name in enumerate(means.names)}
+        read["kl"] = lambda: ops.sum(means.vector()[terms:])
+        read["active_units"] = lambda: ops.sum(
+            ops.cast(means.vector()[terms:] > ACTIVE_NATS, means.dtype)
+        )
+        return [EpochMean(name, of, self.directions.get(name)) for name, of in read.items()]
 
     # -- weights of the terms -------------------------------------------------------------------
     def add_term_weight(self, name, value):
@@ -169,21 +214,21 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     def call(self, inputs, training=None):
         x, c, mask = self.split(inputs)
-        # `training` is handed on by hand: on jax, Keras does not tell the layers of a model itself
+        # `training` is passed explicitly: on JAX, Keras does not pass it to a model's layers
         h = self.read(c, training)
         p = self.prior(h, training=training)
         q = self.infer(inputs, h, training)
-        z = self.posterior.points(q, p, self.seed_generator)  # (S, B, L)
+        z, log_q = q.points(self.seed_generator)  # (S, B, L)
         x_hat = self.decoder(z, h, training=training)
         log_p = self.likelihood.log_prob(x, x_hat, mask)  # (S, B)
-        w = self.posterior.weigh(q, p, log_p, self.term_weights["beta"])  # (S, B), sums to 1
-        kl = self.posterior.kl(q, self.prior.at_points(p, z), z, w)
-        terms = {"log_likelihood": ops.sum(w * log_p, axis=0), "kl": kl}
+        q = self.posterior.update(q, p, log_p, self.term_weights["beta"])
+        w = q.weights(z)  # (S, B), sums to 1
+        terms = {"log_likelihood": ops.sum(w * log_p, axis=0), "kl": kl_divergence(q, p, z, log_q)}
         terms.update(self.extra_terms(x, c, mask, x_hat, w))
         return terms
 
     def build(self, input_shape=None):
-        """Nothing to do: the parts build themselves when they are first called."""
+        """Nothing to build: the parts do so in their first call."""
 
     def split(self, inputs):
         """The arrays of a batch as x, c and mask, None where it has none."""
@@ -194,7 +239,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         return c if self.condition is None else self.condition(c, training=training)
 
     def infer(self, inputs, h, training=None):
-        """Parameters of q(z | x, c); a posterior that reads something else overrides this."""
+        """The distribution q(z | x, c); a posterior that reads something else overrides this."""
         x, _, mask = self.split(inputs)
         return self.posterior(x, h, mask=mask, training=training)
 
@@ -215,40 +260,74 @@ class ELBOModel(SavesRandomState, keras.Model):
         return self.objective(terms) / replicas()
 
     # -- use ------------------------------------------------------------------------------------
-    def sample(self, c, n_samples=1, seed=None, batch_size=1000):
+    def reconstruction(self, inputs):
+        """The mean of p(x | z, c) at the mean of q(z | x, c), `(batch, ...)`, without noise.
+
+        A categorical latent is summed over: `sum_k q(k | x, c) E[x | k, c]`.
+        """
+        x, c, mask = self.split(inputs)
+        h = self.read(c)
+        q = self.infer(inputs, h)
+        if self.posterior.family != "categorical":
+            return self.likelihood.mean(self.decoder(ops.expand_dims(q.mean, 0), h))[0]
+        z, _ = q.points()
+        x_hat = self.decoder(z, h)
+        log_p = self.likelihood.log_prob(x, x_hat, mask)
+        q = self.posterior.update(q, self.prior(h), log_p, self.term_weights["beta"])
+        mean = self.likelihood.mean(x_hat)
+        w = ops.reshape(q.weights(z), (*mean.shape[:1], -1, *(1,) * (len(mean.shape) - 2)))
+        return ops.sum(w * mean, axis=0)
+
+    def predict_step(self, *args):
+        """Keras's hook: called with (data), on JAX with ((variables), data)."""
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(args[-1])
+        if len(args) == 1:
+            return self.reconstruction(inputs)
+        trainable, non_trainable = args[0]
+        values = [*zip(self.trainable_variables, trainable, strict=True)]
+        values += zip(self.non_trainable_variables, non_trainable, strict=True)
+        with keras.StatelessScope(state_mapping=values):
+            return self.reconstruction(inputs), non_trainable
+
+    def sample(self, c=None, n_samples=1, seed=None, batch_size=1000):
         """Draw x from the model: z ~ p(z | c), then the mean of p(x | z, c).
 
         Args:
-            c: condition, `(batch, ...)`, or a dictionary of such arrays where the model reads that.
+            c: condition, `(batch, ...)`, or a dictionary of such arrays where the model reads that;
+                None for a model without a condition.
             n_samples: samples of each condition.
             seed: integer; the same seed gives the same samples. None continues the model's own
                 random state.
             batch_size: conditions decoded at once, which bounds the memory.
 
         Returns:
-            NumPy array `(n_samples, batch, ...)`, float32.
+            NumPy array `(n_samples, batch, ...)`, float32; `(n_samples, ...)` without a condition.
 
         Raises:
             ValueError: c is refused by `check_condition`, or n_samples is not a positive integer.
         """
         c, n_samples = self.check_condition(c), check_count("n_samples", n_samples)
         generator = self.seed_generator if seed is None else keras.random.SeedGenerator(seed)
+        if c is None:
+            h = self.read(None)
+            z = self.prior(h).sample(1, batch=n_samples, seed=generator)
+            return ops.convert_to_numpy(self.likelihood.mean(self.decoder(z, h))[0])
         parts = []
         rows = len(keras.tree.flatten(c)[0])
         for start in range(0, rows, batch_size):
             part = slice(start, min(start + batch_size, rows))
-            batch = keras.tree.map_structure(itemgetter(part), c)
+            batch = keras.tree.map_structure(operator.itemgetter(part), c)
             h = self.read(keras.tree.map_structure(ops.convert_to_tensor, batch))
-            z = self.prior.sample(self.prior(h), part.stop - start, n_samples, generator)
+            z = self.prior(h).sample(n_samples, batch=part.stop - start, seed=generator)
             parts.append(ops.convert_to_numpy(self.likelihood.mean(self.decoder(z, h))))
         return np.concatenate(parts, axis=1)
 
     def check_condition(self, c):
-        """Refuse a condition that the model cannot read; a subclass knows more than NaN."""
-        return check_arrays({"c": c})["c"]
+        """Refuse a condition that the model cannot read; a subclass checks more than NaN."""
+        return None if c is None else check_arrays({"c": c})["c"]
 
     def check_inputs(self, inputs):
-        """Refuse arrays that the model cannot train on; a subclass knows more than NaN."""
+        """Refuse arrays that the model cannot train on; a subclass checks more than NaN."""
         return check_arrays(inputs)
 
     def fit(self, x=None, *args, **kwargs):
@@ -256,7 +335,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         if isinstance(x, dict):
             x = self.check_inputs(x)
         if isinstance(x, Batches):
-            kwargs["shuffle"] = False  # theirs is the order, or a resumed training sees another one
+            kwargs["shuffle"] = False  # the batches have an order, which a resumed training repeats
             kwargs["callbacks"] = [
                 FollowEpoch(x),
                 *keras.tree.flatten(kwargs.get("callbacks") or []),
@@ -269,7 +348,13 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     def evaluate(self, x=None, *args, **kwargs):
         """As `keras.Model.evaluate`; dictionaries of NumPy arrays are checked first."""
+        return super().evaluate(self._checked(x), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """The reconstruction of x, as `keras.Model.predict` returns it: NumPy `(batch, ...)`."""
+        return super().predict(self._checked(x), *args, **kwargs)
+
+    def _checked(self, x):
         if isinstance(x, dict):
-            x = self.check_inputs(x)
-        x = x.pipeline() if isinstance(x, Batches) else x
-        return super().evaluate(x, *args, **kwargs)
+            return self.check_inputs(x)
+        return x.pipeline() if isinstance(x, Batches) else x

@@ -112,7 +112,7 @@ def test_sum_over_dimensions_and_mean_over_the_batch():
     model.posterior.log_var.set_weights([np.zeros((3, 3)), np.zeros(3)])
     for batch in (4, 8):
         found = model.evaluate({"x": np.zeros((batch, 3))}, verbose=0, return_dict=True)
-        np.testing.assert_allclose(found["kl_per_dim"], [0.5, 2.0, 0.0], atol=1e-6)
+        np.testing.assert_allclose(model.means.kl_per_dim(), [0.5, 2.0, 0.0], atol=1e-6)
         assert found["kl"] == pytest.approx(2.5) and found["active_units"] == 2
         assert found["loss"] == pytest.approx(found["reconstruction"] + 0.5 * 2.5, rel=1e-5)
 
@@ -146,8 +146,9 @@ def test_categorical_elbo_is_the_log_evidence_and_so_is_its_gradient():
 def test_categorical_posterior_is_the_best_one(beta):
     model, inputs = mixture(beta=beta)
     log_k, log_x = (np.array(each, "float64") for each in joint(model, inputs))
-    logits = model.prior(inputs["c"])
-    w = np.array(model.posterior.weigh(None, logits, log_x.astype("float32"), beta), "float64")
+    p = model.prior(inputs["c"])
+    q = model.posterior.update(None, p, log_x.astype("float32"), beta)
+    w = np.array(q.mean, "float64").T
     np.testing.assert_allclose(w.sum(axis=0), 1.0, atol=1e-6)
 
     def value(q):
@@ -202,11 +203,11 @@ def test_schedule_of_an_unknown_weight_is_refused():
         model.fit({"x": np.zeros((4, 3))}, verbose=0, callbacks=[WeightSchedule(bta=lambda e: 1)])
 
 
-@pytest.mark.parametrize("parts", ["gaussian, categorical", "categorical, gaussian"])
+@pytest.mark.parametrize("parts", ["continuous, categorical", "categorical, continuous"])
 def test_posterior_and_prior_of_different_families_are_refused(parts):
     gaussian = GaussianPosterior(ReadX(), 3), CategoricalPrior(3)
     categorical = CategoricalPosterior(3), StandardNormal(3)
-    posterior, prior = gaussian if parts.startswith("gaussian") else categorical
+    posterior, prior = gaussian if parts.startswith("continuous") else categorical
     sentence = "posterior is {} but prior is {}".format(*parts.split(", "))
     with pytest.raises(ValueError, match=sentence):
         ELBOModel(posterior, prior, Identity(), Normal())

@@ -1,44 +1,53 @@
-"""The importance-weighted bound: how close to log p(x | c) a model's posterior can be carried."""
+"""The importance-weighted bound: an estimate of log p(x | c) with many latent samples."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count
+from cvae_keras.parts.posteriors import FreeTablePosterior
 
-ROWS = 20_000  # points of z in memory at once
+ROWS = 20_000  # latent samples in memory at once
 
 
 def importance_weighted_bound(model, inputs, n_samples=100, seed=0):
-    """Estimate log p(x | c) from below, with K points of z an example.
+    """Estimate log p(x | c) from below, with K latent samples per example.
 
     `log p(x | c) >= E log (1/K) sum_k p(x | z_k, c) p(z_k | c) / q(z_k | x, c)`, `z_k ~ q`
 
     With K = 1 it is the ELBO; it rises with K, and meets log p(x | c) as K grows.
 
     Args:
-        model: an `ELBOModel` whose posterior and prior have `log_prob`; inputs: its dictionary of
-            arrays, as for `fit`; n_samples: K; seed: integer.
+        model: an `ELBOModel` with an encoder and a continuous latent.
+        inputs: its dictionary of arrays, as for `fit`.
+        n_samples: K.
+        seed: integer.
 
     Returns:
         `(bound, error)`, NumPy float64 `(batch,)` each, in nats: the estimate of each example, and
-        its standard error over the K points (infinite for K = 1).
+        its standard error over the K samples (infinite for K = 1).
 
     Raises:
-        ValueError: a posterior or prior without a density, bad arrays, or K not positive.
+        ValueError: a free table or a categorical latent, bad arrays, or K not positive.
 
     Source: Burda, Grosse and Salakhutdinov, "Importance weighted autoencoders", 2016, eq. 8.
 
     Example:
-        >>> bound, error = importance_weighted_bound(model, {"x": x_test}, n_samples=1000)
+        ```python
+        bound, error = importance_weighted_bound(model, {"x": x_test}, n_samples=1000)
+        ```
     """
     samples = check_count("n_samples", n_samples)
-    for part in (model.posterior, model.prior):
-        if not hasattr(part, "log_prob"):
-            raise ValueError(
-                f"model must have a posterior and a prior with a density, got "
-                f"{type(part).__name__}: a categorical ELBO is exact, use `evaluate`."
-            )
+    if isinstance(model.posterior, FreeTablePosterior):
+        raise ValueError(
+            "model must have an encoder, got a free table, which knows only its own rows: use "
+            "laplace_bound of cvae_keras.systems.auto_decoder."
+        )
+    if model.posterior.family == "categorical":
+        raise ValueError(
+            "model must have a continuous latent, got a categorical one, whose ELBO is exact: use "
+            "evaluate."
+        )
     inputs, seed = model.check_inputs(inputs), keras.random.SeedGenerator(seed)
     examples = max(1, ROWS // samples)
     bounds, errors = [], []
@@ -67,10 +76,8 @@ def _log_weights(model, inputs, samples, seed):
     """log p(x | z, c) + log p(z | c) - log q(z | x, c), `(batch, samples)`."""
     x, c, mask = model.split(inputs)
     h = model.read(c)
-    p, q = model.prior(h), model.infer(inputs, h)  # once an example; only its points are many
-    q = keras.tree.map_structure(lambda part: ops.repeat(part, samples, axis=0), q)
-    z = model.posterior.points(q, p, seed)
-    log_q = ops.reshape(model.posterior.log_prob(q, z), (-1, samples))
-    z = ops.transpose(ops.reshape(z, (-1, samples, z.shape[-1])), (1, 0, 2))
-    log_p = model.likelihood.log_prob(x, model.decoder(z, h), mask) + model.prior.log_prob(p, z)
-    return ops.convert_to_numpy(ops.transpose(log_p) - log_q).astype("float64")
+    q = model.infer(inputs, h)
+    z, log_q = q.sample_and_log_prob(samples, seed=seed)
+    log_p = model.likelihood.log_prob(x, model.decoder(z, h), mask) + model.prior(h).log_prob(z)
+    log_w = ops.transpose(log_p - ops.sum(log_q, axis=-1))
+    return ops.convert_to_numpy(log_w).astype("float64")

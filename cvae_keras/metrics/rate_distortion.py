@@ -86,10 +86,9 @@ def encode(model, arrays, seed=0, batch_size=10_000):
             for array in (arrays["x"], arrays["c"], arrays.get("mask"))
         )
         p, q = model.prior(c), model.posterior(x, c, mask=mask)
-        x_hat = model.decoder(model.posterior.points(q, p, generator), c)[0]
+        x_hat = model.decoder(q.sample(seed=generator), c)[0]
         errors = ops.square(x - x_hat) * (1.0 if mask is None else mask)
-        kl = model.posterior.kl(q, p, None, None)
-        parts.append([ops.convert_to_numpy(value) for value in (errors, kl, q[0])])
+        parts.append([ops.convert_to_numpy(value) for value in (errors, q.kl(p), q.mean)])
     return tuple(np.concatenate(values) for values in zip(*parts, strict=True))
 
 

@@ -1,13 +1,14 @@
-"""Autoregressive flows: bend a Gaussian, and keep its density known."""
+"""Autoregressive flows: invertible transformations of z with a known log-determinant."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count
+from cvae_keras.parts.layers import CompositeLayer
 
-FAR = 1e6  # where a point would have come from further away, its density is 0 in float32
-START = 2.0  # of the gate's logit: a fresh step keeps s = 0.88 of z
+FAR = 1e6  # beyond this distance, the density is 0 in float32
+START = 2.0  # initial logit of the gate: s = 0.88 before training
 
 
 def masks(latent_dim, width):
@@ -17,7 +18,8 @@ def masks(latent_dim, width):
     reads the units of degree at most i. The product of both masks is strictly triangular.
 
     Args:
-        latent_dim: number of inputs, and of outputs; width: number of hidden units.
+        latent_dim: number of inputs, and of outputs.
+        width: number of hidden units.
 
     Returns:
         Two float32 arrays of 0 and 1: `(latent_dim, width)` and `(width, latent_dim)`.
@@ -26,7 +28,8 @@ def masks(latent_dim, width):
 
     Example:
         >>> first, second = masks(3, 6)
-        >>> (first @ second).T     # -> [[0, 0, 0], [2, 0, 0], [4, 2, 0]]
+        >>> (first @ second).T.tolist()
+        [[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [4.0, 2.0, 0.0]]
     """
     degrees, index = np.arange(width) % latent_dim, np.arange(latent_dim)
     first = (index[:, None] < degrees[None]).astype("float32")
@@ -36,7 +39,7 @@ def masks(latent_dim, width):
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class IAFStep(keras.layers.Layer):
-    """One step of the flow: every dimension at once, each from those before it and the context.
+    """One step of the flow: each dimension is scaled and shifted, given those before it.
 
     `z_i <- s_i z_i + (1 - s_i) m_i`, with `m_i, s_i = f_i(z_1 .. z_(i-1), context)`, 0 < s_i < 1
 
@@ -44,10 +47,12 @@ class IAFStep(keras.layers.Layer):
     masked dense layers.
 
     Args:
-        latent_dim: number of dimensions of z; width: hidden units of f.
+        latent_dim: number of dimensions of z.
+        width: hidden units of f.
 
     Call arguments:
-        z: `(samples, batch, latent_dim)`; context: `(batch, features)`.
+        z: `(samples, batch, latent_dim)`.
+        context: `(batch, features)`.
 
     Returns:
         The new z and log s, both of z's shape.
@@ -56,11 +61,13 @@ class IAFStep(keras.layers.Layer):
     2016, eq. 14 and algorithm 1.
 
     Example:
-        >>> z, log_s = IAFStep(2, 64)(np.zeros((1, 5, 2)), np.zeros((5, 10)))
+        >>> z, log_s = IAFStep(2, 64)(np.zeros((1, 5, 2), "float32"), np.zeros((5, 10), "float32"))
+        >>> tuple(z.shape), tuple(log_s.shape)
+        ((1, 5, 2), (1, 5, 2))
     """
 
     def __init__(self, latent_dim, width, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.latent_dim, self.width = latent_dim, width
         self.read_mask, write_mask = masks(latent_dim, width)
         self.write_mask = np.tile(write_mask, 2)  # for m and for the gate
@@ -77,7 +84,7 @@ class IAFStep(keras.layers.Layer):
         )
 
     def shift_and_gate(self, z, from_context):
-        """m and the logit of s, from z and from what the first layer makes of the context."""
+        """m and the logit of s, given z and the first layer's output for the context."""
         h = ops.silu(ops.matmul(z, self.read_z * self.read_mask) + from_context)
         m, logit = ops.split(ops.matmul(h, self.write * self.write_mask) + self.write_bias, 2, -1)
         return m, logit + START
@@ -89,8 +96,8 @@ class IAFStep(keras.layers.Layer):
         m, logit = self.shift_and_gate(z, self.first_layer(context))
         return m + ops.sigmoid(logit) * (z - m), -ops.softplus(-logit)
 
-    def unbend(self, z, context):
-        """The z from which `call` came, one dimension after the other."""
+    def inverse(self, z, context):
+        """The inverse of `call`: the z that it maps to this one, one dimension after another."""
         from_context, index, start = self.first_layer(context), np.arange(self.latent_dim), z
         for dimension in range(self.latent_dim):
             m, logit = self.shift_and_gate(start, from_context)
@@ -100,42 +107,45 @@ class IAFStep(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class AutoregressiveFlow(keras.layers.Layer):
-    """Several steps, the order of the dimensions reversed between them, and put back at the end.
+class AutoregressiveFlow(CompositeLayer):
+    """Several steps, the order of the dimensions reversed between them, and restored at the end.
 
     Args:
-        latent_dim: number of dimensions; length: number of steps, 0 or more; width: hidden units of
-            each step, by default 64, or twice latent_dim if that is more.
+        latent_dim: number of dimensions.
+        length: number of steps, 0 or more.
+        width: hidden units of each step, by default 64, or twice latent_dim if that is more.
+
+    Call arguments:
+        z: `(samples, batch, latent_dim)`.
+        context: `(batch, features)`.
+
+    Returns:
+        The new z, and the sum of log s, both `(samples, batch, latent_dim)`.
 
     Raises:
-        ValueError: length is not a whole number of at least 0.
+        ValueError: length is not a whole number of at least 0, or width not a positive one.
 
     Source: Kingma et al., 2016, section 3; reversing: section 5.
 
     Example:
+        >>> z, context = np.ones((1, 5, 2), "float32"), np.zeros((5, 10), "float32")
         >>> flow = AutoregressiveFlow(2, 3)
-        >>> z, log_s = flow.bend(np.zeros((1, 5, 2)), np.zeros((5, 10)))
-        >>> flow.unbend(z, np.zeros((5, 10)))                                    # zeros again
+        >>> new, log_s = flow(z, context)
+        >>> bool(np.allclose(flow.inverse(new, context), z, atol=1e-4))
+        True
     """
 
     def __init__(self, latent_dim, length=5, width=None, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         if isinstance(length, bool) or int(length) != length or length < 0:
             raise ValueError(
                 f"flow_length must be a whole number, got {length!r}: choose 0 or more."
             )
-        width = max(64, 2 * latent_dim) if width is None else check_count("flow_width", width)
-        self.steps = [IAFStep(latent_dim, width) for _ in range(int(length))]
+        self.latent_dim = latent_dim
+        self.width = max(64, 2 * latent_dim) if width is None else check_count("flow_width", width)
+        self.steps = [IAFStep(latent_dim, self.width) for _ in range(int(length))]
 
-    def build(self, *shapes):
-        """Nothing to do: the steps build themselves when they are first called."""
-
-    def bend(self, z, context):  # on PyTorch, `forward` is a layer's call
-        """The new z, and the sum of log s, both `(samples, batch, latent_dim)`.
-
-        Args:
-            z: `(samples, batch, latent_dim)`; context: `(batch, features)`.
-        """
+    def call(self, z, context):
         total = ops.zeros_like(z)
         for number, step in enumerate(self.steps):
             if number:
@@ -144,15 +154,19 @@ class AutoregressiveFlow(keras.layers.Layer):
             total = total + log_s
         return self._in_order(z), self._in_order(total)
 
-    def unbend(self, z, context):
-        """The z that `bend` bent; latent_dim passes through each step."""
+    def inverse(self, z, context):
+        """The z that `call` maps to this one; each step takes latent_dim passes."""
         z = self._in_order(z)
         for number, step in reversed(list(enumerate(self.steps))):
-            z = step.unbend(z, context)
+            z = step.inverse(z, context)
             if number:
                 z = ops.flip(z, axis=-1)
         return z
 
+    def get_config(self):
+        config = {"latent_dim": self.latent_dim, "length": len(self.steps), "width": self.width}
+        return {**super().get_config(), **config}
+
     def _in_order(self, z):
-        """Of an even number of steps the last one sees the dimensions reversed."""
+        """Reverses z if the number of steps is even: the last step sees the reversed order."""
         return ops.flip(z, axis=-1) if self.steps and len(self.steps) % 2 == 0 else z

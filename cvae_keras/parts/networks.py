@@ -1,27 +1,30 @@
-"""Dense networks: plain or gated, and residual."""
+"""Networks that fill the slots: dense, residual, normalized, and convolutional over curves."""
 
 import keras
 from keras import ops
 
 from cvae_keras.checks import check_count
-from cvae_keras.parts.layers import SavesRandomState
+from cvae_keras.parts.layers import CompositeLayer, Dropout
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class DenseStack(keras.layers.Layer):
-    """Dense layers one after the other, and if asked a gate on each, set by a pattern.
+class DenseStack(CompositeLayer):
+    """Dense layers, optionally each with a gate that depends on a pattern.
 
     `h <- act(W h + b) * (V relu(U pattern) + 1)`, the gate being 1 before training.
 
-    A pattern (which values are known, say) changes *which function* of the values is right. Without
-    a gate the layers must find products of pattern and values; with it they have them.
+    A pattern, such as which values are known, changes *which function* of the values is right.
+    With gates, products of pattern and values need not be learned by the dense layers.
 
     Args:
-        units: list of the units of each layer; activation: a Keras activation; batch_norm: whether
-            batch normalisation stands before each activation; gated: whether there are gates.
+        units: list of the units of each layer.
+        activation: a Keras activation.
+        batch_norm: whether batch normalization comes before each activation.
+        gated: whether there are gates.
 
     Call arguments:
-        h: `(batch, features)`; pattern: `(batch, d)`, only used by the gates.
+        h: `(batch, features)`.
+        pattern: `(batch, d)`, only used by the gates.
 
     Returns:
         `(batch, units[-1])`.
@@ -33,7 +36,9 @@ class DenseStack(keras.layers.Layer):
     conditioning layer", 2018, eq. 2.
 
     Example:
-        >>> DenseStack([64, 32])(np.zeros((5, 10))).shape                        # (5, 32)
+        >>> import numpy as np
+        >>> tuple(DenseStack([64, 32])(np.zeros((5, 10))).shape)
+        (5, 32)
     """
 
     def __init__(self, units, activation="relu", batch_norm=False, gated=False, **kwargs):
@@ -59,11 +64,16 @@ class DenseStack(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class ResidualMLP(keras.layers.Layer):
+class ResidualMLP(CompositeLayer):
     """Dense residual blocks: `h <- h + W2 act(W1 h)`.
 
     Args:
-        width: units of every layer; depth: number of blocks; activation: a Keras activation.
+        width: units of every layer.
+        depth: number of blocks.
+        activation: a Keras activation.
+
+    Call arguments:
+        h: `(batch, features)`.
 
     Returns:
         `(batch, width)`.
@@ -71,7 +81,9 @@ class ResidualMLP(keras.layers.Layer):
     Source: He et al., "Deep residual learning", 2016, with dense layers.
 
     Example:
-        >>> ResidualMLP(64, 3)(np.zeros((5, 10))).shape                          # (5, 64)
+        >>> import numpy as np
+        >>> tuple(ResidualMLP(64, 3)(np.zeros((5, 10))).shape)
+        (5, 64)
     """
 
     def __init__(self, width, depth, activation="silu", **kwargs):
@@ -89,8 +101,8 @@ class ResidualMLP(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class ConvEncoder(keras.layers.Layer):
-    """Conv1D layers over the curves of x and c side by side: the features of a posterior.
+class ConvEncoder(CompositeLayer):
+    """Conv1D layers over the curves of x and c, concatenated as channels.
 
     Args:
         filters: filters of each convolution.
@@ -98,13 +110,17 @@ class ConvEncoder(keras.layers.Layer):
         kernel_initializer: of the convolutions.
 
     Call arguments:
-        x, c: `(batch, points, channels)` each; mask: of x's shape, read as further channels.
+        x: `(batch, points, channels)`.
+        c: `(batch, points, channels)`, or None.
+        mask: of x's shape, read as further channels, or None.
 
     Returns:
         `(batch, (points - sum(kernels) + len(kernels)) * filters[-1])`.
 
     Example:
-        >>> ConvEncoder()(np.zeros((3, 50, 2)), np.zeros((3, 50, 2))).shape      # (3, 1792)
+        >>> import numpy as np
+        >>> tuple(ConvEncoder()(np.zeros((3, 50, 2)), np.zeros((3, 50, 2))).shape)
+        (3, 1792)
     """
 
     def __init__(
@@ -125,23 +141,31 @@ class ConvEncoder(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class ConvDecoder(keras.layers.Layer):
-    """A dense layer on [z, c], then transposed convolutions that grow it to the curves of x.
+class ConvDecoder(CompositeLayer):
+    """A dense layer on [z, c], then transposed convolutions up to the length of the curves.
 
     Args:
-        points: length of the curves; channels: their number.
-        filters, kernels: of the transposed convolutions before the last, and of all of them.
-        dense_channels: channels that the dense layer gives the first convolution.
+        points: length of the curves.
+        channels: number of curves.
+        filters: filters of the transposed convolutions before the last.
+        kernels: kernel size of each transposed convolution.
+        dense_channels: channels that the dense layer passes to the first convolution.
         kernel_initializer: of all layers.
 
     Call arguments:
-        z: `(samples, batch, latent_dim)`; c: `(batch, points, channels)`.
+        z: `(samples, batch, latent_dim)`.
+        c: `(batch, points, channels)`.
 
     Returns:
         `(samples, batch, points, channels)`, float32, not negative (the last layer ends in ReLU).
 
+    Raises:
+        ValueError: points is too small for the kernels.
+
     Example:
-        >>> ConvDecoder(50)(np.zeros((1, 3, 4)), np.zeros((3, 50, 2))).shape     # (1, 3, 50, 2)
+        >>> import numpy as np
+        >>> tuple(ConvDecoder(50)(np.zeros((1, 3, 4)), np.zeros((3, 50, 2))).shape)
+        (1, 3, 50, 2)
     """
 
     def __init__(
@@ -182,40 +206,18 @@ class ConvDecoder(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class Dropout(SavesRandomState, keras.layers.Layer):
-    """Dropout whose rate is a variable and whose random state is saved, unlike that of Keras.
-
-    In training each entry is kept with probability `keep` and then divided by it.
+class NormalizedMLP(CompositeLayer):
+    """Dense layers, each followed by layer normalization, SiLU and dropout.
 
     Args:
-        seed: integer.
-
-    Example:
-        >>> dropout = Dropout(seed=0); dropout.keep.assign(0.75)
-    """
-
-    def __init__(self, seed=0, **kwargs):
-        super().__init__(**kwargs)
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.keep = self.add_weight(shape=(), initializer="ones", trainable=False, name="keep")
-
-    def call(self, h, training=None):
-        if not training:
-            return h
-        draw = keras.random.uniform(ops.shape(h), seed=self.seed_generator, dtype="float32")
-        return ops.where(draw < self.keep, h / ops.cast(self.keep, h.dtype), 0.0)
-
-
-@keras.saving.register_keras_serializable("cvae_keras")
-class NormalizedMLP(keras.layers.Layer):
-    """Dense layers, each followed by layer normalisation, SiLU and dropout.
-
-    Args:
-        widths: units of each layer; kernel_initializer: of all; seed: of the dropout, or None for
-            none.
+        widths: units of each layer.
+        kernel_initializer: of all dense layers.
+        seed: of the dropout; None for no dropout.
 
     Call arguments:
-        h: `(batch, features)`; c, mask: None, so that it can be the network of a posterior.
+        h: `(batch, features)`.
+        c: not used; the argument makes the layer fit as the network of a posterior.
+        mask: not used.
 
     Returns:
         `(batch, widths[-1])`.
@@ -223,7 +225,9 @@ class NormalizedMLP(keras.layers.Layer):
     Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
 
     Example:
-        >>> NormalizedMLP([512, 256])(np.zeros((5, 784))).shape                  # (5, 256)
+        >>> import numpy as np
+        >>> tuple(NormalizedMLP([512, 256])(np.zeros((5, 784))).shape)
+        (5, 256)
     """
 
     def __init__(self, widths, kernel_initializer="orthogonal", seed=None, **kwargs):
@@ -232,9 +236,6 @@ class NormalizedMLP(keras.layers.Layer):
         self.dense = [keras.layers.Dense(width, **init) for width in widths]
         self.norms = [keras.layers.LayerNormalization() for _ in widths]
         self.dropouts = [] if seed is None else [Dropout(seed + i) for i in range(len(widths))]
-
-    def build(self, h_shape, c_shape=None, mask_shape=None):
-        """Nothing to do: the layers build themselves when they are first called."""
 
     def call(self, h, c=None, mask=None, training=None):
         for number, (dense, norm) in enumerate(zip(self.dense, self.norms, strict=True)):

@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 
 def called(batches):
@@ -18,6 +17,8 @@ def called(batches):
     Example:
         >>> model.fit(called(FreshBatches(TASKS["data_1"], batch_size=250, steps=100)))
     """
+    import tensorflow as tf
+
     first = {name: tf.convert_to_tensor(array) for name, array in batches[0][0].items()}
     types = [tensor.dtype for tensor in first.values()]
 
@@ -46,6 +47,8 @@ def gathered(batches):
     Example:
         >>> model.fit(gathered(ShuffledBatches({"x": x}, batch_size=32, seed=0)))
     """
+    import tensorflow as tf
+
     arrays = {name: tf.convert_to_tensor(array) for name, array in batches.arrays.items()}
     shape = (batches.steps, batches.batch_size)
 
@@ -62,6 +65,8 @@ def gathered(batches):
 
 def _without_tuning(dataset):
     """One batch ahead; tuning would begin each epoch on one core by waiting two seconds."""
+    import tensorflow as tf
+
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.prefetch(1).with_options(options)
@@ -95,8 +100,6 @@ class Batches(keras.utils.PyDataset):
 
     def tf_dataset(self):
         """TensorFlow only: a `tf.data.Dataset` of these batches."""
-        from cvae_keras.training.batches import called
-
         return called(self)
 
 
@@ -146,8 +149,6 @@ class ShuffledBatches(Batches):
         return kept[1]
 
     def tf_dataset(self):
-        from cvae_keras.training.batches import gathered
-
         return gathered(self)
 
     def __getitem__(self, index):

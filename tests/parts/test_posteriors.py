@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
+from cvae_keras.parts.distributions import Categorical, gaussian_kl
 from cvae_keras.parts.networks import ConvEncoder
-from cvae_keras.parts.posteriors import CategoricalPosterior, GaussianPosterior, gaussian_kl
+from cvae_keras.parts.posteriors import CategoricalPosterior, GaussianPosterior
 
 
 class Last(keras.layers.Layer):
@@ -51,17 +51,20 @@ def test_gaussian_points_have_the_moments_of_q():
     posterior.mean.set_weights([np.zeros((3, 2)), np.array([3.0, -1.0])])
     posterior.log_var.set_weights([np.zeros((3, 2)), np.log([4.0, 0.25])])
     q = posterior(np.zeros((20_000, 4, 3)))
-    z = np.array(posterior.points(q, None, keras.random.SeedGenerator(0)))
+    z = np.array(q.points(keras.random.SeedGenerator(0))[0])
     assert z.shape == (1, 20_000, 2)
     np.testing.assert_allclose(z[0].mean(axis=0), [3.0, -1.0], atol=0.08)
     np.testing.assert_allclose(z[0].std(axis=0), [2.0, 0.5], rtol=0.03)
-    np.testing.assert_array_equal(posterior.weigh(q, None, ops.zeros((1, 5)), 1.0), np.ones((1, 5)))
+    np.testing.assert_array_equal(q.weights(z), np.ones((1, 20_000)))
+    assert posterior.update(q, None, None, 1.0) is q
+    np.testing.assert_allclose(q.mean, np.tile([3.0, -1.0], (20_000, 1)))
 
 
 def test_gaussian_log_variance_stays_finite():
     posterior = GaussianPosterior(Last(), latent_dim=2)
     for value in (1e6, -1e6):
-        mean, log_var = posterior(np.full((3, 4, 3), value))
+        q = posterior(np.full((3, 4, 3), value))
+        mean, log_var = q.mean, q.log_var
         kl = gaussian_kl(mean * 0, log_var, 0.0, 0.0)
         assert np.abs(log_var).max() <= 20 and np.all(np.isfinite(kl))
 
@@ -71,33 +74,37 @@ def test_networks_are_given_x_c_and_mask():
     features = ConvEncoder((4, 5), (6, 7))(x, c, np.ones_like(x))
     assert features.shape == (3, (40 - 13 + 2) * 5)
     posterior = GaussianPosterior(Last(), latent_dim=2)
-    masked, _ = posterior(x, c, mask=np.zeros_like(x))
-    np.testing.assert_array_equal(masked, np.zeros((3, 2)))
+    masked = posterior(x, c, mask=np.zeros_like(x))
+    np.testing.assert_array_equal(masked.mean, np.zeros((3, 2)))
 
 
 def test_categorical_weights_follow_bayes_rule():
     posterior = CategoricalPosterior(3)
     prior, likelihood = np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.4, 0.8])
-    logits = (np.log(prior)[None] + 7.0).astype("float32")
+    p = Categorical((np.log(prior)[None] + 7.0).astype("float32"))
     log_p = np.log(likelihood)[:, None].astype("float32")
-    w = np.array(posterior.weigh(None, logits, log_p, 1.0))[:, 0]
+    q = posterior.update(posterior(None), p, log_p, 1.0)
+    z, _ = q.points()
+    w = np.array(q.weights(z))[:, 0]
     bayes = prior * likelihood / np.sum(prior * likelihood)
     np.testing.assert_allclose(w, bayes, rtol=1e-5)
-    found = posterior.kl(None, logits, None, bayes[:, None].astype("float32"))
+    np.testing.assert_allclose(q.mean, bayes[None], rtol=1e-5)
+    found = Categorical(np.log(bayes)[None].astype("float32")).kl(p)
     np.testing.assert_allclose(found, [[np.sum(bayes * np.log(bayes / prior))]], rtol=1e-5)
 
 
 def test_categorical_points_are_every_category_once():
-    z = np.array(CategoricalPosterior(4).points(None, None, None))
+    z = np.array(CategoricalPosterior(4)(None).points()[0])
     np.testing.assert_array_equal(z[:, 0], np.eye(4))
 
 
 def test_categorical_survives_impossible_categories_and_beta_zero():
     posterior = CategoricalPosterior(3)
-    logits, log_p = np.array([[0.0, -1e4, 0.0]]), np.array([[-1e5], [0.0], [-2e5]])
+    p = Categorical(np.array([[0.0, -1e4, 0.0]], "float32"))
+    log_p = np.array([[-1e5], [0.0], [-2e5]], "float32")
     for beta in (0.0, 1.0):
-        w = posterior.weigh(None, logits.astype("float32"), log_p.astype("float32"), beta)
-        kl = posterior.kl(None, logits.astype("float32"), None, w)
+        q = posterior.update(posterior(None), p, log_p, beta)
+        w, kl = q.mean, q.kl(p)
         assert np.all(np.isfinite(w)) and np.all(np.isfinite(kl))
         np.testing.assert_allclose(np.sum(w), 1.0, atol=1e-6)
 

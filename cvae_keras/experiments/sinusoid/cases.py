@@ -184,7 +184,7 @@ def dead_entries(model, x, y):
     Example:
         >>> dead_entries(model, x[:1000], y[:1000])
     """
-    mean, _ = model.posterior(x, y)
+    mean = model.posterior(x, y).mean
     x_hat = keras.ops.convert_to_numpy(model.decoder(mean[None], y))[0]
     return int((x_hat == 0).all(axis=0).sum())
 

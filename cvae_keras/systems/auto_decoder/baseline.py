@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from cvae_keras.elbo import ELBOModel
-from cvae_keras.parts.layers import MaskIsInput
+from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.likelihoods import SquaredError
 from cvae_keras.parts.posteriors import GaussianPosterior
 from cvae_keras.parts.priors import StandardNormal
@@ -12,7 +12,7 @@ from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class HoleEncoder(MaskIsInput):
+class HoleEncoder(CompositeLayer):
     """Dense layers over x with zeros in its holes, and where asked over the mask beside it.
 
     Args:
@@ -91,7 +91,7 @@ class MaskedVAE(ELBOModel):
 
     def reconstruct(self, x, mask):
         """Decode the mean of q(z | m x): `(batch, features)`, float32."""
-        mean, _ = self.posterior(ops.convert_to_tensor(x), mask=ops.convert_to_tensor(mask))
+        mean = self.posterior(ops.convert_to_tensor(x), mask=ops.convert_to_tensor(mask)).mean
         return ops.convert_to_numpy(self.decoder(mean[None]))[0]
 
     def get_config(self):

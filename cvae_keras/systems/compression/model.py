@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.elbo import ELBOModel, elbo
+from cvae_keras.parts.distributions import Flow, Gaussian, kl_divergence
 from cvae_keras.parts.likelihoods import Normal
 from cvae_keras.parts.networks import NormalizedMLP
 from cvae_keras.parts.posteriors import IAFPosterior
@@ -242,10 +243,10 @@ class CompressionModel(ELBOModel):
         rows = x if near is None else ops.concatenate([x, near])
         n = ops.shape(x)[0]
         p, q = self.prior(None), self.infer({"x": rows}, None, training)
-        z = self.posterior.points(q, p, self.seed_generator)  # (1, rows, latent_dim)
+        z, log_q = q.sample_and_log_prob(seed=self.seed_generator)  # (1, rows, latent_dim)
         x_hat = self.decoder(z[:, :n], training=training)  # neighbours are not decoded
         log_p = self.likelihood.log_prob(x, x_hat)
-        kl = self.posterior.kl(q, p, z, ops.ones_like(z[..., 0]))
+        kl = kl_divergence(q, p, z, log_q)
         terms = {"log_likelihood": log_p[0], "kl": kl[:n], "neighbors": ops.zeros_like(log_p[0])}
         if near is not None:
             both = ops.reshape(neighbor_log_prob(z[0], self.log_reach), (2, -1))
@@ -258,10 +259,10 @@ class CompressionModel(ELBOModel):
             return self.posterior(x, training=training)
         x = self.components(x)
         q = self.posterior(x, training=training)
-        mean, log_var = q["gaussian"]
         start = ops.clip(x[:, : self.latent_dim] * self.start, -FAR, FAR)
-        q["gaussian"] = mean + ops.cast(start, "float32"), log_var
-        return q
+        base = q.base if isinstance(q, Flow) else q
+        base = Gaussian(base.mean + ops.cast(start, "float32"), base.log_var)
+        return Flow(base, q.flow, q.context) if isinstance(q, Flow) else base
 
     def term_names(self):
         return ["elbo", "reconstruction", "neighbors"]
@@ -285,7 +286,7 @@ class CompressionModel(ELBOModel):
 
     def _centers(self, x):
         x = (x - self.shift) / self.scale
-        return self.posterior.center(self.infer({"x": x}, None))
+        return self.infer({"x": x}, None).mean
 
     def _means(self, z):
         return self.decoder(z[None])[0] * self.scale + self.shift

@@ -15,7 +15,7 @@ from keras import ops
 
 from cvae_keras.checks import check_arrays, check_count
 from cvae_keras.elbo import ELBOModel
-from cvae_keras.parts.layers import MaskIsInput
+from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.likelihoods import SquaredError
 from cvae_keras.parts.networks import DenseStack, tile
 from cvae_keras.parts.posteriors import GaussianPosterior
@@ -23,7 +23,7 @@ from cvae_keras.parts.priors import StandardNormal
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class SubsetEncoder(MaskIsInput):
+class SubsetEncoder(CompositeLayer):
     """Dense layers over [x, c], and over the mask if there is one.
 
     Args:

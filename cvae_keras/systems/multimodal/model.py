@@ -82,12 +82,10 @@ class MultimodalCalls:
 
         def points(part):
             _, given, _ = self.split(part)
-            mean, log_var = self.infer(part, self.read(given))
-            z = ops.repeat(ops.expand_dims(mean, 0), N, axis=0)
-            if not return_mean:
-                noise = keras.random.normal(ops.shape(z), seed=generator)
-                z = z + ops.exp(0.5 * log_var) * noise
-            return z
+            q = self.infer(part, self.read(given))
+            if return_mean:
+                return ops.repeat(ops.expand_dims(q.mean, 0), N, axis=0)
+            return q.sample(N, seed=generator)
 
         return _embedding(_in_parts(points, inputs), c, N, flatten)
 
@@ -113,7 +111,7 @@ class MultimodalCalls:
 
         def points(part):
             rows = len(next(iter(part.values())))
-            return self.prior.sample(self.prior(self.read(part)), rows, N, generator)
+            return self.prior(self.read(part)).sample(N, batch=rows, seed=generator)
 
         return _embedding(_in_parts(points, c), c, N, flatten)
 

@@ -15,7 +15,7 @@ import keras
 from keras import ops
 
 from cvae_keras.checks import check_count
-from cvae_keras.parts.layers import MaskIsInput
+from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.networks import tile
 from cvae_keras.systems.multimodal.modalities import MASK
 
@@ -137,7 +137,7 @@ def input_names(network):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class Called(MaskIsInput):
+class Called(CompositeLayer):
     """A network over a dictionary in a slot of `ELBOModel`; what it returns is checked.
 
     Args:

@@ -119,7 +119,7 @@ class ProposalPrior(CategoricalPrior):
         self.judge = keras.layers.Dense(width, activation="relu")
         self.score = keras.layers.Dense(1, dtype="float32")
 
-    def call(self, h=None):
+    def compute_logits(self, h):
         ends, log_scale = ops.stop_gradient(h["ends"]), ops.stop_gradient(h["log_scale"])
         low, high = self.task.box
         lo, hi = ends[..., 0::2], ends[..., 1::2]
@@ -130,7 +130,7 @@ class ProposalPrior(CategoricalPrior):
         seen = [margins, in_scales, log_scale, misfit, ops.log(misfit + 1e-3), prior]
         hidden = self.see(ops.concatenate(seen, axis=-1))
         hidden = ops.relu(hidden + ops.expand_dims(self.share(h["features"]), 1))
-        return super().call(h["features"]) + self.score(self.judge(hidden))[..., 0]
+        return super().compute_logits(h["features"]) + self.score(self.judge(hidden))[..., 0]
 
     def _misfit(self, ends, y):
         """Root mean square of f(x_k) - y over five points, `(batch, K, 2)`."""
