@@ -1,39 +1,69 @@
-"""Conditional variational autoencoders in Keras, each held against an exact answer.
+"""Conditional variational autoencoders in Keras, each compared with an exact answer.
 
->>> from cvae_keras import SinusoidTask, load_pretrained, refine
+Importing the package registers its classes with Keras, so that `keras.saving.load_model` reads the
+models that it saved.
 """
 
-from cvae_keras.data.sinusoid import TASKS, SinusoidTask
-from cvae_keras.systems.sinusoid.refine import refine
+import os as _os
+import sys as _sys
+
+__version__ = "0.2.0"
+
+
+def _import_keras_quietly():
+    """Import Keras without TensorFlow's start-up notes, which bypass Python's standard error."""
+    if "keras" in _sys.modules:
+        return
+    _os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        saved, nowhere = _os.dup(2), _os.open(_os.devnull, _os.O_WRONLY)
+    except OSError:  # there is no standard error to redirect
+        return
+    _os.dup2(nowhere, 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        _os.dup2(saved, 2)
+        _os.close(saved)
+        _os.close(nowhere)
+
+
+_import_keras_quietly()
+
+from cvae_keras.data.sinusoid import TASKS, SinusoidTask  # noqa: E402
+from cvae_keras.elbo import ELBOModel, elbo  # noqa: E402
+from cvae_keras.systems import (  # noqa: E402
+    DenseCVAE,
+    MultimodalCVAE,
+    SinusoidCVAE,
+    SinusoidSolver,
+    VariationalAutoDecoder,
+    load_model,
+    load_pretrained,
+    refine,
+)
 
 __all__ = [
     "TASKS",
     "CompressionVAE",
+    "DenseCVAE",
+    "ELBOModel",
     "MultimodalCVAE",
     "SinusoidCVAE",
     "SinusoidSolver",
     "SinusoidTask",
     "VADImputer",
     "VariationalAutoDecoder",
+    "elbo",
+    "load_model",
     "load_pretrained",
     "refine",
 ]
 
-_WITH_KERAS = {
-    "CompressionVAE": "cvae_keras.systems.compression.estimator",
-    "MultimodalCVAE": "cvae_keras.systems.multimodal.model",
-    "SinusoidCVAE": "cvae_keras.systems.sinusoid.model",
-    "SinusoidSolver": "cvae_keras.systems.sinusoid.solver",
-    "VADImputer": "cvae_keras.systems.auto_decoder.imputer",
-    "VariationalAutoDecoder": "cvae_keras.systems.auto_decoder.model",
-    "load_pretrained": "cvae_keras.systems.saved",
-}
-
 
 def __getattr__(name):
-    """Import what needs Keras when it is first asked for: the exact truth needs NumPy only."""
-    if name not in _WITH_KERAS:
-        raise AttributeError(f"module 'cvae_keras' has no attribute {name!r}")
-    from importlib import import_module
+    if name in ("CompressionVAE", "VADImputer"):  # scikit-learn is imported only for these
+        from cvae_keras import systems
 
-    return getattr(import_module(_WITH_KERAS[name]), name)
+        return getattr(systems, name)
+    raise AttributeError(f"module 'cvae_keras' has no attribute {name!r}")

@@ -1,0 +1,30 @@
+"""Each figure; every function returns a matplotlib `Figure`."""
+
+from cvae_keras.plots.auto_decoder import plot_curves, plot_panel, plot_rows
+from cvae_keras.plots.compression import plot_embedding, plot_latent_grid
+from cvae_keras.plots.dense import plot_rate_distortion, plot_testbed_run
+from cvae_keras.plots.multimodal import plot_multimodal
+from cvae_keras.plots.search import (
+    plot_best_so_far,
+    plot_marginals,
+    plot_parallel,
+    plot_weighted_loss,
+)
+from cvae_keras.plots.sinusoid import plot_samples, plot_solved
+
+__all__ = [
+    "plot_best_so_far",
+    "plot_curves",
+    "plot_embedding",
+    "plot_latent_grid",
+    "plot_marginals",
+    "plot_multimodal",
+    "plot_panel",
+    "plot_parallel",
+    "plot_rate_distortion",
+    "plot_rows",
+    "plot_samples",
+    "plot_solved",
+    "plot_testbed_run",
+    "plot_weighted_loss",
+]

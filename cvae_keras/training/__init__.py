@@ -1,0 +1,21 @@
+"""How models are trained: batches, schedules, optimizers, what differs between backends."""
+
+from cvae_keras.training.backends import at_once, compiled, forgets_graphs
+from cvae_keras.training.batches import Batches, FollowEpoch, FreshBatches, ShuffledBatches
+from cvae_keras.training.optimizers import LazyAdam, two_rates
+from cvae_keras.training.schedules import WeightSchedule, half_cosine, linear
+
+__all__ = [
+    "Batches",
+    "FollowEpoch",
+    "FreshBatches",
+    "LazyAdam",
+    "ShuffledBatches",
+    "WeightSchedule",
+    "at_once",
+    "compiled",
+    "forgets_graphs",
+    "half_cosine",
+    "linear",
+    "two_rates",
+]

@@ -1,4 +1,4 @@
-"""Many small operations at the price of one: a function as a graph, if the backend has graphs."""
+"""What differs between backends: compiled functions, replicas, steps per execution."""
 
 from contextlib import contextmanager
 from functools import partial
@@ -9,42 +9,45 @@ import keras
 def compiled(function):
     """The function as a TensorFlow graph; on other backends, the function as it is.
 
-    For small batches, calling a model operation by operation takes longer than computing it. A
-    graph reads variables when it is called, so training in between is seen; one that JAX compiles
-    would keep the values that it began with.
+    For small batches, calling a model operation by operation takes longer than the computation. A
+    graph reads the variables at each call, so it follows training; a function compiled by JAX
+    would keep their first values.
 
     Args:
-        function: of tensors, whose first dimension may change from call to call.
+        function: of tensors, whose first dimension may change between calls.
 
     Returns:
         A function of the same arguments.
 
     Example:
         >>> double = compiled(lambda x: 2 * x)
-        >>> double(keras.ops.ones(3))                                             # [2., 2., 2.]
+        >>> float(keras.ops.sum(double(keras.ops.ones(3))))
+        6.0
     """
     if keras.backend.backend() != "tensorflow":
         return function
     import tensorflow as tf
 
-    # By itself TensorFlow counts the graphs of one code together, and warns of many models' many.
+    # `partial` makes each function its own: TensorFlow warns of many graphs of one function
     return tf.function(partial(function), reduce_retracing=True)
 
 
 @contextmanager
 def forgets_graphs():
-    """Context of one training: afterwards TensorFlow lets go of the graphs that were traced in it.
+    """Context of one training, after which TensorFlow frees the graphs that were traced in it.
 
     A Keras optimizer sums gradients over replicas with an operation of custom gradient, and
-    TensorFlow keeps that gradient in a registry for ever, and by it the whole graph of the training
-    step: about 20 MB for each sinusoid model, whatever `clear_session` does. The entries made
-    within this context are taken out again. With other backends it does nothing.
+    TensorFlow keeps that gradient in a global registry, and with it the whole graph of the training
+    step: about 20 MB per sinusoid model, whatever `clear_session` does. The entries made within
+    this context are removed. With other backends it does nothing.
 
-    A model that was trained in the context can predict and be saved after it, not be trained on.
+    A model that was trained in the context can predict and be saved after it, but not be trained.
 
     Example:
-        >>> with forgets_graphs():
-        ...     model.fit(batches, epochs=10)
+        ```python
+        with forgets_graphs():
+            model.fit(batches, epochs=10)
+        ```
     """
     entries = _registry()
     before = set(entries)
@@ -57,7 +60,7 @@ def forgets_graphs():
 
 
 def _registry():
-    """TensorFlow's custom gradients by name; empty where there are none to be found."""
+    """TensorFlow's custom gradients by name; empty if there are none."""
     if keras.backend.backend() != "tensorflow":
         return {}
     from tensorflow.python.framework import ops
@@ -66,16 +69,16 @@ def _registry():
 
 
 def at_once(steps):
-    """How many steps to ask of one call of the training function: PyTorch knows no more than 1.
+    """A value for `steps_per_execution`: the given one, or 1 on PyTorch, which allows no more.
 
     Example:
-        >>> model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=at_once(10))
+        >>> keras.Model().compile("sgd", steps_per_execution=at_once(10))
     """
     return 1 if keras.backend.backend() == "torch" else steps
 
 
 def replicas():
-    """Copies of the model that train in step: TensorFlow adds up their gradients; each divides."""
+    """Number of replicas of the model; TensorFlow sums their gradients, so each divides its loss."""
     if keras.backend.backend() != "tensorflow":
         return 1
     import tensorflow as tf

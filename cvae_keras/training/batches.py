@@ -8,14 +8,16 @@ def called(batches):
     """A `tf.data.Dataset` that calls `batches[0]`, `batches[1]`, ..., one ahead.
 
     Args:
-        batches: a `Batches`; all its batches have the names, types and, but for their length, the
-            shapes of the first.
+        batches: a `Batches`; all its batches have the names, the types and, except for their
+            length, the shapes of the first.
 
     Returns:
         A dataset of tuples with one dictionary of tensors.
 
     Example:
-        >>> model.fit(called(FreshBatches(TASKS["data_1"], batch_size=250, steps=100)))
+        ```python
+        model.fit(called(FreshBatches(TASKS["data_1"], batch_size=250, steps=100)))
+        ```
     """
     import tensorflow as tf
 
@@ -36,7 +38,7 @@ def called(batches):
 
 
 def gathered(batches):
-    """The same for a `ShuffledBatches`: its arrays are copied into TensorFlow, and gathered there.
+    """A `tf.data.Dataset` of a `ShuffledBatches`, whose rows are gathered inside TensorFlow.
 
     Args:
         batches: a `ShuffledBatches`.
@@ -45,7 +47,9 @@ def gathered(batches):
         As `called`.
 
     Example:
-        >>> model.fit(gathered(ShuffledBatches({"x": x}, batch_size=32, seed=0)))
+        ```python
+        model.fit(gathered(ShuffledBatches({"x": x}, batch_size=32, seed=0)))
+        ```
     """
     import tensorflow as tf
 
@@ -64,7 +68,7 @@ def gathered(batches):
 
 
 def _without_tuning(dataset):
-    """One batch ahead; tuning would begin each epoch on one core by waiting two seconds."""
+    """Prefetch one batch; autotuning would delay the start of each epoch by two seconds."""
     import tensorflow as tf
 
     options = tf.data.Options()
@@ -73,16 +77,22 @@ def _without_tuning(dataset):
 
 
 class Batches(keras.utils.PyDataset):
-    """Base of the batches: knows the epoch that `FollowEpoch` tells it.
+    """Base of the batches, whose content is a function of the seed and of the epoch.
+
+    `FollowEpoch` sets the epoch.
 
     Args:
-        steps: batches an epoch; batch_size: examples a batch; seed: of the order or the draw.
+        steps: batches per epoch.
+        batch_size: examples per batch.
+        seed: of the order or the draw.
 
     Returns:
         `batches[i]` is a tuple with one dictionary of arrays, as `ELBOModel` reads them.
 
     Example:
-        >>> model.fit(batches, epochs=5)
+        ```python
+        model.fit(batches, epochs=5)
+        ```
     """
 
     def __init__(self, steps, batch_size, seed):
@@ -93,7 +103,7 @@ class Batches(keras.utils.PyDataset):
         return self.steps
 
     def pipeline(self):
-        """What Keras is to read: these batches, on TensorFlow as a faster `tf.data.Dataset`."""
+        """What Keras reads: these batches, on TensorFlow as a `tf.data.Dataset`, which is faster."""
         if keras.backend.backend() != "tensorflow" or not self.steps:
             return self
         return self.tf_dataset()
@@ -104,15 +114,17 @@ class Batches(keras.utils.PyDataset):
 
 
 class FollowEpoch(keras.callbacks.Callback):
-    """Tells batches which epoch it is, also when a training resumes in the middle.
+    """Sets the epoch of batches, also when a training resumes in the middle.
 
-    `ELBOModel.fit` adds it by itself; another Keras model must be given it.
+    `ELBOModel.fit` adds it automatically; add it yourself for another Keras model.
 
     Args:
         batches: a `Batches`.
 
     Example:
-        >>> model.fit(batches, epochs=5, callbacks=[FollowEpoch(batches)])
+        ```python
+        model.fit(batches, epochs=5, callbacks=[FollowEpoch(batches)])
+        ```
     """
 
     def __init__(self, batches):
@@ -124,13 +136,17 @@ class FollowEpoch(keras.callbacks.Callback):
 
 
 class ShuffledBatches(Batches):
-    """Fixed arrays in an order drawn anew each epoch; an incomplete last batch is left out.
+    """Fixed arrays in an order drawn anew each epoch; an incomplete last batch is dropped.
 
     Args:
-        arrays: name -> array `(examples, ...)`; batch_size; seed.
+        arrays: name -> array `(examples, ...)`.
+        batch_size: examples per batch.
+        seed: of the order.
 
     Example:
-        >>> batches = ShuffledBatches({"x": x, "c": y}, batch_size=250, seed=0)
+        >>> batches = ShuffledBatches({"x": np.arange(10.0)[:, None]}, batch_size=4, seed=0)
+        >>> len(batches), batches[0][0]["x"].shape
+        (2, (4, 1))
     """
 
     def __init__(self, arrays, batch_size, seed=0):
@@ -141,7 +157,7 @@ class ShuffledBatches(Batches):
 
     def order(self):
         """The rows of each batch of this epoch: integers `(steps, batch_size)`."""
-        epoch, kept = self.epoch, self._order  # read once: batches are prefetched by other threads
+        epoch, kept = self.epoch, self._order  # read once: other threads prefetch batches
         if kept[0] != epoch:
             order = np.random.default_rng([self.seed, epoch]).permutation(self.examples)
             order = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
@@ -157,14 +173,20 @@ class ShuffledBatches(Batches):
 
 
 class FreshBatches(Batches):
-    """New examples in every batch: no example is seen twice, so nothing is overfitted.
+    """New examples in every batch: no example is seen twice, so the model cannot overfit.
 
     Args:
-        source: what draws them, a `SinusoidTask` or `Conditioned` data: `source.examples(n, seed)`
-            gives a dictionary of arrays. batch_size; steps: batches that count as one epoch; seed.
+        source: a `SinusoidTask`, `Conditioned` data, or another object whose
+            `source.examples(n, seed)` returns a dictionary of arrays.
+        batch_size: examples per batch.
+        steps: batches that count as one epoch.
+        seed: of the examples.
 
     Example:
-        >>> batches = FreshBatches(TASKS["data_2"], batch_size=1000, steps=100, seed=0)
+        >>> from cvae_keras.data.sinusoid import TASKS
+        >>> batches = FreshBatches(TASKS["data_2"], batch_size=4, steps=100, seed=0)
+        >>> batches[0][0]["x"].shape
+        (4, 50, 2)
     """
 
     def __init__(self, source, batch_size, steps, seed=0):
@@ -176,17 +198,17 @@ class FreshBatches(Batches):
 
 
 def first_batch(data):
-    """The first batch of data that come in batches, to check before a training.
+    """The first batch of data that come in batches, to be checked before training.
 
     Args:
         data: a `keras.utils.PyDataset` or `tf.data.Dataset` of dictionaries, or anything else.
 
     Returns:
-        Dictionary of NumPy arrays; None where there is none, or where looking would take it away.
+        Dictionary of NumPy arrays; None if there is none, or if reading would consume it.
 
     Example:
-        >>> sorted(first_batch(ShuffledBatches({"x": x, "c": y}, batch_size=250)))
-        ['c', 'x']
+        >>> sorted(first_batch(ShuffledBatches({"x": np.ones((4, 1))}, batch_size=2)))
+        ['x']
     """
     if isinstance(data, keras.utils.PyDataset):
         batch = data[0] if len(data) else None

@@ -1,6 +1,4 @@
-"""What changes during training: weights of the objective, and the learning rate."""
-
-import math
+"""Schedules over training: weights of the objective, and the learning rate."""
 
 import keras
 
@@ -9,15 +7,18 @@ class WeightSchedule(keras.callbacks.Callback):
     """Sets weights of an `ELBOModel` at the start of each epoch.
 
     Args:
-        schedules: name of a weight ("beta", "wx", ...) -> function of the epoch, counted from 0. A
-            function of the epoch alone resumes where it stopped.
+        schedules: name of a weight ("beta", "wx", ...) -> function of the epoch, counted from 0.
+            Since it depends on the epoch alone, a resumed training continues it.
 
     Raises:
-        TypeError: an entry cannot be called. ValueError, when training starts: an unknown weight.
+        TypeError: an entry cannot be called.
+        ValueError: when training starts, an unknown weight.
 
     Example:
-        >>> warm_up = WeightSchedule(beta=linear(0.0, 1.0, epochs=10))
-        >>> model.fit({"x": x, "c": y}, epochs=30, callbacks=[warm_up])
+        ```python
+        warm_up = WeightSchedule(beta=linear(0.0, 1.0, epochs=10))
+        model.fit({"x": x, "c": y}, epochs=30, callbacks=[warm_up])
+        ```
     """
 
     def __init__(self, **schedules):
@@ -39,7 +40,9 @@ def linear(start, stop, epochs):
     """A schedule from start to stop over `epochs` epochs, constant after.
 
     Args:
-        start, stop: values in the first epoch, and from epoch `epochs` on; epochs: at least 1.
+        start: value in the first epoch.
+        stop: value from epoch `epochs` on.
+        epochs: at least 1.
 
     Returns:
         Function of the epoch.
@@ -57,18 +60,21 @@ def linear(start, stop, epochs):
 
 
 def half_cosine(rate, epochs):
-    """A callback under which the learning rate falls by half a cosine, epoch by epoch.
+    """A callback that lowers the learning rate along half a cosine, once per epoch.
 
     `rate(epoch) = rate * (1 + cos(pi * epoch / epochs)) / 2`
 
     Args:
-        rate: of the first epoch; epochs: of the whole training.
+        rate: learning rate of the first epoch.
+        epochs: of the whole training.
 
     Returns:
         `keras.callbacks.LearningRateScheduler`.
 
     Example:
-        >>> model.fit(batches, epochs=10, callbacks=[half_cosine(3e-3, epochs=10)])
+        ```python
+        model.fit(batches, epochs=10, callbacks=[half_cosine(3e-3, epochs=10)])
+        ```
     """
-    fall = keras.callbacks.LearningRateScheduler
-    return fall(lambda epoch: rate * (1 + math.cos(math.pi * epoch / epochs)) / 2)
+    decay = keras.optimizers.schedules.CosineDecay(rate, decay_steps=epochs)
+    return keras.callbacks.LearningRateScheduler(lambda epoch: float(decay(epoch)))

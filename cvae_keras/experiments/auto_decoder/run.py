@@ -170,6 +170,5 @@ def save_run(folder, number, model, history, config, seconds, data):
     """Write `model_<number>.keras` and `train_<number>.json`, history and manifest."""
     model.save(folder / f"model_{number}.keras")
     history = {name: np.asarray(values).tolist() for name, values in history.history.items()}
-    history.pop("kl_per_dim", None)
     about = manifest({**config, "data": data}, seconds)
     write_json(folder / f"train_{number}.json", {"history": history, "manifest": about})

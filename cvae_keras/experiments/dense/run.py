@@ -105,7 +105,6 @@ def _train(config, beta, source, folder):
             config,
             beta,
             [
-                _DropVectors(),
                 keras.callbacks.CSVLogger(log, append=backup.exists()),
                 RateDistortionLog(folder / "training.csv", source),
                 keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False),
@@ -115,13 +114,6 @@ def _train(config, beta, source, folder):
         model.save(path)
         shutil.rmtree(backup)  # only now: a training killed before this line continues
     return load_model(path), pd.read_csv(log)["elbo"].tolist()
-
-
-class _DropVectors(keras.callbacks.Callback):
-    """Takes the vector of the logs away, which a CSV cannot hold; `RateDistortionLog` has it."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs.pop("kl_per_dim", None)
 
 
 def _codes(model, source, n=3000):

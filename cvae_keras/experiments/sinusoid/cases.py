@@ -226,6 +226,7 @@ def run_case(config, data, folder, callbacks=()):
     start = time.perf_counter()
     model, history = train_case(config, data["train"], callbacks)
     seconds = time.perf_counter() - start
+    kl_per_dim = model.means.kl_per_dim()  # of the last epoch
     last = {name: values[-1] for name, values in history.history.items()}
     x, y = data["validation"]
     validation = model.evaluate(
@@ -251,6 +252,6 @@ def run_case(config, data, folder, callbacks=()):
     plot_samples(task, samples[:, 0], y_score[0], title).savefig(path.with_suffix(".png"), dpi=80)
     model.save(path.with_suffix(".keras"))
     epochs = {name: np.asarray(values).tolist() for name, values in history.history.items()}
-    epochs["kl_per_dim"] = epochs["kl_per_dim"][-1]
+    epochs["kl_per_dim"] = kl_per_dim.tolist()
     write_json(path, {"row": row, "manifest": manifest(config, seconds), "history": epochs})
     return row, epochs, True

@@ -2,11 +2,11 @@
 
 | slot | filled with |
 |---|---|
-| posterior | amortised Gaussian, dense encoder of [x, c] |
+| posterior | amortized Gaussian, dense encoder of [x, c] |
 | prior | N(0, I) |
-| condition | `[x * m, m]`: the values that are known, and which those are |
-| likelihood | squared error, summed over dimensions; nothing for what is missing |
-| special | what is known is kept, not reconstructed |
+| condition | `[x * m, m]`: the known values, and the indicator of which they are |
+| likelihood | squared error, summed over the observed dimensions |
+| special | known values are copied, not reconstructed |
 """
 
 import keras
@@ -27,22 +27,27 @@ class SubsetEncoder(CompositeLayer):
     """Dense layers over [x, c], and over the mask if there is one.
 
     Args:
-        units: of each layer; scale: `(x_dim,)`, the unit in which values are read; options: of
-            `DenseStack`.
+        units: units of each layer.
+        scale: `(x_dim,)`, the unit in which values are read.
+        options: of `DenseStack`.
 
     Call arguments:
-        x: `(batch, x_dim)`; c: `(batch, 2 x_dim)`; mask: `(batch, x_dim)` or None.
+        x: `(batch, x_dim)`.
+        c: `(batch, 2 x_dim)`, `[x * m, m]`.
+        mask: `(batch, x_dim)` or None.
 
     Returns:
         `(batch, units[-1])`.
 
     Example:
-        >>> SubsetEncoder([64], np.ones(2))(np.zeros((5, 2)), np.zeros((5, 4))).shape   # (5, 64)
+        >>> encoder = SubsetEncoder([64], np.ones(2, "float32"))
+        >>> tuple(encoder(np.zeros((5, 2)), np.zeros((5, 4))).shape)
+        (5, 64)
     """
 
-    def __init__(self, units, scale, **options):
-        super().__init__()
-        self.scale = scale
+    def __init__(self, units, scale, name=None, trainable=True, dtype=None, **options):
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        self.units, self.scale, self.options = units, np.asarray(scale, "float32"), options
         self.stack = DenseStack(units, **options)
 
     def call(self, x, c=None, mask=None):
@@ -51,30 +56,38 @@ class SubsetEncoder(CompositeLayer):
         h = ops.concatenate([x / self.scale, known / self.scale, pattern], axis=-1)
         return self.stack(h, pattern)
 
+    def get_config(self):
+        config = {"units": list(self.units), "scale": self.scale.tolist(), **self.options}
+        return {**super().get_config(), **config}
+
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class SubsetDecoder(keras.layers.Layer):
-    """Dense layers over [z, c] for what is unknown; what is known is handed through.
+class SubsetDecoder(CompositeLayer):
+    """Dense layers over [z, c] for the unknown values; known values are copied to the output.
 
     `x_hat = x * m + (1 - m) * scale * network(z, c)`
 
     Args:
-        units: of each layer; scale: `(x_dim,)`, the unit in which values are read and written;
-            options: of `DenseStack`.
+        units: units of each layer.
+        scale: `(x_dim,)`, the unit in which values are read and written.
+        options: of `DenseStack`.
 
     Call arguments:
-        z: `(samples, batch, latent_dim)`; c: `(batch, 2 x_dim)`.
+        z: `(samples, batch, latent_dim)`.
+        c: `(batch, 2 x_dim)`.
 
     Returns:
         `(samples, batch, x_dim)`.
 
     Example:
-        >>> SubsetDecoder([64], np.ones(2))(np.zeros((1, 5, 3)), np.zeros((5, 4))).shape # (1, 5, 2)
+        >>> decoder = SubsetDecoder([64], np.ones(2, "float32"))
+        >>> tuple(decoder(np.zeros((1, 5, 3)), np.zeros((5, 4))).shape)
+        (1, 5, 2)
     """
 
-    def __init__(self, units, scale, **options):
-        super().__init__()
-        self.scale = scale
+    def __init__(self, units, scale, name=None, trainable=True, dtype=None, **options):
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        self.units, self.scale, self.options = units, np.asarray(scale, "float32"), options
         self.stack = DenseStack(units, **options)
         self.out = keras.layers.Dense(len(scale), dtype="float32")
 
@@ -87,28 +100,36 @@ class SubsetDecoder(keras.layers.Layer):
         h = ops.reshape(self.out(self.stack(h, pattern)), (samples, batch, len(self.scale)))
         return known + (1.0 - m) * self.scale * h
 
+    def get_config(self):
+        config = {"units": list(self.units), "scale": self.scale.tolist(), **self.options}
+        return {**super().get_config(), **config}
+
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class DenseCVAE(ELBOModel):
-    """A CVAE of dense layers that is given any subset of its inputs and generates the others.
+    """A CVAE of dense layers, conditioned on any subset of its inputs; it generates the others.
 
     `loss = sum_i mask_i (x_i - x_hat_i)^2 + beta * KL(q(z | x, c) || N(0, I))`, `c = [x * m, m]`
 
     Args:
         x_dim: number of inputs.
-        latent_dim: latent dimensions; those that do not pay for their rate switch off.
-        enc_layers, dec_layers: units of the layers of encoder and decoder.
-        activation, batch_norm, gated: of the layers, see `DenseStack`; the pattern is m.
-        beta: weight of the KL; the level below which a direction of x is not worth a latent
-            dimension is a variance of beta / 2.
-        scale: `(x_dim,)`, standard deviations of the inputs, in units of which the networks read
+        latent_dim: latent dimensions; those that reduce the loss by less than their rate stay
+            unused.
+        enc_layers: units of each layer of the encoder.
+        dec_layers: units of each layer of the decoder.
+        activation: of the layers.
+        batch_norm: whether there is batch normalization, see `DenseStack`.
+        gated: whether there are gates, see `DenseStack`; the pattern is m.
+        beta: weight of the KL; directions of x with a variance below beta / 2 get no latent
+            dimension at the optimum.
+        scale: `(x_dim,)`, standard deviations of the inputs, the unit in which the networks read
             and write them; the loss is in the units of x. By default ones.
         masked: whether values may be missing: the model then also reads `mask`.
         seed: of the posterior samples; initial weights follow `keras.utils.set_random_seed`.
 
     Call arguments:
         inputs: dictionary of `x` `(batch, x_dim)`, `c` `(batch, 2 x_dim)` and, if `masked`, `mask`
-            `(batch, x_dim)`, 0 where x is missing: `Conditioned.examples` or `as_inputs` make it.
+            `(batch, x_dim)`, 0 where x is missing: made by `Conditioned.examples` or `as_inputs`.
 
     Raises:
         ValueError: a size, a weight or an array that does not fit.
@@ -117,11 +138,13 @@ class DenseCVAE(ELBOModel):
     "Variational autoencoder with arbitrary conditioning", 2019.
 
     Example:
-        >>> source = Conditioned(CorrelatedGaussian(4))
-        >>> model = DenseCVAE(x_dim=4, latent_dim=16, beta=0.25)
-        >>> model.compile(keras.optimizers.Adam(1e-3))
-        >>> model.fit(FreshBatches(source, batch_size=1000, steps=100), epochs=40)
-        >>> model.sample(as_inputs(x, known)["c"], n_samples=10, seed=0).shape     # (10, batch, 4)
+        ```python
+        source = Conditioned(CorrelatedGaussian(4))
+        model = DenseCVAE(x_dim=4, latent_dim=16, beta=0.25)
+        model.compile(keras.optimizers.Adam(1e-3))
+        model.fit(FreshBatches(source, batch_size=1000, steps=100), epochs=40)
+        model.sample(as_inputs(x, known)["c"], n_samples=10, seed=0).shape    # (10, batch, 4)
+        ```
     """
 
     def __init__(
@@ -162,6 +185,8 @@ class DenseCVAE(ELBOModel):
         self(example | ({"mask": ops.ones((1, x_dim))} if masked else {}))  # builds the weights
 
     def check_condition(self, c):
+        if c is None:
+            raise ValueError("c is missing: give [x * m, m], as as_inputs makes it.")
         c = check_arrays({"c": c})["c"]
         known, m = np.split(c, 2, axis=1) if c.shape[1:] == (2 * self.x_dim,) else (None, None)
         if m is None or not np.isin(m, (0, 1)).all() or known[m == 0].any():
@@ -192,7 +217,3 @@ class DenseCVAE(ELBOModel):
         config |= {"enc_layers": self.enc_layers, "dec_layers": self.dec_layers}
         config |= {"scale": self.scale.tolist(), "masked": self.masked, "seed": self.seed}
         return {**config, "beta": float(self.term_weights["beta"]), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)

@@ -1,0 +1,8 @@
+"""The sinusoid tasks: the Conv1D CVAE, the solved model, and the refinement of samples."""
+
+from cvae_keras.systems.sinusoid.model import SinusoidCVAE
+from cvae_keras.systems.sinusoid.refine import refine
+from cvae_keras.systems.sinusoid.solver import SinusoidSolver
+from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
+
+__all__ = ["SinusoidCVAE", "SinusoidSolver", "WaveFeatures", "refine"]

@@ -1,8 +1,8 @@
-"""The Conv1D CVAE of the sinusoid tasks: the original's network on a correct ELBO.
+"""The Conv1D CVAE of the sinusoid tasks: the network of SidWorks01's project on a correct ELBO.
 
 | slot | filled with |
 |---|---|
-| posterior | amortised Gaussian, Conv1D encoder of [x, y] |
+| posterior | amortized Gaussian, Conv1D encoder of [x, y] |
 | prior | N(0, I), or a learned Gaussian given y |
 | condition | the two curves y, `(batch, 50, 2)` |
 | likelihood | squared or absolute error, or a Normal with learned scale |
@@ -14,7 +14,7 @@ from keras import ops
 
 from cvae_keras.checks import check_arrays, check_choice
 from cvae_keras.data.sinusoid import SinusoidTask
-from cvae_keras.elbo import ELBOModel
+from cvae_keras.elbo import ELBOModel, elbo
 from cvae_keras.parts.likelihoods import AbsoluteError, Normal, SquaredError
 from cvae_keras.parts.networks import ConvDecoder, ConvEncoder
 from cvae_keras.parts.posteriors import GaussianPosterior
@@ -35,10 +35,17 @@ REDUCTIONS = ("elbo", "original")
 def forward(task, x):
     """The task's functions on tensors: y_i = g_i(p_i x0 + q_i x1), for x `(..., points, 2)`.
 
-    The differentiable twin of `SinusoidTask.forward`.
+    Args:
+        task: a `SinusoidTask`.
+        x: ramps `(..., points, 2)`.
+
+    Returns:
+        The curves y `(..., points, 2)`, differentiable, as `SinusoidTask.forward`.
 
     Example:
-        >>> forward(task, ops.zeros((1, 50, 2)))
+        >>> from cvae_keras.data.sinusoid import TASKS
+        >>> forward(TASKS["data_1"], ops.zeros((1, 50, 2)))[0, 0].numpy().tolist()
+        [0.0, 1.0]
     """
     x0, x1 = ops.unstack(x, axis=-1)  # once: slices would each cost a gradient of x's size
     curves = []
@@ -49,17 +56,23 @@ def forward(task, x):
 
 
 def check_curves(task, c):
-    """Return the curves y of a batch as float32, or say in one sentence why they are none.
+    """Return the curves y of a batch as float32, or refuse them in one sentence.
 
     Args:
-        task: a `SinusoidTask`; c: `(batch, points, 2)`, in [-1, 1].
+        task: a `SinusoidTask`.
+        c: `(batch, points, 2)`, in [-1, 1].
 
     Raises:
         ValueError: c has another shape, is empty, holds NaN or leaves [-1, 1].
 
     Example:
-        >>> check_curves(TASKS["data_1"], np.zeros((7, 50, 2)))
+        >>> import numpy as np
+        >>> from cvae_keras.data.sinusoid import TASKS
+        >>> check_curves(TASKS["data_1"], np.zeros((7, 50, 2))).dtype
+        dtype('float32')
     """
+    if c is None:
+        raise ValueError(f"y is missing: give curves of shape (batch, {task.points}, 2).")
     c = task.check_curves(c).astype("float32")
     if c.ndim != 3 or len(c) == 0:
         raise ValueError(
@@ -70,16 +83,20 @@ def check_curves(task, c):
 
 
 def check_examples(task, inputs):
-    """Return the examples of a task as float32, or say in one sentence why they are none.
+    """Return the examples of a task as float32, or refuse them in one sentence.
 
     Args:
-        task: a `SinusoidTask`; inputs: dictionary of `x` and `c`, each `(batch, points, 2)`.
+        task: a `SinusoidTask`.
+        inputs: dictionary of `x` and `c`, each `(batch, points, 2)`.
 
     Raises:
         ValueError: x or c is missing, or they do not fit the task or each other.
 
     Example:
-        >>> check_examples(TASKS["data_1"], {"x": x, "c": y})
+        >>> from cvae_keras.data.sinusoid import TASKS
+        >>> x, y = TASKS["data_1"].sample(3, seed=0)
+        >>> sorted(check_examples(TASKS["data_1"], {"x": x, "c": y}))
+        ['c', 'x']
     """
     if not {"x", "c"} <= set(inputs):
         raise ValueError(f"the inputs must hold 'x' and 'c' (the curves y), got {sorted(inputs)}.")
@@ -93,7 +110,7 @@ def check_examples(task, inputs):
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class SinusoidCVAE(ELBOModel):
-    """The original's network; each choice that decides whether its latent is used is an option.
+    """The Conv1D CVAE; each choice that decides whether its latent is used is an option.
 
     `loss = wx * d(x, x_hat) + wy * d(y, f(x_hat)) + beta * KL(q(z|x,y) || p(z|y))`
 
@@ -102,14 +119,17 @@ class SinusoidCVAE(ELBOModel):
         latent_dim: latent dimensions.
         loss: the distance d: "mse", "l1_mean", "l1_sum", or "normal" (minus the log-density of a
             Normal whose scale is learned).
-        beta, wx, wy: weights of the KL, x and y terms, not negative; schedulable.
+        beta: weight of the KL, not negative; can be scheduled.
+        wx: weight of the x term.
+        wy: weight of the y term.
         prior: "standard" for N(0, I), "conditional" for a learned p(z | y).
         initializer: "glorot", "he", "orthogonal", "random_normal" or "zeros".
-        y_gradient: whether the y term trains the decoder. The original computed it on detached
-            values (False), so that it only looked like a loss.
+        y_gradient: whether the y term trains the decoder. SidWorks01's project computes it on
+            detached values (False), so that it has no effect on training.
         reduction: "elbo" sums over event and latent dimensions and averages over the batch.
-            "original" sums the KL over the batch too while it averages the distances over batch,
-            points and channels ("l1_sum" sums them): the latent collapses. Kept to show just that.
+            "original" is that of SidWorks01's project: it sums the KL over the batch too, but
+            averages the distances over batch, points and channels ("l1_sum" sums them), and the
+            latent collapses. It is kept to reproduce that.
         seed: of the posterior samples; initial weights follow `keras.utils.set_random_seed`.
 
     Call arguments:
@@ -122,10 +142,12 @@ class SinusoidCVAE(ELBOModel):
         ValueError: an unknown name or a negative weight; TypeError: task is not a `SinusoidTask`.
 
     Example:
-        >>> model = SinusoidCVAE(TASKS["data_1"], latent_dim=4, loss="normal")
-        >>> model.compile(keras.optimizers.Adam(1e-3))
-        >>> model.fit({"x": x, "c": y}, batch_size=250, epochs=25)
-        >>> model.sample(y[:3], n_samples=100, seed=0).shape                    # (100, 3, 50, 2)
+        ```python
+        model = SinusoidCVAE(TASKS["data_1"], latent_dim=4, loss="normal")
+        model.compile(keras.optimizers.Adam(1e-3))
+        model.fit({"x": x, "c": y}, batch_size=250, epochs=25)
+        model.sample(y[:3], n_samples=100, seed=0).shape        # (100, 3, 50, 2)
+        ```
     """
 
     def __init__(
@@ -178,17 +200,13 @@ class SinusoidCVAE(ELBOModel):
         return {"x_loss": x_loss, "y_loss": -ops.sum(w * log_y, axis=0)}
 
     def objective(self, terms):
-        kl = ops.sum(terms["kl"], axis=-1)
-        x_loss, y_loss = terms["x_loss"], terms["y_loss"]
-        if self.reduction == "original":
-            kl = ops.sum(kl)
-            if self.loss_name == "l1_sum":
-                x_loss, y_loss = ops.sum(x_loss), ops.sum(y_loss)
-            else:
-                entries = 2 * self.task.points
-                x_loss, y_loss = x_loss / entries, y_loss / entries
         weights = self.term_weights
-        return ops.mean(weights["wx"] * x_loss + weights["wy"] * y_loss + weights["beta"] * kl)
+        distance = weights["wx"] * terms["x_loss"] + weights["wy"] * terms["y_loss"]
+        if self.reduction == "elbo":
+            return -ops.mean(elbo(-distance, terms["kl"], weights["beta"]))
+        reduce = ops.sum if self.loss_name == "l1_sum" else ops.mean
+        entries = 1 if self.loss_name == "l1_sum" else 2 * self.task.points
+        return reduce(distance) / entries + weights["beta"] * ops.sum(terms["kl"])
 
     def check_condition(self, c):
         return check_curves(self.task, c)

@@ -1,4 +1,4 @@
-"""Test-time optimisation: move each sample to the nearest x that satisfies y."""
+"""Test-time optimization: move each sample to the nearest x that satisfies y."""
 
 from numbers import Integral
 
@@ -19,7 +19,7 @@ def refine(task, samples, y, tol=1e-4, max_steps=50):
     Args:
         task: SinusoidTask.
         samples: (..., batch, points, 2), finite.
-        y: (batch, points, 2), the given curves; or (points, 2) with samples (..., points, 2).
+        y: (batch, points, 2), the observed curves; or (points, 2) with samples (..., points, 2).
         tol: a sample satisfies y when ``max |f(x) - y| <= tol``.
         max_steps: steps at most, a positive integer.
 

@@ -1,15 +1,16 @@
-"""The CVAE that solves the sinusoid tasks: a categorical latent, a category for each way to solve.
+"""The CVAE that solves the sinusoid tasks: a mixture density network with a categorical latent.
 
 | slot | filled with |
 |---|---|
 | posterior | the optimal categorical, summed exactly over all categories |
-| prior | learned p(k given y), which looks at what each category proposes |
+| prior | learned p(k given y), a function of what each category proposes |
 | condition | the two curves y, read once as phases, frequencies and their harmonics |
-| likelihood | Normal on the four ramp ends, with a scale for each category and y |
-| special | one pair of ramps is proposed for every category at once; the latent picks one |
+| likelihood | Normal on the four ramp ends, with a scale per category and y |
+| special | one pair of ramps is proposed per category; the latent selects one |
 
-A y of these tasks has one to eight exact solutions, far apart. A Gaussian latent has to stretch its
-one lump over them, and samples from the prior fall into the gaps; a category has no gaps.
+A y of these tasks has one to eight exact solutions, far apart. The unimodal Gaussian prior of a
+continuous latent covers the space between them too, and samples from there are no solutions; a
+categorical latent has no space in between.
 """
 
 import keras
@@ -18,6 +19,7 @@ from keras import ops
 
 from cvae_keras.data.sinusoid import SinusoidTask
 from cvae_keras.elbo import ELBOModel
+from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.likelihoods import Normal
 from cvae_keras.parts.networks import ResidualMLP
 from cvae_keras.parts.posteriors import CategoricalPosterior
@@ -27,23 +29,27 @@ from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class Proposals(keras.layers.Layer):
-    """Reads y once, and proposes one pair of ramps for every category.
+class Proposals(CompositeLayer):
+    """Reads y once, and proposes one pair of ramps per category.
 
     Args:
         categories: K.
-        box: range of the ramps, in which the proposals start.
-        width, depth: of the residual network; order: of the harmonics of `WaveFeatures`.
+        box: range of the ramps, in which the initial proposals lie.
+        width: of the residual network.
+        depth: of the residual network.
+        order: of the harmonics of `WaveFeatures`.
 
     Call arguments:
         y: curves `(batch, points, 2)`.
 
     Returns:
         Dictionary: "features" `(batch, width)`; "ends" `(batch, K, 4)`, the ramp ends lo0, hi0,
-        lo1, hi1; "log_scale" `(batch, K, 1)`; "y", as given.
+        lo1, hi1; "log_scale" `(batch, K, 1)`; "y", the curves.
 
     Example:
-        >>> Proposals(3, (0.1, 1.0), 8, 1, 2)(np.zeros((5, 50, 2)))["ends"].shape   # (5, 3, 4)
+        >>> proposals = Proposals(3, (0.1, 1.0), width=8, depth=1, order=2)
+        >>> tuple(proposals(np.zeros((5, 50, 2)))["ends"].shape)
+        (5, 3, 4)
     """
 
     def __init__(self, categories, box, width, depth, order, **kwargs):
@@ -67,16 +73,19 @@ class Proposals(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class ProposalDecoder(keras.layers.Layer):
-    """Picks the proposal of a category.
+    """Selects the proposal of a category.
 
     Call arguments:
-        z: one-hot, `(samples, batch or 1, K)`; h: what `Proposals` returned.
+        z: one-hot, `(samples, batch or 1, K)`.
+        h: what `Proposals` returned.
 
     Returns:
         Dictionary: "mean" `(samples, batch, 4)`, ramp ends; "log_scale" `(samples, batch, 1)`.
 
     Example:
-        >>> ProposalDecoder()(np.eye(3)[:, None], proposals)["mean"].shape           # (3, 5, 4)
+        >>> h = {"ends": np.zeros((5, 3, 4)), "log_scale": np.zeros((5, 3, 1))}
+        >>> tuple(ProposalDecoder()(np.eye(3)[:, None], h)["mean"].shape)
+        (3, 5, 4)
     """
 
     def call(self, z, h):
@@ -92,32 +101,46 @@ class ProposalDecoder(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class ProposalPrior(CategoricalPrior):
-    """p(k | y), from a look at what is proposed: is it inside the box, does it reproduce y?
+    """p(k | y), computed from the proposals: are they inside the box, do they reproduce y?
 
     `logit_k = W features + score(proposal k, features)`, the score a small network shared by the
-    categories. Of a proposal it sees the distances to the box and between the ramp ends, bare and
-    in units of the proposal's scale, that scale, and |f(x_k) - y| at five points. The weight of a
-    category falls to 0 within a hair of the box, which a network that sees only y learns slowly.
+    categories. Its inputs are the distances of a proposal to the box and between the ramp ends,
+    also in units of the proposal's scale, that scale, and |f(x_k) - y| at five points. The weight
+    of a category falls to 0 abruptly at the edge of the box, which a network of y alone learns
+    slowly.
 
     Args:
-        task: a `SinusoidTask`; categories: K; width: hidden units of the score.
+        task: a `SinusoidTask`.
+        categories: K.
+        width: hidden units of the score.
 
     Returns:
-        Called with what `Proposals` returned: logits `(batch, K)`.
+        Called with what `Proposals` returned: a `Categorical`, `(batch, K)`.
 
     Example:
-        >>> prior = ProposalPrior(TASKS["data_1"], 3); prior(proposals).shape        # (5, 3)
+        ```python
+        prior = ProposalPrior(TASKS["data_1"], categories=3)
+        prior(proposals(y)).mean                                # (batch, 3), probabilities
+        ```
     """
 
     def __init__(self, task, categories, width=24, **kwargs):
         super().__init__(categories, **kwargs)
-        self.task = task
+        self.task, self.width = task, width
         self.at = np.linspace(0, task.points - 1, 5).round().astype(int)
         rise = self.at / (task.points - 1)
         self.lines = np.stack([1.0 - rise, rise]).astype("float32")  # (2, 5)
         self.see, self.share = keras.layers.Dense(width), keras.layers.Dense(width)
         self.judge = keras.layers.Dense(width, activation="relu")
         self.score = keras.layers.Dense(1, dtype="float32")
+
+    def get_config(self):
+        config = {"task": self.task.get_config(), "width": self.width}
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config({**config, "task": SinusoidTask.from_config(config["task"])})
 
     def compute_logits(self, h):
         ends, log_scale = ops.stop_gradient(h["ends"]), ops.stop_gradient(h["log_scale"])
@@ -150,7 +173,8 @@ class RampNormal(Normal):
     distance `|x - x_hat|` is that of the whole curves.
 
     Args:
-        points: length of the ramps; min_log_scale: floor of the log-scale.
+        points: length of the ramps.
+        min_log_scale: floor of the log-scale.
 
     Returns:
         `log_prob`: `(samples, batch)`, nats; `mean`: ramps, `(samples, batch, points, 2)`.
@@ -159,14 +183,21 @@ class RampNormal(Normal):
         ValueError: a mask is given.
 
     Example:
-        >>> RampNormal(50).mean({"mean": np.zeros((1, 3, 4))}).shape             # (1, 3, 50, 2)
+        >>> tuple(RampNormal(50).mean({"mean": np.zeros((1, 3, 4), "float32")}).shape)
+        (1, 3, 50, 2)
     """
 
     def __init__(self, points, min_log_scale=-9.0, **kwargs):
         super().__init__(scale="decoder", min_log_scale=min_log_scale, **kwargs)
+        self.points = points
         rise = np.linspace(0.0, 1.0, points)
         self.lines = np.stack([1.0 - rise, rise], axis=1).astype("float32")  # (points, 2)
         self.basis = np.linalg.qr(self.lines)[0].astype("float32")
+
+    def get_config(self):
+        config = super().get_config()
+        del config["scale"]
+        return {**config, "points": self.points}
 
     def mean(self, x_hat):
         lo0, hi0, lo1, hi1 = ops.unstack(x_hat["mean"], axis=-1)
@@ -196,9 +227,12 @@ class SinusoidSolver(ELBOModel):
 
     Args:
         task: a `SinusoidTask`.
-        categories: K; several times the largest number of solutions, so that a category can retire
-            (p(k | y) -> 0) where its solution leaves the box and another can take over.
-        width, depth: of the residual network that reads y; order: of its harmonics.
+        categories: K; several times the largest number of solutions, so that the weight of a
+            category can go to 0 where its solution leaves the box, and another take its place.
+        width: of the residual network that reads y.
+        depth: of the residual network that reads y.
+        order: of its harmonics.
+        beta: weight of the KL.
         seed: as in `ELBOModel`.
 
     Call arguments:
@@ -210,8 +244,10 @@ class SinusoidSolver(ELBOModel):
     Source: Bishop, "Mixture density networks", 1994, read as a CVAE with an exact E-step.
 
     Example:
-        >>> model = SinusoidSolver(TASKS["data_1"], categories=12, width=64, depth=2)
-        >>> model.sample(y, n_samples=100, seed=0)                               # (100, n, 50, 2)
+        ```python
+        model = SinusoidSolver(TASKS["data_1"], categories=12, width=64, depth=2)
+        model.sample(y, n_samples=100, seed=0)                  # (100, n, 50, 2)
+        ```
     """
 
     def __init__(self, task, categories=64, width=256, depth=3, order=8, seed=0, **kwargs):

@@ -1,7 +1,7 @@
-"""A summary of sinusoidal curves: the phase and the frequency of each, and their harmonics.
+"""Features of sinusoidal curves: the phase and the frequency of each, and their harmonics.
 
-The solved models read this instead of the raw 50 points: it holds all that a curve tells (two
-numbers determine it), in the form in which the answer depends on it almost linearly.
+The solved models read these instead of the raw 50 points. Two numbers determine a curve, and the
+ramps are nearly linear in these features.
 """
 
 import math
@@ -27,13 +27,16 @@ def fit_wave(curve):
         curve: `(batch, points)`, values in [-1, 1].
 
     Returns:
-        `(cos_phase, sin_phase, omega)`, each `(batch,)`; omega in radians a point, in [0, pi].
+        `(cos_phase, sin_phase, omega)`, each `(batch,)`; omega in radians per point, in [0, pi].
 
     Source: addition theorems: v[t+1] + v[t-1] = 2 cos(omega) v[t], and
     D[t]^2 = 4 sin(omega)^2 (1 - v[t]^2).
 
     Example:
-        >>> fit_wave(np.cos(0.3 + 0.1 * (np.arange(50) - 24.5))[None])    # cos 0.3, sin 0.3, 0.1
+        >>> curve = np.cos(0.3 + 0.1 * (np.arange(50) - 24.5))[None].astype("float32")
+        >>> cos_phase, sin_phase, omega = fit_wave(curve)
+        >>> np.allclose(cos_phase, np.cos(0.3), atol=1e-3), np.allclose(omega, 0.1, atol=1e-3)
+        (True, True)
     """
     tau = ops.convert_to_tensor(np.arange(curve.shape[1]) - (curve.shape[1] - 1) / 2, "float32")
     middle = curve[:, 1:-1]
@@ -55,8 +58,8 @@ class WaveFeatures(keras.layers.Layer):
 
     Features of a pair of curves with middle phases a, b and half-turns W = omega (points - 1) / 2:
     a, b, W, cos and sin at the middle and at both ends, and `cos(i a + j b)`, `sin(i a + j b)` for
-    small whole i, j. The inverse of the task is a saw-tooth in such combinations; a network that
-    sees only (a, b) smooths it away, one that sees their harmonics does not.
+    small integers i, j. The inverse of the task is a sawtooth function of such combinations; a
+    network of (a, b) alone smooths it, one of their harmonics can represent it.
 
     Args:
         order: largest |i|, |j| of the harmonics; |i| + |j| <= order + 2.
@@ -71,7 +74,8 @@ class WaveFeatures(keras.layers.Layer):
     dimensional domains", 2020.
 
     Example:
-        >>> WaveFeatures(order=2)(np.zeros((3, 50, 2))).shape                    # (3, 40)
+        >>> tuple(WaveFeatures(order=2)(np.zeros((3, 50, 2))).shape)
+        (3, 40)
     """
 
     def __init__(self, order=8, **kwargs):

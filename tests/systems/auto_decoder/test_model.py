@@ -52,7 +52,8 @@ def same(a, b):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_training_fits_what_is_observed(variant):
     keras.utils.set_random_seed(0)
-    history = train(make(variant=variant, log_var=-4.0), 8)
+    model = make(variant=variant, log_var=-4.0)
+    history = train(model, 8)
     assert history["mse"][-1] < 0.7 * history["mse"][0]
     assert model.means.kl_per_dim().shape == (2,) and np.all(np.isfinite(history["elbo"]))
 
