@@ -78,7 +78,7 @@ def at_once(steps):
 
 
 def replicas():
-    """Number of replicas of the model; TensorFlow sums their gradients, so each divides its loss."""
+    """Number of replicas of the model: TensorFlow sums their gradients, each divides its loss."""
     if keras.backend.backend() != "tensorflow":
         return 1
     import tensorflow as tf

@@ -103,7 +103,7 @@ class Batches(keras.utils.PyDataset):
         return self.steps
 
     def pipeline(self):
-        """What Keras reads: these batches, on TensorFlow as a `tf.data.Dataset`, which is faster."""
+        """What Keras reads: these batches; on TensorFlow, a faster `tf.data.Dataset` of them."""
         if keras.backend.backend() != "tensorflow" or not self.steps:
             return self
         return self.tf_dataset()
