@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.elbo import ACTIVE_NATS
+from cvae_keras.elbo import ACTIVE_NATS, elbo
 from cvae_keras.truth.gaussian import optimum
 
 ENOUGH = 200  # examples of one kind, to tell whether a latent dimension is active
@@ -95,7 +95,7 @@ def encode(model, arrays, seed=0, batch_size=10_000):
 def _row(model, source, arrays, errors, kl):
     """The figures of one pattern; with missing values it has several kinds of (known, observed)."""
     beta = float(model.term_weights["beta"])
-    losses = errors.sum(axis=1) + beta * kl.sum(axis=1)
+    losses = -ops.convert_to_numpy(elbo(-errors.sum(axis=1), kl, beta))
     row = {
         "rate": kl.sum(axis=1).mean(),
         "distortion": errors.sum(axis=1).mean(),
