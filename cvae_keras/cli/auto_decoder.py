@@ -6,9 +6,18 @@ from pathlib import Path
 
 import click
 
+from cvae_keras.cli import options
 from cvae_keras.cli.terminal import import_keras
 
-PATH = click.Path(path_type=Path)
+OUT = click.option("--out", type=options.PATH, default=Path("runs/vad"), show_default=True)
+RUN = options.combine(
+    click.argument("dataset"),
+    click.argument("name"),
+    click.argument("number", type=click.IntRange(min=0)),
+    click.option("--dataset-path", type=options.PATH, help="Your own .npz, for artificial."),
+    options.data_dir("Folder with the image files."),
+    OUT,
+)
 
 
 @click.group()
@@ -16,46 +25,24 @@ def vad():
     """Variational auto-decoder: grids of options, training, tests with missing entries."""
 
 
-def _options(command):
-    """The arguments and options that all commands of a single run share."""
-    for decorate in reversed(
-        [
-            click.argument("dataset"),
-            click.argument("name"),
-            click.argument("number", type=click.IntRange(min=0)),
-            click.option("--dataset-path", type=PATH, help="Of one's own .npz, for artificial."),
-            click.option("--data-dir", type=PATH, help="Folder with the image files."),
-            click.option("--out", type=PATH, default=Path("runs/vad"), show_default=True),
-        ]
-    ):
-        command = decorate(command)
-    return command
-
-
 @vad.command()
 @click.argument("name")
-@click.option("--options", "file", type=PATH, help='JSON file, {"latent_dim": [25, 50], ...}.')
-@click.option("--out", type=PATH, default=Path("runs/vad"), show_default=True)
-def grid(name, file, out):
+@click.option(
+    "--options", "grid", type=options.JsonFile(), help='JSON file, {"latent_dim": [25, 50], ...}.'
+)
+@OUT
+def grid(name, grid, out):
     """Write one JSON configuration for each combination of a grid of options."""
     import_keras()
     from cvae_keras.experiments.auto_decoder.run import GRID, write_grid
 
-    options = GRID
-    if file is not None:
-        try:
-            options = json.loads(file.read_text())
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{file} is no JSON ({error}): write for instance {GRID}.") from error
-        if not isinstance(options, dict):
-            raise ValueError(f"{file} must hold a dictionary: write for instance {GRID}.")
-    paths = write_grid(out / name, options)
+    paths = write_grid(out / name, GRID if grid is None else grid)
     click.echo(f"{len(paths)} configurations: {paths[0]} to {paths[-1].name}")
 
 
 @vad.command()
-@_options
-@click.option("--force", is_flag=True, help="Train again where a model is there.")
+@RUN
+@click.option("--force", is_flag=True, help="Train again if there is a model already.")
 def train(dataset, name, number, dataset_path, data_dir, out, force):
     """Train configuration NUMBER of the grid NAME; a killed training continues where it was.
 
@@ -73,7 +60,7 @@ def train(dataset, name, number, dataset_path, data_dir, out, force):
     folder, path = out / name, out / name / f"model_{number}.keras"
     config = read_config(folder, number)
     if path.exists() and not force:
-        raise ValueError(f"{path} is there: give --force to train it again.")
+        raise click.ClickException(f"{path} is there: give --force to train it again.")
     rows = config["train_rows"], config["test_rows"]
     x, _ = load_rows(dataset, dataset_path, data_dir, *rows)
     begin = time.perf_counter()
@@ -103,18 +90,18 @@ def _test(folder, number, kind, dataset, ratios, masks, model, config, x):
     for ratio in ratios:
         row = score_missing(model, config, x, ratio, [masks, round(10 * ratio)])
         rows.append({"ratio": ratio, **row})
-        click.echo(f"missing {ratio:.1f}: mse {row['mse']:.5f}  {row['ms_per_row']:.2f} ms a row")
+        click.echo(f"missing {ratio:.1f}: mse {row['mse']:.5f}  {row['ms_per_row']:.2f} ms per row")
     path = folder / f"{kind}_{number}.json"
     write_json(path, {"data": dataset, "kind": kind, "config": config, "rows": rows})
     click.echo(f"File: {path}")
 
 
 @vad.command("test-missing")
-@_options
+@RUN
 @click.option("--missing-mode", type=click.Choice(["fixed", "random"]), required=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the random masks.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the random masks.")
 def test_missing(dataset, name, number, dataset_path, data_dir, out, missing_mode, seed):
-    """Test with 0.1 to 0.9 missing: the masks every model sees (fixed), or fresh ones (random)."""
+    """Test with 0.1 to 0.9 missing: the same masks for every model (fixed), or fresh ones."""
     import_keras()
     from cvae_keras.experiments.auto_decoder.run import RATIOS
 
@@ -124,7 +111,7 @@ def test_missing(dataset, name, number, dataset_path, data_dir, out, missing_mod
 
 
 @vad.command("test-clean")
-@_options
+@RUN
 def test_clean(dataset, name, number, dataset_path, data_dir, out):
     """Test with nothing missing."""
     import_keras()
@@ -134,7 +121,7 @@ def test_clean(dataset, name, number, dataset_path, data_dir, out):
 
 @vad.command()
 @click.argument("name")
-@click.option("--out", type=PATH, default=Path("runs/vad"), show_default=True)
+@OUT
 def collect(name, out):
     """Gather all test results of the grid NAME in one CSV file."""
     import pandas as pd
@@ -146,7 +133,7 @@ def collect(name, out):
         head = {"number": number, "data": run["data"], "kind": run["kind"]}
         rows += [{**head, **row, **run["config"]} for row in run["rows"]]
     if not rows:
-        raise ValueError(
+        raise click.ClickException(
             f"{folder} holds no test results: run `cvae-keras vad test-missing` first."
         )
     frame = pd.DataFrame(rows)
@@ -155,10 +142,10 @@ def collect(name, out):
 
 
 @vad.command()
-@_options
+@RUN
 @click.option("--ratio", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True)
 def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
-    """A figure of eight test rows: original, given, reconstruction."""
+    """A figure of eight test rows: original, observed, reconstruction."""
     import_keras()
     from cvae_keras.data.missing import draw_mask
     from cvae_keras.plots.auto_decoder import plot_rows
@@ -168,5 +155,5 @@ def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
     mask = draw_mask(x.shape, ratio, [0, round(10 * ratio)])
     rows = [x, x, model.reconstruct(x * mask, mask)]
     path = out / name / f"plot_{number}.png"
-    plot_rows(rows, ["original", "given", "reconstruction"], mask).savefig(path, dpi=120)
+    plot_rows(rows, ["original", "observed", "reconstruction"], mask).savefig(path, dpi=120)
     click.echo(f"Figure: {path}")

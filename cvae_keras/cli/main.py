@@ -7,32 +7,32 @@ from pathlib import Path
 
 import click
 
+from cvae_keras.cli import options
 from cvae_keras.cli.auto_decoder import vad
 from cvae_keras.cli.search import search
 from cvae_keras.cli.tables import table
 from cvae_keras.cli.terminal import OneSentence, import_keras, show_table
 
-PATH = click.Path(path_type=Path)
-SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-
 
 @click.group(cls=OneSentence)
 def main():
-    """Conditional variational autoencoders in Keras, each held against an exact answer."""
+    """Conditional variational autoencoders in Keras, each compared with an exact solution."""
 
 
 @main.command()
-@click.option("--out", type=PATH, help="Folder  [default: the repository]")
+@options.out("the repository, or the working directory where there is none")
 @click.option("--force", is_flag=True, help="Replace files whose content differs.")
 def data(out, force):
     """Write the sinusoid data sets data_1 and data_2, bit for bit as they are shipped."""
-    from cvae_keras.data.sinusoid import ROOT, TASKS, write
+    import_keras()
+    from cvae_keras.data.sinusoid import TASKS, write
+    from cvae_keras.files import RESULTS
 
     for name in TASKS:
         try:
-            paths = write(name, out or ROOT, force)
+            paths = write(name, out or RESULTS.parent, force)
         except ValueError as error:
-            raise ValueError(str(error).replace("force=True", "--force")) from error
+            raise click.ClickException(str(error).replace("force=True", "--force")) from error
         click.echo("\n".join(str(path) for path in paths))
 
 
@@ -42,9 +42,9 @@ for group in (table, vad, search):
 
 @main.command()
 @click.option("--config", required=True, help="A JSON file, or the name of a shipped one.")
-@click.option("--out", type=PATH, help="Folder  [default: results/testbed/NAME]")
+@options.out("results/testbed/NAME")
 def testbed(config, out):
-    """Train the dense CVAE of a JSON file at each of its betas; continues where it was killed."""
+    """Train the dense CVAE of a JSON file at each of its betas; a killed run continues."""
     import_keras()
     from cvae_keras.experiments.dense.run import run_config
     from cvae_keras.files import RESULTS
@@ -56,23 +56,23 @@ def testbed(config, out):
 
 @main.group()
 def solve():
-    """Train the final models of a system and hold them against the exact answer."""
+    """Train the final models of a system and compare them with the exact solution."""
 
 
 @solve.command("sinusoid")
-@click.option("--task", type=click.Choice(["1", "2"]), help="[default: both]")
-@click.option("--epochs", type=click.IntRange(min=1), help="[default: as for the shipped models]")
-@click.option("--out", type=PATH, help="Folder  [default: results]")
-@SEED
+@options.task(required=False)
+@click.option("--epochs", type=options.COUNT, help="[default: as for the shipped models]")
+@options.out("results")
+@options.seed
 def solve_sinusoid(task, epochs, out, seed):
-    """The models that solve the sinusoid tasks; a killed training continues where it was."""
+    """The models that solve the sinusoid tasks; a killed training continues."""
     import_keras()
     from cvae_keras.experiments.sinusoid.solved import run_solved, train
     from cvae_keras.files import RESULTS
 
     folder = out or RESULTS
     models = folder / "models"
-    for number in [int(task)] if task else [1, 2]:
+    for number in [task] if task else [1, 2]:
         click.echo(f"Task {number}: {train(number, models, seed=seed, epochs=epochs)}")
     if all((models / f"sinusoid_{number}.keras").exists() for number in (1, 2)):
         click.echo(run_solved(folder, models))
@@ -80,15 +80,11 @@ def solve_sinusoid(task, epochs, out, seed):
 
 
 @main.command()
-@click.option("--task", type=click.Choice(["1", "2"]), required=True)
-@click.option(
-    "--n", type=click.IntRange(min=1), default=5, show_default=True, help="Pairs of curves."
-)
-@click.option(
-    "--samples", type=click.IntRange(min=1), default=100, show_default=True, help="Of each."
-)
-@click.option("--out", type=PATH, help="Figure  [default: results/quick/sinusoid_TASK_samples.png]")
-@SEED
+@options.task()
+@click.option("--n", type=options.COUNT, default=5, show_default=True, help="Pairs of curves.")
+@click.option("--samples", type=options.COUNT, default=100, show_default=True, help="Per pair.")
+@options.out("results/quick/sinusoid_TASK_samples.png", "Figure")
+@options.seed
 def sample(task, n, samples, out, seed):
     """Sample solutions of fresh curves with a shipped model, refine them, score both."""
     import_keras()
@@ -116,16 +112,16 @@ def sample(task, n, samples, out, seed):
 
 
 @main.command()
-@click.option("--out", type=PATH, help="Folder  [default: results/quick]")
+@options.out("results/quick")
 def demo(out):
-    """What `make run` does: the quick test cases, and the shipped models against the truth."""
+    """What `make run` does: the quick test cases, and the shipped models scored."""
     import_keras()
     from cvae_keras.experiments.sinusoid.solved import run_solved
     from cvae_keras.experiments.sinusoid.table import FILES, run_table
     from cvae_keras.files import RESULTS
 
     folder = out or RESULTS / "quick"
-    click.echo("1. The test cases of task 1, each with the original's reduction and with the ELBO")
+    click.echo("1. The test cases of task 1, each with SidWorks01's reduction and with the ELBO")
     run_table(folder, quick=True, data=["data_1"])
     click.echo("2. The shipped models on 200 fresh pairs of curves of each task")
     solved = run_solved(folder, RESULTS / "models", n_curves=200, quick=True)

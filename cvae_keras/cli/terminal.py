@@ -1,4 +1,4 @@
-"""How the commands meet a terminal: errors of one sentence, narrow tables, a quiet TensorFlow."""
+"""The commands at a terminal: errors of one sentence, narrow tables, a quiet TensorFlow."""
 
 import os
 import sys
@@ -7,20 +7,40 @@ import click
 
 SETTING = ["row", "reduction", "loss", "beta", "wx", "wy", "latent"]
 LOSSES, SCORES = ["kl", "x_loss", "y_loss"], ["residual", "precision", "recall"]
-#: Of a test-case table, the columns that fit a terminal, and what they are called there.
+#: The columns of a test-case table that fit a terminal, and their headings there.
 COLUMNS = {name: name for name in SETTING + LOSSES} | {"active_units": "active"}
 COLUMNS |= {name: name for name in SCORES} | {"total_variation": "TV"}
 
 
-class OneSentence(click.Group):
+#: The systems' own names, for commands that have older ones.
+ALIASES = {"dense": "testbed", "auto_decoder": "vad", "compression": "embedding"}
+
+
+class SystemGroup(click.Group):
+    """A group of commands that also knows those of a system by the system's own name.
+
+    Example:
+        ```python
+        @click.group(cls=SystemGroup)
+        def table(): ...
+        ```
+    """
+
+    def get_command(self, ctx, name):
+        return super().get_command(ctx, name) or super().get_command(ctx, ALIASES.get(name, name))
+
+
+class OneSentence(SystemGroup):
     """A group of commands that answers bad input with one sentence, never with a traceback.
 
     Exit codes: 2 for a wrong option, 1 for a ValueError, TypeError or OSError of a command, 130
     when it is interrupted.
 
     Example:
-        >>> @click.group(cls=OneSentence)
-        ... def main(): ...
+        ```python
+        @click.group(cls=OneSentence)
+        def main(): ...
+        ```
     """
 
     def main(self, *args, **kwargs):
@@ -45,12 +65,15 @@ def _stop(message, code):
 
 
 def import_keras():
-    """Import Keras without the notes that TensorFlow then writes, whatever its log level.
+    """Import Keras without the notes that TensorFlow writes when it starts, at any log level.
 
-    They go to the process's standard error, past Python; an import that fails still raises.
+    TensorFlow writes them to the process's standard error, past Python. An import that fails still
+    raises.
 
     Example:
-        >>> import_keras()
+        ```python
+        import_keras()
+        ```
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -65,13 +88,15 @@ def import_keras():
 
 
 def show_table(path):
-    """Print a test-case table, its most telling columns, and where its files are.
+    """Print the main columns of a test-case table, and where its files are.
 
     Args:
         path: of the table, without its ending, as for `cvae_keras.files.write_table`.
 
     Example:
-        >>> show_table("results/sinusoid_test_cases")
+        ```python
+        show_table("results/sinusoid_test_cases")
+        ```
     """
     import pandas as pd
 

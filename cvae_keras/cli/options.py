@@ -1,0 +1,107 @@
+"""Options that several commands take, and the types of their values."""
+
+import json
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+COUNT = click.IntRange(min=1)
+
+
+class Part(click.ParamType):
+    """`i/n`, the i-th of n shares of some work, as `(i, n)`.
+
+    Whether 1 <= i <= n holds is left to `cvae_keras.checks.check_part`.
+
+    Example:
+        >>> Part().convert("1/2", None, None)
+        (1, 2)
+    """
+
+    name = "i/n"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple):
+            return value
+        try:
+            index, parts = (int(number) for number in value.split("/"))
+        except ValueError:
+            self.fail(f"{value!r} is not i/n; give for instance 1/2.", param, ctx)
+        return index, parts
+
+
+class JsonFile(click.Path):
+    """A JSON file with an object in it, as a dictionary.
+
+    Example:
+        ```python
+        click.option("--options", type=JsonFile())
+        ```
+    """
+
+    name = "file"
+
+    def __init__(self):
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, dict):
+            return value
+        path = super().convert(value, param, ctx)
+        try:
+            content = json.loads(path.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            self.fail(f"{path} is not JSON ({error}); correct it.", param, ctx)
+        if not isinstance(content, dict):
+            self.fail(f"{path} does not hold a JSON object; write it in {{ }}.", param, ctx)
+        return content
+
+
+def combine(*decorators):
+    """One decorator of several options, which `--help` lists in the order given.
+
+    Example:
+        ```python
+        shared = combine(seed, out("results"))
+        ```
+    """
+
+    def decorate(command):
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def out(default, what="Folder"):
+    """`--out`, a path; None stands for the default, which is only shown."""
+    return click.option("--out", type=PATH, help=f"{what}  [default: {default}]")
+
+
+def quick(help):
+    """`--quick`, a flag."""
+    return click.option("--quick", is_flag=True, help=help)
+
+
+def data_dir(help):
+    """`--data-dir`, a folder of data files."""
+    return click.option("--data-dir", type=PATH, help=help)
+
+
+def part(help):
+    """`--part`, as `(i, n)`; `(1, 1)` without it."""
+    return click.option("--part", type=Part(), default="1/1", help=help)
+
+
+def task(required=True):
+    """`--task`, the number of a sinusoid task."""
+    shown = None if required else "[default: both]"
+    return click.option("--task", type=click.Choice([1, 2]), required=required, help=shown)
+
+
+seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+precision = click.option(
+    "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), default="float32"
+)
