@@ -1,4 +1,4 @@
-"""The command line: help, bad input in one sentence, and that commands do what they say."""
+"""The command line: help, bad input refused in one sentence, and what commands write."""
 
 import importlib
 import re
@@ -8,11 +8,14 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from cvae_keras.cli.main import main
+from cvae_keras.cli.options import JsonFile, Part
+from cvae_keras.cli.search import search as search_group
 from cvae_keras.cli.terminal import COLUMNS, show_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +60,52 @@ def test_help(command):
 def test_help_does_not_load_keras():
     code = "import sys, cvae_keras.cli; sys.exit('keras' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_search_has_a_command_per_hypermodel():
+    from cvae_keras.search import HYPERMODELS
+
+    assert set(search_group.commands) == set(HYPERMODELS)
+
+
+@pytest.mark.parametrize(
+    ("alias", "command"),
+    [
+        ("dense", "testbed"),
+        ("table dense", "table testbed"),
+        ("table auto_decoder", "table vad"),
+        ("table compression", "table embedding"),
+        ("search auto_decoder", "search vad"),
+        ("auto_decoder train", "vad train"),
+    ],
+)
+def test_commands_are_found_by_the_name_of_the_system(alias, command):
+    answers = [run(*name.split(), "--help").stdout.split("\n", 1)[1] for name in (alias, command)]
+    assert answers[0] == answers[1] and "Usage" not in answers[0]
+
+
+def test_search_of_compression_is_not_an_alias():
+    assert "flow length" in run("search", "compression", "--help").stdout
+
+
+def test_parts_are_pairs():
+    assert Part().convert("2/3", None, None) == Part().convert((2, 3), None, None) == (2, 3)
+    for value in ("2", "1/2/3", "a/b", ""):
+        with pytest.raises(click.BadParameter, match="is not i/n; give for instance 1/2"):
+            Part().convert(value, None, None)
+
+
+def test_options_of_a_grid_are_a_json_object(tmp_path):
+    path = tmp_path / "options.json"
+    path.write_text('{"latent_dim": [2]}')
+    assert JsonFile().convert(path, None, None) == {"latent_dim": [2]}
+    for content, sentence in [("[2]", "does not hold a JSON object"), ("{", "is not JSON")]:
+        path.write_text(content)
+        result = run("vad", "grid", "g", "--options", path, "--out", tmp_path)
+        assert result.exit_code == 2 and sentence in result.stderr
+        assert result.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == [path]
+    result = run("vad", "grid", "g", "--options", tmp_path / "none.json")
+    assert result.exit_code == 2 and "does not exist" in result.stderr
 
 
 def test_python_m_is_the_command():
