@@ -8,8 +8,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_INSTALLED = (_PACKAGE / "shipped").is_dir()  # from a wheel, which brings the models along
+
+#: The repository, or the working directory where the package is installed without one.
+ROOT = Path() if _INSTALLED else _PACKAGE.parent
+#: Where commands write.
 RESULTS = ROOT / "results"
+#: The models that are shipped.
+MODELS = _PACKAGE / "shipped" if _INSTALLED else RESULTS / "models"
 
 
 def open_folder(path):

@@ -26,11 +26,11 @@ def data(out, force):
     """Write the sinusoid data sets data_1 and data_2, bit for bit as they are shipped."""
     import_keras()
     from cvae_keras.data.sinusoid import TASKS, write
-    from cvae_keras.files import RESULTS
+    from cvae_keras.files import ROOT
 
     for name in TASKS:
         try:
-            paths = write(name, out or RESULTS.parent, force)
+            paths = write(name, out or ROOT, force)
         except ValueError as error:
             raise click.ClickException(str(error).replace("force=True", "--force")) from error
         click.echo("\n".join(str(path) for path in paths))
@@ -118,12 +118,12 @@ def demo(out):
     import_keras()
     from cvae_keras.experiments.sinusoid.solved import run_solved
     from cvae_keras.experiments.sinusoid.table import FILES, run_table
-    from cvae_keras.files import RESULTS
+    from cvae_keras.files import MODELS, RESULTS
 
     folder = out or RESULTS / "quick"
     click.echo("1. The test cases of task 1, each with SidWorks01's reduction and with the ELBO")
     run_table(folder, quick=True, data=["data_1"])
     click.echo("2. The shipped models on 200 fresh pairs of curves of each task")
-    solved = run_solved(folder, RESULTS / "models", n_curves=200, quick=True)
+    solved = run_solved(folder, MODELS, n_curves=200, quick=True)
     show_table(folder / FILES["data_1"])
     click.echo(f"\n{solved}\nAll files: {folder}")

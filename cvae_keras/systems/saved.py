@@ -13,7 +13,7 @@ import cvae_keras.systems.sinusoid.model  # noqa: F401
 import cvae_keras.systems.sinusoid.solver  # noqa: F401
 from cvae_keras.checks import check_choice
 from cvae_keras.elbo import ELBOModel
-from cvae_keras.files import RESULTS
+from cvae_keras.files import MODELS
 
 SHIPPED = ("sinusoid_1", "sinusoid_2")
 
@@ -58,7 +58,8 @@ def load_pretrained(name, folder=None):
 
     Args:
         name: "sinusoid_1" or "sinusoid_2", the solved models of `TASKS["data_1"]` and `["data_2"]`.
-        folder: where `<name>.keras` lies; by default the repository's `results/models`.
+        folder: where `<name>.keras` lies; by default the repository's `results/models`, or where the package
+            is installed without it, the package itself.
 
     Returns:
         An `ELBOModel`; `model.sample(y, n_samples=100, seed=0)` draws x `(100, batch, 50, 2)`.
@@ -73,4 +74,4 @@ def load_pretrained(name, folder=None):
         (100, 1000, 50, 2)
     """
     check_choice("name", name, SHIPPED)
-    return load_model(Path(folder or RESULTS / "models") / f"{name}.keras")
+    return load_model(Path(folder or MODELS) / f"{name}.keras")
