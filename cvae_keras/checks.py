@@ -1,4 +1,4 @@
-"""Checks of what a user hands in: bad input is refused with one sentence, never trained on."""
+"""Input validation: bad input is refused in one sentence, before anything is trained on it."""
 
 from numbers import Real
 
@@ -32,24 +32,34 @@ def check_arrays(arrays):
                 f"{name} must have shape (batch, ...) and not be empty, got {array.shape}: add the "
                 f"missing axes."
             )
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity here
+        with np.errstate(over="ignore"):  # values beyond float32 become infinity here
             checked[name] = array.astype("float32", copy=False)
         if not np.isfinite(checked[name]).all():
             raise ValueError(
-                f"{name} holds NaN or infinity: remove those examples, or give what is missing as "
-                f"a mask."
+                f"{name} holds NaN or infinity: remove those examples, or pass a mask of the "
+                f"missing entries."
             )
     lengths = {name: len(array) for name, array in checked.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"the arrays must have the same length, got {lengths}: pair them up.")
+        raise ValueError(
+            f"the arrays must have the same length, got {lengths}: give one row per example."
+        )
     return checked
 
 
 def check_choice(name, value, choices):
-    """Return `value` if it is one of `choices`.
+    """Check that a value is one of several.
+
+    Args:
+        name: of the argument, for the message.
+        value: what it got.
+        choices: the values that are allowed, which can be sorted.
+
+    Returns:
+        `value`.
 
     Raises:
-        ValueError: it is not; the message lists the choices.
+        ValueError: it is not among `choices`; the message lists them.
 
     Example:
         >>> check_choice("prior", "standard", ["standard", "conditional"])
@@ -61,10 +71,17 @@ def check_choice(name, value, choices):
 
 
 def check_count(name, value):
-    """Return `value` as an int if it is a whole number of at least 1.
+    """Check that a value is a whole number of at least 1.
+
+    Args:
+        name: of the argument, for the message.
+        value: what it got, a Python or NumPy integer.
+
+    Returns:
+        `value` as an int.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is not a whole number, or is below 1.
 
     Example:
         >>> check_count("latent_dim", 4)
@@ -76,10 +93,16 @@ def check_count(name, value):
 
 
 def check_part(part):
-    """Return `part` if it is (i, n) with 1 <= i <= n: the i-th of n shares of some work.
+    """Check which share of some work is meant.
+
+    Args:
+        part: (i, n), the i-th of n shares.
+
+    Returns:
+        `part`.
 
     Raises:
-        ValueError: it is not.
+        ValueError: 1 <= i <= n does not hold.
 
     Example:
         >>> check_part((1, 2))
@@ -94,10 +117,17 @@ def check_part(part):
 
 
 def check_share(name, value):
-    """Return `value` as a float if it is a number in (0, 1].
+    """Check that a value is a number in (0, 1].
+
+    Args:
+        name: of the argument, for the message.
+        value: what it got.
+
+    Returns:
+        `value` as a float.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is not a number, or lies outside (0, 1].
 
     Example:
         >>> check_share("train_valid_split", 0.9)
@@ -109,10 +139,17 @@ def check_share(name, value):
 
 
 def check_weight(name, value):
-    """Return `value` as a float if it is a finite number that is not negative.
+    """Check that a value is a finite number that is not negative.
+
+    Args:
+        name: of the argument, for the message.
+        value: what it got: a number, or a tensor of one number.
+
+    Returns:
+        `value` as a float.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is no number, negative, infinite or NaN.
 
     Example:
         >>> check_weight("beta", 0.5)
