@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from cvae_keras.cli import options
-from cvae_keras.cli.terminal import import_keras
 
 OUT = click.option("--out", type=options.PATH, default=Path("runs/vad"), show_default=True)
 RUN = options.combine(
@@ -33,7 +32,6 @@ def vad():
 @OUT
 def grid(name, grid, out):
     """Write one JSON configuration for each combination of a grid of options."""
-    import_keras()
     from cvae_keras.experiments.auto_decoder.run import GRID, write_grid
 
     paths = write_grid(out / name, GRID if grid is None else grid)
@@ -49,7 +47,6 @@ def train(dataset, name, number, dataset_path, data_dir, out, force):
     DATASET is mnist, fashion_mnist, digits, artificial (with --dataset-path), artificial_2,
     artificial_10 or the path of a .csv file.
     """
-    import_keras()
     import keras
     from tqdm.keras import TqdmCallback
 
@@ -102,7 +99,6 @@ def _test(folder, number, kind, dataset, ratios, masks, model, config, x):
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the random masks.")
 def test_missing(dataset, name, number, dataset_path, data_dir, out, missing_mode, seed):
     """Test with 0.1 to 0.9 missing: the same masks for every model (fixed), or fresh ones."""
-    import_keras()
     from cvae_keras.experiments.auto_decoder.run import RATIOS
 
     loaded = _load(dataset, name, number, dataset_path, data_dir, out)
@@ -114,7 +110,6 @@ def test_missing(dataset, name, number, dataset_path, data_dir, out, missing_mod
 @RUN
 def test_clean(dataset, name, number, dataset_path, data_dir, out):
     """Test with nothing missing."""
-    import_keras()
     loaded = _load(dataset, name, number, dataset_path, data_dir, out)
     _test(out / name, number, "test_clean", dataset, (0.0,), 0, *loaded)
 
@@ -146,7 +141,6 @@ def collect(name, out):
 @click.option("--ratio", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True)
 def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
     """A figure of eight test rows: original, observed, reconstruction."""
-    import_keras()
     from cvae_keras.data.missing import draw_mask
     from cvae_keras.plots.auto_decoder import plot_rows
 

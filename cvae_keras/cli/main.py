@@ -1,6 +1,6 @@
 """The command line: `cvae-keras`, or `python -m cvae_keras`. The work itself is done elsewhere.
 
-Each command imports what it needs when it runs, so that `--help` answers at once.
+Each command imports what it needs when it runs: `--help` takes no longer than the package itself.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from cvae_keras.cli import options
 from cvae_keras.cli.auto_decoder import vad
 from cvae_keras.cli.search import search
 from cvae_keras.cli.tables import table
-from cvae_keras.cli.terminal import OneSentence, import_keras, show_table
+from cvae_keras.cli.terminal import OneSentence, show_table
 
 
 @click.group(cls=OneSentence)
@@ -24,7 +24,6 @@ def main():
 @click.option("--force", is_flag=True, help="Replace files whose content differs.")
 def data(out, force):
     """Write the sinusoid data sets data_1 and data_2, bit for bit as they are shipped."""
-    import_keras()
     from cvae_keras.data.sinusoid import TASKS, write
     from cvae_keras.files import ROOT
 
@@ -45,7 +44,6 @@ for group in (table, vad, search):
 @options.out("results/testbed/NAME")
 def testbed(config, out):
     """Train the dense CVAE of a JSON file at each of its betas; a killed run continues."""
-    import_keras()
     from cvae_keras.experiments.dense.run import run_config
     from cvae_keras.files import RESULTS
 
@@ -66,7 +64,6 @@ def solve():
 @options.seed
 def solve_sinusoid(task, epochs, out, seed):
     """The models that solve the sinusoid tasks; a killed training continues."""
-    import_keras()
     from cvae_keras.experiments.sinusoid.solved import run_solved, train
     from cvae_keras.files import RESULTS
 
@@ -87,7 +84,6 @@ def solve_sinusoid(task, epochs, out, seed):
 @options.seed
 def sample(task, n, samples, out, seed):
     """Sample solutions of fresh curves with a shipped model, refine them, score both."""
-    import_keras()
     from cvae_keras.data.sinusoid import TASKS
     from cvae_keras.files import RESULTS, open_folder
     from cvae_keras.metrics.modes import score_samples
@@ -115,7 +111,6 @@ def sample(task, n, samples, out, seed):
 @options.out("results/quick")
 def demo(out):
     """What `make run` does: the quick test cases, and the shipped models scored."""
-    import_keras()
     from cvae_keras.experiments.sinusoid.solved import run_solved
     from cvae_keras.experiments.sinusoid.table import FILES, run_table
     from cvae_keras.files import MODELS, RESULTS

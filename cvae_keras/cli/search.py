@@ -1,7 +1,7 @@
 """`cvae-keras search ...`: hyperparameter search, one command per system.
 
 The commands are those of `cvae_keras.search.HYPERMODELS`, which a test compares with this file:
-`--help` would otherwise have to import Keras.
+`--help` would otherwise have to import keras-tuner.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cvae_keras.cli import options
-from cvae_keras.cli.terminal import SystemGroup, import_keras
+from cvae_keras.cli.terminal import SystemGroup
 
 
 @click.group(cls=SystemGroup)
@@ -49,7 +49,6 @@ def _system(name, *own):
         @search.command(name, help=function.__doc__)
         @options.combine(*own, SHARED)
         def command(workers, out, **values):
-            import_keras()
             from cvae_keras.files import RESULTS
             from cvae_keras.search import HYPERMODELS
 

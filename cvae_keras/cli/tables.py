@@ -5,7 +5,7 @@ from importlib import import_module
 import click
 
 from cvae_keras.cli import options
-from cvae_keras.cli.terminal import SystemGroup, import_keras, show_table
+from cvae_keras.cli.terminal import SystemGroup, show_table
 
 OUT = options.out("results, or results/quick if --quick")
 
@@ -33,7 +33,6 @@ def _folder(out, quick):
 @options.seed
 def table_sinusoid(quick, out, data, precision, part, seed):
     """The test cases of the sinusoid tasks; rows that the folder holds are not run again."""
-    import_keras()
     from cvae_keras.experiments.sinusoid.table import FILES, run_table
 
     folder = _folder(out, quick)
@@ -51,7 +50,6 @@ def table_sinusoid(quick, out, data, precision, part, seed):
 @options.seed
 def table_testbed(quick, out, part, processes, seed):
     """Rate and distortion against the exact optimum; models already measured are not run again."""
-    import_keras()
     import os
 
     from cvae_keras.experiments.dense.table import run_table
@@ -65,7 +63,6 @@ def table_testbed(quick, out, part, processes, seed):
 
 def _table(name, function, quick, out, data_dir, files, **arguments):
     """Run the table of an experiment, by its module and function, and print where its files are."""
-    import_keras()
     folder = _folder(out, quick)
     run = getattr(import_module(f"cvae_keras.experiments.{name}"), function)
     click.echo(run(folder, quick, data_dir=data_dir, **arguments))
@@ -123,7 +120,6 @@ def table_vad(data, **arguments):
 @options.out("results", "Folder of the searches and the table")
 def table_search(task, out):
     """The sinusoid searches in a folder, side by side and against the test-case table."""
-    import_keras()
     from cvae_keras.experiments.sinusoid.searches import run_table
 
     folder = _folder(out, quick=False)

@@ -1,6 +1,5 @@
-"""The commands at a terminal: errors of one sentence, narrow tables, a quiet TensorFlow."""
+"""The commands at a terminal: errors of one sentence, and tables that fit."""
 
-import os
 import sys
 
 import click
@@ -62,29 +61,6 @@ class OneSentence(SystemGroup):
 def _stop(message, code):
     click.echo(f"cvae-keras: {' '.join(message.split())}", err=True)
     sys.exit(code)
-
-
-def import_keras():
-    """Import Keras without the notes that TensorFlow writes when it starts, at any log level.
-
-    TensorFlow writes them to the process's standard error, past Python. An import that fails still
-    raises.
-
-    Example:
-        ```python
-        import_keras()
-        ```
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import keras  # noqa: F401
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
 
 
 def show_table(path):

@@ -57,9 +57,15 @@ def test_help(command):
     assert result.exit_code == 0 and result.stdout.startswith("Usage: ")
 
 
-def test_help_does_not_load_keras():
-    code = "import sys, cvae_keras.cli; sys.exit('keras' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+def test_help_loads_only_click_beside_the_package_itself():
+    code = (
+        "import sys, cvae_keras; package = set(sys.modules); import cvae_keras.cli.main\n"
+        "print(*sorted(set(sys.modules) - package - set(sys.stdlib_module_names)))"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    added = [name for name in result.stdout.split() if name.split(".")[0] != "click"]
+    assert added and all(name.startswith("cvae_keras.cli") for name in added), added
 
 
 def test_search_has_a_command_per_hypermodel():
