@@ -98,6 +98,8 @@ class IAFStep(keras.layers.Layer):
 
     def inverse(self, z, context):
         """The inverse of `call`: the z that it maps to this one, one dimension after another."""
+        if not self.built:
+            self.build(z.shape, context.shape)
         from_context, index, start = self.first_layer(context), np.arange(self.latent_dim), z
         for dimension in range(self.latent_dim):
             m, logit = self.shift_and_gate(start, from_context)

@@ -15,6 +15,7 @@ from cvae_keras.experiments.dense import run as testbed_run
 from cvae_keras.experiments.dense import table
 from cvae_keras.experiments.dense.table import verdict
 from cvae_keras.metrics.rate_distortion import average, encode, measure
+from cvae_keras.parts.distributions import Gaussian
 from cvae_keras.systems.dense import config as testbed
 from cvae_keras.systems.dense.model import DenseCVAE
 from cvae_keras.truth.gaussian import optimum
@@ -107,9 +108,8 @@ class Linear:
     def posterior(self, x, c, mask=None):
         unknown = 1 - np.asarray(c)[:, 2:]
         mean = np.asarray(x) * unknown * self.kept / self.std
-        return keras.ops.convert_to_tensor(mean), keras.ops.convert_to_tensor(
-            np.log(1 - self.kept**2 * unknown)
-        )
+        log_var = np.log(1 - self.kept**2 * unknown)
+        return Gaussian(keras.ops.convert_to_tensor(mean), keras.ops.convert_to_tensor(log_var))
 
     def decode(self, z, c):
         known, m = np.split(np.asarray(c), 2, axis=1)
