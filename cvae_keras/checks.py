@@ -16,7 +16,8 @@ def check_arrays(arrays):
 
     Raises:
         TypeError: an entry is not numeric.
-        ValueError: an entry is empty, holds NaN or infinity, or differs from the others in length.
+        ValueError: an entry is empty, holds NaN, infinity or a number beyond the range of float32,
+            or differs from the others in length.
 
     Example:
         >>> check_arrays({"x": [[1.0], [2.0]]})["x"].shape
@@ -32,13 +33,16 @@ def check_arrays(arrays):
                 f"{name} must have shape (batch, ...) and not be empty, got {array.shape}: add the "
                 f"missing axes."
             )
-        with np.errstate(over="ignore"):  # values beyond float32 become infinity here
-            checked[name] = array.astype("float32", copy=False)
-        if not np.isfinite(checked[name]).all():
+        if not np.isfinite(array).all():
             raise ValueError(
                 f"{name} holds NaN or infinity: remove those examples, or pass a mask of the "
                 f"missing entries."
             )
+        if array.dtype.kind == "f" and np.abs(array).max() > np.finfo("float32").max:
+            raise ValueError(
+                f"{name} holds {np.abs(array).max():.3g}, beyond the range of float32: rescale it."
+            )
+        checked[name] = array.astype("float32", copy=False)
     lengths = {name: len(array) for name, array in checked.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(
@@ -114,6 +118,68 @@ def check_part(part):
             f"part must be i/n with 1 <= i <= n, got {index}/{parts}: for instance 1/2."
         )
     return index, parts
+
+
+def check_sample_weight(sample_weight, examples):
+    """Check the weights of examples.
+
+    Args:
+        sample_weight: `(examples,)` or `(examples, 1)` numbers that are not negative, or None.
+        examples: how many there are.
+
+    Returns:
+        float32 NumPy array `(examples,)`, or None.
+
+    Raises:
+        ValueError: another shape, a negative number, NaN or infinity.
+
+    Example:
+        >>> check_sample_weight([1, 0, 2], 3).tolist()
+        [1.0, 0.0, 2.0]
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, "float32")
+    if weights.shape not in ((examples,), (examples, 1)):
+        raise ValueError(
+            f"sample_weight has shape {weights.shape}: give one number per example, ({examples},)."
+        )
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(
+            "sample_weight holds NaN, infinity or negative numbers: give weights >= 0."
+        )
+    return weights.reshape(-1)
+
+
+def check_seed(name, value):
+    """Check a seed, and make it an integer that Keras and NumPy accept.
+
+    Args:
+        name: of the argument, for the message.
+        value: an integer of Python or NumPy that is not negative; a `numpy.random.RandomState` or
+            `Generator`, from which one is drawn; or None for a new one.
+
+    Returns:
+        An int in [0, 2^31).
+
+    Raises:
+        ValueError: it is something else, or lies outside that range.
+
+    Example:
+        >>> check_seed("seed", np.int64(3))
+        3
+    """
+    if value is None:
+        value = np.random.default_rng()
+    if isinstance(value, np.random.Generator):
+        value = value.integers(2**31)
+    elif isinstance(value, np.random.RandomState):
+        value = value.randint(2**31 - 1)
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name} must be an integer, got {value!r}: choose for instance 0.")
+    if not 0 <= value < 2**31:
+        raise ValueError(f"{name} must lie in [0, 2^31), got {value!r}: choose for instance 0.")
+    return int(value)
 
 
 def check_share(name, value):

@@ -12,7 +12,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_arrays, check_count, check_weight
+from cvae_keras.checks import (
+    check_arrays,
+    check_count,
+    check_sample_weight,
+    check_seed,
+    check_weight,
+)
 from cvae_keras.parts.distributions import kl_divergence
 from cvae_keras.parts.layers import SavesRandomState
 from cvae_keras.training.backends import replicas
@@ -22,7 +28,7 @@ ACTIVE_NATS = 0.01
 
 
 class EpochMeans(keras.metrics.Metric):
-    """Means over the examples of an epoch, of each term and of the KL of each latent dimension.
+    """(Weighted) means over the examples of an epoch, per term and KL of each latent dimension.
 
     All sums are one vector, because on small models a variable per term costs more than the term.
     It reports nothing itself: `EpochMean` reads one number from it, and `kl_per_dim` the vector.
@@ -47,12 +53,16 @@ class EpochMeans(keras.metrics.Metric):
     def update_state(self, terms, sample_weight=None):
         columns = [ops.cast(terms[name], self.dtype)[:, None] for name in self.names]
         columns = ops.concatenate([*columns, ops.cast(terms["kl"], self.dtype)], axis=1)
-        self.total.assign_add(ops.sum(columns, axis=0))
-        self.examples.assign_add(ops.cast(ops.shape(columns)[0], self.dtype))
+        if sample_weight is None:
+            weights = ops.ones_like(columns[:, 0])
+        else:
+            weights = ops.cast(sample_weight, self.dtype)
+        self.total.assign_add(ops.sum(columns * weights[:, None], axis=0))
+        self.examples.assign_add(ops.sum(weights))
 
     def vector(self):
         """The means so far: those of the terms in order, then the KL of each dimension."""
-        return self.total / ops.maximum(self.examples, 1.0)
+        return self.total / ops.where(self.examples > 0, self.examples, 1.0)
 
     def kl_per_dim(self):
         """`mean_i KL(q(z_j | x_i) || p(z_j))` of the last epoch or `evaluate`: NumPy, nats."""
@@ -144,7 +154,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         ValueError: parts that do not fit each other, a negative weight, bad arrays in `fit`.
 
     A subclass fills the slots in its `__init__`, states its arguments in `get_config`, and where it
-    has terms of its own overrides `extra_terms` (computes them) and `objective` (weighs them).
+    has terms of its own overrides `extra_terms` (computes them) and `losses` (weighs them).
 
     Source: active units: Burda et al., "Importance Weighted Autoencoders", 2016, counted here by
     their KL.
@@ -176,8 +186,8 @@ class ELBOModel(SavesRandomState, keras.Model):
         self.decoder = decoder
         self.likelihood = likelihood
         self.condition = condition
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = check_seed("seed", seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.term_weights = {}
         self.add_term_weight("beta", beta)
         self.means = EpochMeans(self.term_names(), posterior.kl_dims)
@@ -247,17 +257,25 @@ class ELBOModel(SavesRandomState, keras.Model):
         """Further terms, `(batch,)` each, as a dictionary; none by default."""
         return {}
 
-    def objective(self, terms):
-        """The scalar to minimise, from the terms of a batch."""
-        values = elbo(terms["log_likelihood"], terms["kl"], self.term_weights["beta"])
-        return -ops.mean(values)
+    def losses(self, terms):
+        """The loss of each example, `(batch,)`, from the terms of a batch."""
+        return -elbo(terms["log_likelihood"], terms["kl"], self.term_weights["beta"])
+
+    def objective(self, terms, sample_weight=None):
+        """The scalar to minimize: the mean of `losses`, each multiplied by its weight."""
+        losses = self.losses(terms)
+        return ops.mean(losses if sample_weight is None else losses * sample_weight)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if y is not None:
+            raise ValueError("targets y are not used: give x and c in one dictionary of arrays.")
         terms = y_pred  # what `call` returned
         log_p = terms["log_likelihood"]
         scores = {"elbo": elbo(log_p, terms["kl"]), "reconstruction": -log_p}
-        self.means.update_state({**terms, **scores})
-        return self.objective(terms) / replicas()
+        if sample_weight is not None:
+            sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+        self.means.update_state({**terms, **scores}, sample_weight)
+        return self.objective(terms, sample_weight) / replicas()
 
     # -- use ------------------------------------------------------------------------------------
     def reconstruction(self, inputs):
@@ -307,7 +325,7 @@ class ELBOModel(SavesRandomState, keras.Model):
             ValueError: c is refused by `check_condition`, or n_samples is not a positive integer.
         """
         c, n_samples = self.check_condition(c), check_count("n_samples", n_samples)
-        generator = self.seed_generator if seed is None else keras.random.SeedGenerator(seed)
+        generator = self.generator(seed)
         if c is None:
             h = self.read(None)
             z = self.prior(h).sample(1, batch=n_samples, seed=generator)
@@ -322,6 +340,12 @@ class ELBOModel(SavesRandomState, keras.Model):
             parts.append(ops.convert_to_numpy(self.likelihood.mean(self.decoder(z, h))))
         return np.concatenate(parts, axis=1)
 
+    def generator(self, seed=None):
+        """A `SeedGenerator` of this seed; the model's own for None."""
+        if seed is None:
+            return self.seed_generator
+        return keras.random.SeedGenerator(check_seed("seed", seed))
+
     def check_condition(self, c):
         """Refuse a condition that the model cannot read; a subclass checks more than NaN."""
         return None if c is None else check_arrays({"c": c})["c"]
@@ -330,31 +354,66 @@ class ELBOModel(SavesRandomState, keras.Model):
         """Refuse arrays that the model cannot train on; a subclass checks more than NaN."""
         return check_arrays(inputs)
 
-    def fit(self, x=None, *args, **kwargs):
-        """Train as `keras.Model.fit` does; dictionaries of NumPy arrays are checked first."""
-        if isinstance(x, dict):
-            x = self.check_inputs(x)
+    def fit(self, x=None, y=None, *args, sample_weight=None, validation_data=None, **kwargs):
+        """Train as `keras.Model.fit` does, on a dictionary of arrays or on batches of them.
+
+        Args:
+            x: dictionary of arrays, which are checked first; or `Batches`, a `tf.data.Dataset` or
+                a `PyDataset` of dictionaries.
+            y: not used; x and c belong into the dictionary.
+            sample_weight: `(examples,)`, with which the losses are multiplied, as Keras does.
+            validation_data: a dictionary, `(dictionary, None, sample_weight)`, or batches.
+            args: further positional arguments of `keras.Model.fit`.
+            kwargs: further arguments of `keras.Model.fit`.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError: bad arrays, targets y, class weights, or weights that do not fit.
+        """
+        if kwargs.pop("class_weight", None) is not None:
+            raise ValueError("class_weight needs targets, and there are none: use sample_weight.")
         if isinstance(x, Batches):
             kwargs["shuffle"] = False  # the batches have an order, which a resumed training repeats
             kwargs["callbacks"] = [
                 FollowEpoch(x),
                 *keras.tree.flatten(kwargs.get("callbacks") or []),
             ]
-        valid = kwargs.get("validation_data")
-        if isinstance(valid, Batches):
-            kwargs["validation_data"] = valid.pipeline()
-        x = x.pipeline() if isinstance(x, Batches) else x
-        return super().fit(x, *args, **kwargs)
+        x, sample_weight = self._checked(x, y, sample_weight)
+        if isinstance(validation_data, (tuple, list)):
+            valid, weights = self._checked(*validation_data)
+            validation_data = (valid, None, weights)
+        elif validation_data is not None:
+            validation_data, _ = self._checked(validation_data)
+        data = {"sample_weight": sample_weight, "validation_data": validation_data}
+        return super().fit(x, None, *args, **data, **kwargs)
 
-    def evaluate(self, x=None, *args, **kwargs):
-        """As `keras.Model.evaluate`; dictionaries of NumPy arrays are checked first."""
-        return super().evaluate(self._checked(x), *args, **kwargs)
+    def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
+        """As `keras.Model.evaluate`; x, y and sample_weight as for `fit`."""
+        x, sample_weight = self._checked(x, y, sample_weight)
+        return super().evaluate(x, None, *args, sample_weight=sample_weight, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """The reconstruction of x, as `keras.Model.predict` returns it: NumPy `(batch, ...)`."""
-        return super().predict(self._checked(x), *args, **kwargs)
+        return super().predict(self._checked(x)[0], *args, **kwargs)
 
-    def _checked(self, x):
+    def _checked(self, x, y=None, sample_weight=None):
+        """Data as Keras reads them, and their weights."""
+        if y is not None:
+            raise ValueError("targets y are not used: give x and c in one dictionary of arrays.")
         if isinstance(x, dict):
-            return self.check_inputs(x)
-        return x.pipeline() if isinstance(x, Batches) else x
+            x = self.check_inputs(x)
+            examples = len(keras.tree.flatten(x)[0])
+            return x, check_sample_weight(sample_weight, examples)
+        if x is None or isinstance(x, (list, tuple, np.ndarray)):
+            raise ValueError(
+                f"x must be a dictionary of arrays, or batches of such, got {type(x).__name__}: "
+                f"give for instance {{'x': x}}."
+            )
+        if sample_weight is not None:
+            raise ValueError(
+                "sample_weight is for dictionaries of arrays: batches bring theirs as "
+                "(dictionary, None, sample_weight)."
+            )
+        return (x.pipeline() if isinstance(x, Batches) else x), None

@@ -88,6 +88,7 @@ class ResidualMLP(CompositeLayer):
 
     def __init__(self, width, depth, activation="silu", **kwargs):
         super().__init__(**kwargs)
+        width, depth = check_count("width", width), check_count("depth", depth)
         self.enter = keras.layers.Dense(width)
         self.inner = [keras.layers.Dense(width, activation=activation) for _ in range(depth)]
         self.outer = [keras.layers.Dense(width) for _ in range(depth)]
@@ -128,7 +129,12 @@ class ConvEncoder(CompositeLayer):
     ):
         super().__init__(**kwargs)
         self.convolutions = [
-            keras.layers.Conv1D(f, k, activation="relu", kernel_initializer=kernel_initializer)
+            keras.layers.Conv1D(
+                check_count("filters", f),
+                check_count("kernels", k),
+                activation="relu",
+                kernel_initializer=kernel_initializer,
+            )
             for f, k in zip(filters, kernels, strict=True)
         ]
         self.flatten = keras.layers.Flatten()
@@ -179,6 +185,10 @@ class ConvDecoder(CompositeLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        counts = {"points": points, "channels": channels, "dense_channels": dense_channels}
+        points, channels, dense_channels = (check_count(*item) for item in counts.items())
+        kernels = [check_count("kernels", kernel) for kernel in kernels]
+        filters = [check_count("filters", number) for number in filters]
         self.length = points - sum(kernels) + len(kernels)
         if self.length < 1:
             raise ValueError(
@@ -233,6 +243,7 @@ class NormalizedMLP(CompositeLayer):
     def __init__(self, widths, kernel_initializer="orthogonal", seed=None, **kwargs):
         super().__init__(**kwargs)
         init = {"kernel_initializer": kernel_initializer}
+        widths = [check_count("widths", width) for width in widths]
         self.dense = [keras.layers.Dense(width, **init) for width in widths]
         self.norms = [keras.layers.LayerNormalization() for _ in widths]
         self.dropouts = [] if seed is None else [Dropout(seed + i) for i in range(len(widths))]

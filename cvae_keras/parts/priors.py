@@ -196,7 +196,9 @@ class CategoricalPrior(Prior):
         self.categories = check_count("categories", categories)
         self.independent = bool(independent)
         self.flatten = keras.layers.Flatten()
-        self.logits = keras.layers.Dense(categories, kernel_initializer="zeros", dtype="float32")
+        self.logits = keras.layers.Dense(
+            self.categories, kernel_initializer="zeros", dtype="float32"
+        )
 
     def call(self, c=None):
         return Categorical(self.compute_logits(c), systematic=not self.independent)

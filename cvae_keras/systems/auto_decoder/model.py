@@ -217,10 +217,10 @@ class VariationalAutoDecoder(AutoDecoderCalls, ELBOModel):
             squares, observed = squares * mask, ops.maximum(ops.sum(mask, axis=-1), 1.0)
         return {"mse": ops.sum(squares, axis=-1) / observed, "observed": observed}
 
-    def objective(self, terms):
+    def losses(self, terms):
         if self.options["reduction"] == "original":
             terms = {**terms, "log_likelihood": terms["log_likelihood"] / terms["observed"]}
-        return super().objective(terms)
+        return super().losses(terms)
 
     def check_inputs(self, inputs):
         """Refuse arrays that the model cannot train on, and number the rows where it must."""

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.elbo import ELBOModel, elbo
+from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.distributions import Flow, Gaussian, kl_divergence
 from cvae_keras.parts.likelihoods import Normal
 from cvae_keras.parts.networks import NormalizedMLP
@@ -267,9 +267,8 @@ class CompressionModel(ELBOModel):
     def term_names(self):
         return ["elbo", "reconstruction", "neighbors"]
 
-    def objective(self, terms):
-        values = elbo(terms["log_likelihood"], terms["kl"], self.term_weights["beta"])
-        return -ops.mean(values + self.term_weights["gamma"] * terms["neighbors"])
+    def losses(self, terms):
+        return super().losses(terms) - self.term_weights["gamma"] * terms["neighbors"]
 
     # -- use ------------------------------------------------------------------------------------
     def encode(self, x):

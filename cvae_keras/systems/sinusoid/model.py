@@ -199,14 +199,14 @@ class SinusoidCVAE(ELBOModel):
         log_y = self.y_likelihood.log_prob(c, forward(self.task, mean))
         return {"x_loss": x_loss, "y_loss": -ops.sum(w * log_y, axis=0)}
 
-    def objective(self, terms):
-        weights = self.term_weights
+    def losses(self, terms):
+        weights, batch = self.term_weights, ops.cast(ops.shape(terms["kl"])[0], "float32")
         distance = weights["wx"] * terms["x_loss"] + weights["wy"] * terms["y_loss"]
-        if self.reduction == "elbo":
-            return -ops.mean(elbo(-distance, terms["kl"], weights["beta"]))
-        reduce = ops.sum if self.loss_name == "l1_sum" else ops.mean
-        entries = 1 if self.loss_name == "l1_sum" else 2 * self.task.points
-        return reduce(distance) / entries + weights["beta"] * ops.sum(terms["kl"])
+        beta = weights["beta"]
+        if self.reduction == "original":  # a sum over the batch is its size times the mean
+            beta = beta * batch
+            distance *= batch if self.loss_name == "l1_sum" else 1.0 / (2 * self.task.points)
+        return -elbo(-distance, terms["kl"], beta)
 
     def check_condition(self, c):
         return check_curves(self.task, c)
