@@ -90,7 +90,6 @@ class GaussianPosterior(Posterior):
         super().__init__(**kwargs)
         self.network = network
         self.latent_dim = self.kl_dims = check_count("latent_dim", latent_dim)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         dense = {"kernel_initializer": kernel_initializer, "dtype": "float32"}
         self.heads = heads
         if heads:
@@ -105,8 +104,10 @@ class GaussianPosterior(Posterior):
     def get_config(self):
         config = {"network": keras.saving.serialize_keras_object(self.network)}
         config |= {"latent_dim": self.latent_dim, "heads": self.heads}
-        init = keras.initializers.serialize(self.kernel_initializer)
-        return {**super().get_config(), **config, "kernel_initializer": init}
+        if self.heads:
+            init = keras.initializers.serialize(self.mean.kernel_initializer)
+            config["kernel_initializer"] = init
+        return {**super().get_config(), **config}
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
