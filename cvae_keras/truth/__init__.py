@@ -1,5 +1,26 @@
-"""The closed forms that every system is held against, written with NumPy only."""
+"""Analytic reference solutions, which every system is compared with."""
 
+from cvae_keras.truth.gaussian import (
+    check_covariance,
+    conditional_covariance,
+    conditional_log_density,
+    optimum,
+    schur_complement,
+    water_filling,
+)
+from cvae_keras.truth.linear_gaussian import conditional_error, conditional_mean, ridge_latent
 from cvae_keras.truth.sinusoid import fit_phase, solutions
 
-__all__ = ["fit_phase", "solutions"]
+__all__ = [
+    "check_covariance",
+    "conditional_covariance",
+    "conditional_error",
+    "conditional_log_density",
+    "conditional_mean",
+    "fit_phase",
+    "optimum",
+    "ridge_latent",
+    "schur_complement",
+    "solutions",
+    "water_filling",
+]

@@ -1,8 +1,9 @@
-"""The best possible rate and distortion for Gaussian data, for any condition, in closed form.
+"""Closed forms for Gaussian data: conditional distributions, and the best rate and distortion.
 
-For x ~ N(0, Sigma), part of it known and the rest to be sent through a latent, no code, and so no
-VAE, does better under the loss ``||x - x_hat||^2 + beta * KL`` than reverse water-filling of the
-conditional covariance. A linear VAE attains it.
+For x ~ N(mean, S), any entries given any others are Gaussian too, with the mean and covariance of
+`schur_complement`. If some entries are known and the rest is to be sent through a latent, no code,
+and so no VAE, does better under the loss ``||x - x_hat||^2 + beta * KL`` than reverse water-filling
+of the conditional covariance. A linear VAE attains it.
 """
 
 import numpy as np
@@ -10,23 +11,57 @@ import numpy as np
 ROUNDING = 1e-9
 
 
+def schur_complement(covariance, target, given):
+    """Slope and covariance of x_T given x_G, for x ~ N(mean, S).
+
+    ``E[x_T | x_G] = mean_T + A (x_G - mean_G)``, ``Cov[x_T | x_G] = S_TT - A S_GT``,
+    ``A = S_TG S_GG^+``
+
+    ``+`` is the pseudo-inverse, so that S may be singular. It is taken of correlations, so that the
+    units of x do not matter.
+
+    Args:
+        covariance: S, `(d, d)`, a float64 array.
+        target: T, `(d,)`, booleans.
+        given: G, `(d,)`, booleans.
+
+    Returns:
+        `(slope, rest)`: A `(t, g)` and the conditional covariance `(t, t)`, float64, for t entries
+        in T and g in G.
+
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, eq. 2.81 and 2.82.
+
+    Example:
+        >>> S = np.array([[2.0, 0.8], [0.8, 1.0]])
+        >>> slope, rest = schur_complement(S, np.array([True, False]), np.array([False, True]))
+        >>> slope.round(2).tolist(), rest.round(2).tolist()
+        ([[0.8]], [[1.36]])
+    """
+    inner, cross = covariance[np.ix_(given, given)], covariance[np.ix_(target, given)]
+    scale = np.sqrt(np.diag(inner))
+    scale = np.where(scale > 0, scale, 1.0)
+    inverse = np.linalg.pinv(inner / np.outer(scale, scale), rcond=ROUNDING, hermitian=True)
+    slope = cross / scale @ inverse / scale
+    return slope, covariance[np.ix_(target, target)] - slope @ cross.T
+
+
 def conditional_covariance(sigma, known, observed=None):
     """Covariance of the entries that are to be reconstructed, given those that are known.
 
-    The Schur complement ``Sigma_UU - Sigma_UK Sigma_KK^+ Sigma_KU``; ``+`` is the pseudo-inverse,
-    so that Sigma may be singular.
+    ``Sigma_UU - Sigma_UK Sigma_KK^+ Sigma_KU``, see `schur_complement`.
 
     Args:
-        sigma: covariance (d, d). known: (d,), true where an entry is given as condition.
-        observed: (d,), false where an entry is missing: it is neither reconstructed nor known. By
+        sigma: covariance `(d, d)`; it may be singular.
+        known: `(d,)`, true where an entry is given as condition.
+        observed: `(d,)`, false where an entry is missing: it is neither reconstructed nor known. By
             default all are observed.
 
     Returns:
-        (u, u), u the number of entries observed and not known.
+        float64 `(u, u)`, u the number of entries observed and not known.
 
     Raises:
         ValueError: sigma is not a covariance, a pattern has another length, or a missing entry is
-            said to be known.
+            marked as known.
 
     Source: Bishop, "Pattern Recognition and Machine Learning", 2006, eq. 2.82.
 
@@ -42,11 +77,56 @@ def conditional_covariance(sigma, known, observed=None):
             f"{observed.shape}: give one value for each row of sigma."
         )
     if np.any(known & ~observed):
-        raise ValueError("known holds an entry that observed calls missing: clear it in known.")
-    unknown = observed & ~known
-    inner, cross = sigma[np.ix_(known, known)], sigma[np.ix_(unknown, known)]
-    rest = sigma[np.ix_(unknown, unknown)]
-    return rest - cross @ np.linalg.pinv(inner, rcond=ROUNDING, hermitian=True) @ cross.T
+        raise ValueError("known holds an entry that observed marks missing: clear it in known.")
+    return schur_complement(sigma, observed & ~known, known)[1]
+
+
+def conditional_log_density(x, target, given, covariance, mean=0.0):
+    """log p(x_T | x_G) of each row, for x ~ N(mean, S).
+
+    ``x_T | x_G ~ N(mean_T + A (x_G - mean_G), S_TT - A S_GT)``, A as in `schur_complement`
+
+    Args:
+        x: `(batch, d)`.
+        target: T, `(d,)`, booleans.
+        given: G, `(d,)`, booleans; entries in neither T nor G are not read.
+        covariance: S, `(d, d)`.
+        mean: `(d,)` or a number.
+
+    Returns:
+        float64 `(batch,)`, in nats.
+
+    Raises:
+        ValueError: shapes that do not fit, T empty, an entry in both, S not a covariance, or x_T
+            determined by x_G, so that it has no density.
+
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, eq. 2.81, 2.82 and 2.43.
+
+    Example:
+        >>> S = [[1.0, 0.6], [0.6, 1.0]]
+        >>> conditional_log_density([[0.6, 1.0]], [True, False], [False, True], S).round(4).tolist()
+        [-0.6958]
+    """
+    from scipy.stats import Covariance, multivariate_normal  # slow to import, and only used here
+
+    x, covariance = np.asarray(x, float), check_covariance(covariance)
+    target, given = np.asarray(target, bool), np.asarray(given, bool)
+    dim = len(covariance)
+    if x.ndim != 2 or x.shape[1] != dim or target.shape != (dim,) or given.shape != (dim,):
+        raise ValueError(
+            f"x, target and given have shapes {x.shape}, {target.shape} and {given.shape}; give "
+            f"(batch, {dim}), ({dim},) and ({dim},), as covariance is."
+        )
+    if not target.any() or (target & given).any():
+        raise ValueError("target must hold an entry, and none that given holds: clear it in one.")
+    x = np.where(target | given, x - mean, 0.0)
+    slope, rest = schur_complement(covariance, target, given)
+    scale = np.sqrt(np.maximum(np.diag(covariance)[target], np.finfo(float).tiny))
+    if np.linalg.eigvalsh(rest / np.outer(scale, scale))[0] <= 1e-12:
+        raise ValueError("target is determined by given, so that it has no density: leave one out.")
+    error = x[:, target] - x[:, given] @ slope.T
+    rest = Covariance.from_cholesky(np.linalg.cholesky(rest))
+    return np.atleast_1d(multivariate_normal.logpdf(error, cov=rest))
 
 
 def water_filling(eigenvalues, beta):
@@ -55,19 +135,19 @@ def water_filling(eigenvalues, beta):
     ``D_i = min(lambda_i, beta / 2)``, ``R_i = max(0, 0.5 ln(2 lambda_i / beta))``
 
     Args:
-        eigenvalues: (n,), of the conditional covariance, not negative. beta: weight of the
-            rate, above 0.
+        eigenvalues: lambda, `(n,)`, of the conditional covariance, not negative.
+        beta: weight of the rate, above 0.
 
     Returns:
         Dictionary of ``rate`` (nats), ``distortion`` (squared error), ``objective`` (distortion +
         beta * rate), ``active`` (latent dimensions in use, lambda_i > beta / 2) and ``margin``
-        (distance of the eigenvalue nearest to the threshold, as a share of it; infinity if n = 0).
+        (distance of the eigenvalue nearest to the threshold, relative to it; infinity if n = 0).
 
     Raises:
         ValueError: beta is not a finite positive number.
 
     Source: Cover and Thomas, "Elements of Information Theory", 2nd edition, theorem 10.3.3, with
-    the water level beta / 2 that minimises D + beta R.
+    the water level beta / 2 that minimizes D + beta R.
 
     Example:
         >>> best = water_filling([1.0, 0.1], beta=1.0)
@@ -92,13 +172,16 @@ def optimum(sigma, known, beta, observed=None):
     """The best rate and distortion for x ~ N(0, sigma) when the entries `known` are given.
 
     Args:
-        sigma, known, observed: as in `conditional_covariance`; beta: as in `water_filling`.
+        sigma: covariance `(d, d)`, as in `conditional_covariance`.
+        known: `(d,)`, true where an entry is given as condition.
+        beta: weight of the rate, above 0.
+        observed: `(d,)`, false where an entry is missing; by default all are observed.
 
     Returns:
-        As `water_filling`.
+        Dictionary, see `water_filling`.
 
     Raises:
-        ValueError: as both.
+        ValueError: as `conditional_covariance` and `water_filling`.
 
     Example:
         >>> optimum([[1.0, 0.8], [0.8, 1.0]], [True, False], beta=0.25)["active"]
@@ -112,7 +195,10 @@ def check_covariance(sigma):
     """Return sigma as float64 if it is symmetric and has no negative eigenvalue.
 
     Args:
-        sigma: (d, d).
+        sigma: `(d, d)`.
+
+    Returns:
+        float64 `(d, d)`.
 
     Raises:
         ValueError: it is not square, not finite, not symmetric or has a negative eigenvalue.
@@ -133,49 +219,3 @@ def check_covariance(sigma):
     if lowest < -ROUNDING * max(scale, 1.0):
         raise ValueError(f"sigma has the eigenvalue {lowest:.3g} < 0: it is not a covariance.")
     return sigma
-
-
-def conditional_log_density(x, target, given, covariance, mean=0.0):
-    """log p(x_T | x_G) of each row, for x ~ N(mean, S).
-
-    `x_T | x_G ~ N( mean_T + S_TG S_GG^-1 (x_G - mean_G),  S_TT - S_TG S_GG^-1 S_GT )`
-
-    Args:
-        x: `(batch, d)`. target, given: `(d,)` of booleans, T and G; entries in neither are left
-            out, whatever they hold. covariance: S, `(d, d)`; mean: `(d,)` or a number.
-
-    Returns:
-        float64 `(batch,)`, in nats.
-
-    Raises:
-        ValueError: shapes that do not fit, T empty, an entry in both, S not a covariance, or x_T
-            determined by x_G, so that it has no density.
-
-    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, eq. 2.81, 2.82 and 2.43.
-
-    Example:
-        >>> S = [[1.0, 0.6], [0.6, 1.0]]
-        >>> conditional_log_density([[0.6, 1.0]], [True, False], [False, True], S).round(4).tolist()
-        [-0.6958]
-    """
-    x, covariance = np.asarray(x, float), check_covariance(covariance)
-    target, given = np.asarray(target, bool), np.asarray(given, bool)
-    dim = len(covariance)
-    if x.ndim != 2 or x.shape[1] != dim or target.shape != (dim,) or given.shape != (dim,):
-        raise ValueError(
-            f"x, target and given have shapes {x.shape}, {target.shape} and {given.shape}; give "
-            f"(batch, {dim}), ({dim},) and ({dim},), as covariance is."
-        )
-    if not target.any() or (target & given).any():
-        raise ValueError("target must hold an entry, and none that given holds: clear it in one.")
-    x = np.where(target | given, x - mean, 0.0)
-    slope = np.linalg.lstsq(
-        covariance[np.ix_(given, given)], covariance[np.ix_(given, target)], rcond=None
-    )[0].T
-    rest = covariance[np.ix_(target, target)] - slope @ covariance[np.ix_(given, target)]
-    values = np.linalg.eigvalsh(rest)
-    if values[0] <= 1e-12 * np.abs(covariance).max():
-        raise ValueError("target is determined by given, so that it has no density: leave one out.")
-    error = x[:, target] - x[:, given] @ slope.T
-    square = np.sum(error * np.linalg.solve(rest, error.T).T, axis=1)
-    return -0.5 * (square + np.sum(np.log(values)) + target.sum() * np.log(2.0 * np.pi))

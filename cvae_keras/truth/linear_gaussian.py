@@ -6,6 +6,8 @@
 
 import numpy as np
 
+from cvae_keras.truth.gaussian import schur_complement
+
 
 def ridge_latent(x, mask, kernel, bias=0.0, ratio=1.0, precision=2.0):
     """The latent that a linear decoder's test-time inference must find: a ridge regression.
@@ -77,7 +79,7 @@ def conditional_mean(x, mask, mean, covariance):
     x, mask, covariance = _as_rows(x, mask, "covariance", covariance)
     filled = np.where(mask, x, mean)
     for row, known in zip(filled, mask, strict=True):
-        slope = _slope(covariance, known)
+        slope, _ = schur_complement(covariance, ~known, known)
         row[~known] += slope @ (row[known] - np.asarray(mean)[known])
     return filled
 
@@ -102,17 +104,8 @@ def conditional_error(mask, covariance):
     """
     mask = np.asarray(mask)
     _, mask, covariance = _as_rows(np.zeros(mask.shape), mask, "covariance", covariance)
-    total = 0.0
-    for known in mask:
-        left = covariance[np.ix_(~known, ~known)]
-        total += np.trace(left - _slope(covariance, known) @ covariance[np.ix_(known, ~known)])
+    total = sum(np.trace(schur_complement(covariance, ~known, known)[1]) for known in mask)
     return float(total / (~mask).sum()) if not mask.all() else float("nan")
-
-
-def _slope(covariance, known):
-    """S_UK S_KK^-1."""
-    between = covariance[np.ix_(known, ~known)]
-    return np.linalg.solve(covariance[np.ix_(known, known)], between).T
 
 
 def _as_rows(x, mask, name, matrix):

@@ -1,10 +1,16 @@
-"""Reverse water-filling: against brute force, against a linear VAE, and its invariances."""
+"""Conditional Gaussians; reverse water-filling against brute force and a linear VAE."""
 
 import numpy as np
 import pytest
 
 from cvae_keras.data.gaussian import CorrelatedGaussian, ProjectedGaussian
-from cvae_keras.truth.gaussian import conditional_covariance, optimum, water_filling
+from cvae_keras.truth.gaussian import (
+    conditional_covariance,
+    conditional_log_density,
+    optimum,
+    schur_complement,
+    water_filling,
+)
 
 
 def linear_vae(eigenvalues, beta, gain):
@@ -56,6 +62,32 @@ def test_an_entry_that_is_missing_is_left_out():
     kept = np.ix_([0, 1, 3], [0, 1, 3])
     expected = conditional_covariance(sigma[kept], [True, False, False])
     np.testing.assert_allclose(conditional_covariance(sigma, known, observed), expected)
+
+
+def test_the_schur_complement_of_a_singular_covariance_is_the_regression():
+    """x = P f: with G as informative as f, x_T is determined; with less, by least squares."""
+    data = ProjectedGaussian(x_dim=3, projection_dim=6, seed=0)
+    target, given = np.arange(6) == 0, np.arange(6) > 0
+    slope, rest = schur_complement(data.covariance, target, given)
+    x = data.sample(50, seed=0).astype(float)
+    np.testing.assert_allclose(x[:, given] @ slope.T, x[:, target], atol=1e-5)
+    np.testing.assert_allclose(rest, 0, atol=1e-9)
+    slope, rest = schur_complement(data.covariance, target, ~target & ~given)
+    assert slope.shape == (1, 0) and np.array_equal(rest, data.covariance[:1, :1])
+
+
+def test_the_units_of_the_entries_do_not_matter():
+    sigma, units = CorrelatedGaussian(4, seed=3).covariance, np.array([1e7, 1e-7, 1.0, 1e5])
+    scaled = sigma * np.outer(units, units)
+    target, given = np.arange(4) < 2, np.arange(4) >= 2
+    slope, rest = schur_complement(sigma, target, given)
+    other, left = schur_complement(scaled, target, given)
+    np.testing.assert_allclose(other * units[given] / units[target][:, None], slope, rtol=1e-9)
+    np.testing.assert_allclose(left / np.outer(units[target], units[target]), rest, rtol=1e-9)
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    density = conditional_log_density(x * units, target, given, scaled)
+    expected = conditional_log_density(x, target, given, sigma) - np.log(units[target]).sum()
+    np.testing.assert_allclose(density, expected, rtol=1e-9)
 
 
 def test_it_does_not_depend_on_the_order_of_the_dimensions():
