@@ -1,21 +1,43 @@
-"""The data sets that the systems are trained and scored on."""
+"""The data sets that the systems are trained and evaluated on. Importing it needs NumPy only."""
 
-from cvae_keras.data.conditions import Conditioned, as_inputs, known_patterns
+from cvae_keras.data.conditions import Conditioned, as_inputs, draw_patterns, known_patterns
 from cvae_keras.data.gaussian import (
     CorrelatedGaussian,
     GaussianData,
     IndependentGaussian,
     ProjectedGaussian,
 )
-from cvae_keras.data.sinusoid import SinusoidTask
+from cvae_keras.data.images import GARMENTS, load_images
+from cvae_keras.data.manifolds import Manifold, SideBySide
+from cvae_keras.data.missing import artificial, draw_mask, load_rows
+from cvae_keras.data.multimodal import GaussianModalities, image_modalities, picture_modalities
+from cvae_keras.data.npy_folder import NpyFolder
+from cvae_keras.data.rows import MappedRows, Subset, open_rows
+from cvae_keras.data.sinusoid import TASKS, SinusoidTask
 
 __all__ = [
+    "GARMENTS",
+    "TASKS",
     "Conditioned",
     "CorrelatedGaussian",
     "GaussianData",
+    "GaussianModalities",
     "IndependentGaussian",
+    "Manifold",
+    "MappedRows",
+    "NpyFolder",
     "ProjectedGaussian",
+    "SideBySide",
     "SinusoidTask",
+    "Subset",
+    "artificial",
     "as_inputs",
+    "draw_mask",
+    "draw_patterns",
+    "image_modalities",
     "known_patterns",
+    "load_images",
+    "load_rows",
+    "open_rows",
+    "picture_modalities",
 ]

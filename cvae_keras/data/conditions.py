@@ -1,4 +1,4 @@
-"""What a testbed model is given: values that are known, values that are missing, and the rest."""
+"""Conditions of the dense CVAE: which entries of an example are known, and which are missing."""
 
 from itertools import product
 
@@ -16,9 +16,10 @@ def known_patterns(dim):
         dim: number of dimensions.
 
     Returns:
-        (2^dim, dim) of booleans.
+        `(2^dim, dim)`, booleans.
 
     Example:
+        >>> from cvae_keras.data import known_patterns
         >>> known_patterns(2).astype(int).tolist()
         [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
@@ -27,22 +28,26 @@ def known_patterns(dim):
 
 
 def draw_patterns(n, dim, rng):
-    """One pattern of known dimensions an example.
+    """Draw a pattern of known dimensions for each example.
 
-    With up to 16 patterns each occurs equally often; with more each *number* of known dimensions
-    does, and which they are is random.
+    With up to 16 patterns each occurs equally often. With more, each *number* of known dimensions
+    occurs equally often, and which dimensions these are is random.
 
     Args:
-        n: examples; dim: dimensions; rng: a NumPy generator.
+        n: number of examples.
+        dim: number of dimensions.
+        rng: a `numpy.random.Generator`.
 
     Returns:
-        (n, dim) of booleans.
+        `(n, dim)`, booleans.
 
     Example:
+        >>> import numpy as np
+        >>> from cvae_keras.data import draw_patterns
         >>> draw_patterns(6, 2, np.random.default_rng(0)).shape
         (6, 2)
     """
-    start = rng.integers(1 << 16)  # the remainder of n is not always given to the same patterns
+    start = rng.integers(1 << 16)  # so that the remainder of n does not favor the first patterns
     if 2**dim <= ALL_PATTERNS_UP_TO:
         return known_patterns(dim)[(start + np.arange(n)) % 2**dim]
     count = (start + np.arange(n)) % (dim + 1)
@@ -54,17 +59,21 @@ def as_inputs(x, known, observed=None):
     """The arrays that `DenseCVAE` reads.
 
     Args:
-        x: (n, dim); known: (n, dim), true where x is given as condition; observed: (n, dim), false
-            where x is missing, or None if nothing is.
+        x: `(n, dim)`.
+        known: `(n, dim)`, true where x is given as condition.
+        observed: `(n, dim)`, false where x is missing, or None if nothing is missing.
 
     Returns:
-        Dictionary of `x` with 0 where it is missing, `c` = [x * m, m] with m the known and observed
-        entries, `(n, 2 dim)`, and `mask` if `observed` is given; float32.
+        Dictionary of float32 arrays: `x` `(n, dim)`, 0 where it is missing; `c` `(n, 2 dim)`, which
+        is [x * m, m] with m the known and observed entries; and `mask` `(n, dim)` if `observed` is
+        given.
 
     Raises:
         ValueError: shapes differ, or x holds NaN where it is observed.
 
     Example:
+        >>> import numpy as np
+        >>> from cvae_keras.data import as_inputs
         >>> as_inputs(np.array([[2.0, 3.0]]), np.array([[True, False]]))["c"].tolist()
         [[2.0, 0.0, 1.0, 0.0]]
     """
@@ -83,18 +92,18 @@ def as_inputs(x, known, observed=None):
 
 
 class Conditioned:
-    """Examples of a data set with a condition each, and with missing values if asked.
+    """Examples of a data set with a condition each, and with missing entries on request.
 
     Args:
         data: an object with `dim` and `sample(n, seed)`, for instance a `GaussianData`.
-        mask_percentage: chance of a value to be missing, from 0 up to 100 (not included), in
-            percent. What is missing is explicit in `mask`; it is never known.
+        mask_percentage: probability that an entry is missing, in percent, from 0 to below 100. A
+            missing entry is marked in `mask`, and is never among the known ones.
 
     Raises:
         ValueError: mask_percentage is outside its range.
 
     Example:
-        >>> from cvae_keras.data.gaussian import IndependentGaussian
+        >>> from cvae_keras.data import Conditioned, IndependentGaussian
         >>> Conditioned(IndependentGaussian(2)).examples(10, seed=0)["c"].shape
         (10, 4)
     """
@@ -110,10 +119,12 @@ class Conditioned:
         """Draw examples as `DenseCVAE` reads them.
 
         Args:
-            n: how many; seed: integer or list of integers; known: (n, dim), by default drawn.
+            n: number of examples.
+            seed: integer or list of integers.
+            known: `(n, dim)`, booleans; by default drawn by `draw_patterns`.
 
         Returns:
-            As `as_inputs`: `x`, `c`, and `mask` if values are missing.
+            Dictionary of `x`, `c`, and `mask` if entries are missing, see `as_inputs`.
         """
         x = self.data.sample(n, seed)
         rng = np.random.default_rng([*np.atleast_1d(seed), 1])

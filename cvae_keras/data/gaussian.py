@@ -10,12 +10,13 @@ class GaussianData:
     """x ~ N(0, covariance).
 
     Args:
-        covariance: (d, d), symmetric, no negative eigenvalue; it may be singular.
+        covariance: `(d, d)`, symmetric, without a negative eigenvalue; it may be singular.
 
     Raises:
         ValueError: it is not a covariance.
 
     Example:
+        >>> from cvae_keras.data import GaussianData
         >>> GaussianData([[1.0, 0.5], [0.5, 1.0]]).sample(3, seed=0).shape
         (3, 2)
     """
@@ -28,17 +29,18 @@ class GaussianData:
 
     @property
     def scale(self):
-        """Standard deviation of each dimension, (d,)."""
+        """Standard deviation of each dimension, `(d,)`."""
         return np.sqrt(np.diag(self.covariance))
 
     def sample(self, n, seed=0):
         """Draw examples.
 
         Args:
-            n: how many; seed: anything that `numpy.random.default_rng` takes.
+            n: number of examples.
+            seed: anything that `numpy.random.default_rng` takes.
 
         Returns:
-            (n, d), float32.
+            float32 `(n, d)`.
         """
         noise = np.random.default_rng(seed).standard_normal((check_count("n", n), self.dim))
         return (noise @ self._root.T).astype("float32")
@@ -48,12 +50,14 @@ class IndependentGaussian(GaussianData):
     """Independent dimensions.
 
     Args:
-        dim: number of dimensions; variances: (dim,), by default all 1.
+        dim: number of dimensions.
+        variances: `(dim,)`, by default all 1.
 
     Raises:
-        ValueError: dim is no positive integer, or a variance is negative.
+        ValueError: dim is not a positive integer, or a variance is negative.
 
     Example:
+        >>> from cvae_keras.data import IndependentGaussian
         >>> IndependentGaussian(2, variances=[1.0, 4.0]).scale
         array([1., 2.])
     """
@@ -62,7 +66,8 @@ class IndependentGaussian(GaussianData):
         variances = np.ones(check_count("dim", dim)) if variances is None else variances
         if np.shape(variances) != (dim,):
             raise ValueError(
-                f"variances must hold {dim} numbers, got shape {np.shape(variances)}: one each."
+                f"variances must hold {dim} numbers, got shape {np.shape(variances)}: give "
+                f"one per dimension."
             )
         super().__init__(np.diag(variances))
 
@@ -70,17 +75,19 @@ class IndependentGaussian(GaussianData):
 class CorrelatedGaussian(GaussianData):
     """Dimensions of variance 1 with a given or a random correlation matrix.
 
-    A random one is that of `dim` vectors drawn from N(0, I) in `2 dim` dimensions: always valid, no
-    direction preferred, correlations of about `1 / sqrt(2 dim)`.
+    The random one is the correlation of `dim` vectors drawn from N(0, I) in `2 dim` dimensions: it
+    is always valid, prefers no direction, and has correlations of about `1 / sqrt(2 dim)`.
 
     Args:
-        dim: number of dimensions; correlation: (dim, dim), by default random; seed: of the random
-            one.
+        dim: number of dimensions.
+        correlation: `(dim, dim)`, by default random.
+        seed: seed of the random correlation.
 
     Raises:
-        ValueError: the matrix given is no correlation matrix of this size.
+        ValueError: the matrix is not a correlation matrix of this size.
 
     Example:
+        >>> from cvae_keras.data import CorrelatedGaussian
         >>> float(CorrelatedGaussian(2, [[1.0, 0.8], [0.8, 1.0]]).covariance[0, 1])
         0.8
     """
@@ -100,21 +107,25 @@ class CorrelatedGaussian(GaussianData):
 
 
 class ProjectedGaussian(GaussianData):
-    """Independent factors seen through a projection: `x = P f`, `f ~ N(0, I)`.
+    """A projection of independent factors: `x = P f`, `f ~ N(0, I)`.
 
-    Fewer factors than observed dimensions, or a P of deficient rank, make observed dimensions
-    depend on each other: some of them then give the others away. A random P is drawn evenly among
-    the matrices whose `rank` singular values are 1, so x has total variance `rank`.
+    With fewer factors than observed dimensions, or a P of deficient rank, the observed dimensions
+    are linearly dependent: some of them determine the others. The random P is uniformly distributed
+    among the matrices whose `rank` singular values are 1, so that x has total variance `rank`.
 
     Args:
-        x_dim: number of factors f; projection_dim: number of observed dimensions.
-        rank: of a random P, at most the smaller of both, which is the default.
-        projection: P, (projection_dim, x_dim), instead of a random one; seed: of the random one.
+        x_dim: number of factors f.
+        projection_dim: number of observed dimensions.
+        rank: rank of the random P, at most min(x_dim, projection_dim), which is the default.
+        projection: P, `(projection_dim, x_dim)`, in place of a random one.
+        seed: seed of the random P.
 
     Raises:
         ValueError: sizes that do not fit.
 
     Example:
+        >>> import numpy as np
+        >>> from cvae_keras.data import ProjectedGaussian
         >>> data = ProjectedGaussian(x_dim=2, projection_dim=8, rank=1)
         >>> int(np.linalg.matrix_rank(data.covariance))
         1

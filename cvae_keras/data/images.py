@@ -12,7 +12,8 @@ from cvae_keras.checks import check_choice
 
 NAMES = ("mnist", "fashion_mnist", "digits")
 FASHION = "fashion-mnist"
-GARMENTS = (  # the classes of Fashion-MNIST
+#: The classes of Fashion-MNIST.
+GARMENTS = (
     *("T-shirt", "trouser", "pullover", "dress", "coat"),
     *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
 )
@@ -20,22 +21,23 @@ FILES = {"train": "train", "test": "t10k"}
 
 
 def load_images(name, folder=None):
-    """A data set of pictures with its classes.
+    """Load a data set of images and their classes.
 
     Args:
-        name: "mnist", "fashion_mnist" (60,000 for training and 10,000 for testing, 28 x 28), or
+        name: "mnist" or "fashion_mnist" (60,000 training and 10,000 test images of 28 x 28), or
             "digits" (1,500 and 297 of scikit-learn's, 8 x 8, which need no file).
-        folder: where `mnist.npz`, or the four .gz files in `fashion-mnist/`, lie; by default what
-            the environment variable CVAE_KERAS_DATA names, and where that is not set Keras
-            downloads them.
+        folder: the folder of `mnist.npz` and of `fashion-mnist/` with its four .gz files; by
+            default that of the environment variable CVAE_KERAS_DATA, and if that is not set, Keras
+            downloads the files.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: uint8 `(examples, pixels)`, and integers.
+        `(x_train, y_train), (x_test, y_test)`: x uint8 `(examples, pixels)`, y int64 `(examples,)`.
 
     Raises:
-        ValueError: an unknown name, or a file that is absent, damaged or of another shape.
+        ValueError: name is unknown, or a file is absent, damaged or of another shape.
 
     Example:
+        >>> from cvae_keras.data import load_images
         >>> (x, y), (x_test, y_test) = load_images("digits")
         >>> x.shape, x_test.shape
         ((1500, 64), (297, 64))
@@ -79,7 +81,7 @@ def _fashion(folder):
             ) from error
         pixels = np.frombuffer(images, "uint8", offset=16)
         if pixels.size % 784:
-            raise ValueError(f"{paths[0]} does not hold pictures of 28 x 28: replace it.")
+            raise ValueError(f"{paths[0]} does not hold images of 28 x 28: replace it.")
         parts.append((pixels.reshape(-1, 784), np.frombuffer(labels, "uint8", offset=8)))
     return _checked(parts, folder)
 
@@ -88,7 +90,7 @@ def _checked(parts, path):
     for (x, y), count in zip(parts, (60_000, 10_000), strict=True):
         if len(x) != count or len(y) != count or x[0].size != 784:
             raise ValueError(
-                f"{path} holds {len(x)} pictures and {len(y)} labels where {count} are expected: "
+                f"{path} holds {len(x)} images and {len(y)} labels, but {count} are expected: "
                 f"replace it."
             )
     return parts

@@ -1,38 +1,35 @@
-"""Data that is not Gaussian: rolls, circles, moons and blobs, from scikit-learn, standardised."""
+"""Data sets that are not Gaussian: scikit-learn's rolls, circles, moons and blobs, standardized."""
 
 import numpy as np
-from sklearn import datasets
 
 from cvae_keras.checks import check_choice, check_count
 
+#: scikit-learn's function for each name, and its options.
 MAKERS = {
-    "swissroll": lambda n, noise, seed: datasets.make_swiss_roll(n, noise=noise, random_state=seed),
-    "s_curve": lambda n, noise, seed: datasets.make_s_curve(n, noise=noise, random_state=seed),
-    "circles": lambda n, noise, seed: datasets.make_circles(
-        n, noise=noise, factor=0.5, random_state=seed
-    ),
-    "moons": lambda n, noise, seed: datasets.make_moons(n, noise=noise, random_state=seed),
-    "blobs": lambda n, noise, seed: datasets.make_blobs(
-        n, centers=CENTERS, cluster_std=0.5 + noise, random_state=seed
-    ),
+    "swissroll": ("make_swiss_roll", {}),
+    "s_curve": ("make_s_curve", {}),
+    "circles": ("make_circles", {"factor": 0.5}),
+    "moons": ("make_moons", {}),
+    "blobs": ("make_blobs", {"centers": [[-2.0, -2.0], [2.0, -1.0], [0.0, 2.5]]}),
 }
-CENTERS = [[-2.0, -2.0], [2.0, -1.0], [0.0, 2.5]]
 
 
 class Manifold:
-    """Points on a curved surface, scaled to mean 0 and variance 1 in each dimension.
+    """Points near a curved surface, scaled to mean 0 and variance 1 in each dimension.
 
     Args:
         name: "swissroll" or "s_curve" (3 dimensions), "circles", "moons" or "blobs" (2).
-        noise: standard deviation of the noise around the surface, before scaling.
+        noise: standard deviation of the noise around the surface, before scaling; for "blobs", what
+            is added to a standard deviation of 0.5.
 
     Raises:
         ValueError: an unknown name, or negative noise.
 
     Source: scikit-learn's `make_swiss_roll`, `make_s_curve`, `make_circles`, `make_moons`,
-    `make_blobs`. No optimum is known in closed form.
+    `make_blobs`. The optimal rate and distortion have no closed form.
 
     Example:
+        >>> from cvae_keras.data import Manifold
         >>> Manifold("swissroll").sample(5, seed=0).shape
         (5, 3)
     """
@@ -47,23 +44,28 @@ class Manifold:
         self.dim, self.scale = x.shape[1], np.ones(x.shape[1])
 
     def _draw(self, n, seed):
+        from sklearn import datasets  # slow to import, and only used here
+
+        maker, options = MAKERS[self.name]
         number = int(np.random.default_rng(seed).integers(2**31))  # scikit-learn takes integers
-        return MAKERS[self.name](n, self.noise, number)[0]
+        noise = {"cluster_std": 0.5 + self.noise} if self.name == "blobs" else {"noise": self.noise}
+        return getattr(datasets, maker)(n, random_state=number, **noise, **options)[0]
 
     def sample(self, n, seed=0):
         """Draw examples.
 
         Args:
-            n: how many; seed: anything that `numpy.random.default_rng` takes.
+            n: number of examples.
+            seed: anything that `numpy.random.default_rng` takes.
 
         Returns:
-            (n, d), float32.
+            float32 `(n, dim)`.
         """
         return ((self._draw(check_count("n", n), seed) - self._mean) / self._std).astype("float32")
 
 
 class SideBySide:
-    """Several data sets next to each other, as one with the dimensions of all.
+    """Several independent data sets concatenated along the dimensions.
 
     Args:
         parts: list of data sets, each with `dim`, `scale` and `sample(n, seed)`.
@@ -72,6 +74,7 @@ class SideBySide:
         ValueError: parts is empty.
 
     Example:
+        >>> from cvae_keras.data import Manifold, SideBySide
         >>> SideBySide([Manifold("circles"), Manifold("moons")]).sample(5, seed=0).shape
         (5, 4)
     """
@@ -84,7 +87,15 @@ class SideBySide:
         self.scale = np.concatenate([part.scale for part in parts])
 
     def sample(self, n, seed=0):
-        """Draw examples; `n` and `seed` as for the parts, which are drawn independently."""
+        """Draw examples, independently from each part.
+
+        Args:
+            n: number of examples.
+            seed: integer or list of integers.
+
+        Returns:
+            float32 `(n, dim)`.
+        """
         seeds = [[*np.atleast_1d(seed), index] for index in range(len(self.parts))]
         draws = [part.sample(n, s) for part, s in zip(self.parts, seeds, strict=True)]
         return np.concatenate(draws, axis=1)

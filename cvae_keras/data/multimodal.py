@@ -1,4 +1,4 @@
-"""Data of several modalities: jointly Gaussian ones, and pictures with labels or in halves."""
+"""Multimodal data sets: jointly Gaussian modalities, and images with their labels and halves."""
 
 import numpy as np
 
@@ -7,25 +7,28 @@ from cvae_keras.data.gaussian import GaussianData
 from cvae_keras.data.images import load_images
 from cvae_keras.truth.gaussian import conditional_log_density
 
-#: What of the pictures is generated, and from what.
+#: Task -> (main modality, conditioning modalities) of the arrays of `image_modalities`.
 TASKS = {"label": ("image", ["label"]), "half": ("lower", ["upper"])}
 
 
 class GaussianModalities(GaussianData):
-    """Jointly Gaussian modalities, of which log p(any | any others) is known.
+    """Jointly Gaussian modalities, for which log p(any | any others) has a closed form.
 
-    A random covariance is that of `L f + e`, f and e Gaussian: `shared` factors f that all
-    modalities see, and noise e of variance `noise`, then scaled to variances of 1.
+    The random covariance is that of `L f + e`, scaled to variances of 1: f are Gaussian factors
+    shared by all modalities, L has entries from N(0, 1 / shared), and e is Gaussian noise.
 
     Args:
-        dims: dictionary of the number of dimensions of each modality.
-        covariance: of all, `(d, d)`, in the order of dims; by default random.
-        shared, noise: of the random one; seed: of it.
+        dims: dictionary of name -> number of dimensions of the modality.
+        covariance: `(d, d)`, of all modalities in the order of dims; by default random.
+        shared: number of factors f of the random covariance.
+        noise: variance of e of the random covariance.
+        seed: seed of the random covariance.
 
     Raises:
-        ValueError: sizes that do not fit, or no covariance.
+        ValueError: sizes that do not fit, or a matrix that is not a covariance.
 
     Example:
+        >>> from cvae_keras.data import GaussianModalities
         >>> data = GaussianModalities({"x": 2, "a": 3}, seed=0)
         >>> arrays = data.examples(5, seed=1)
         >>> arrays["a"].shape, data.log_prob(arrays, "x", ["a"]).shape
@@ -42,7 +45,7 @@ class GaussianModalities(GaussianData):
             covariance = covariance / np.outer(scale, scale)
         super().__init__(covariance)
         if self.dim != total:
-            raise ValueError(f"covariance must be {total} x {total}, as dims say, got {self.dim}.")
+            raise ValueError(f"covariance must be {total} x {total}, to fit dims, got {self.dim}.")
         stops = np.cumsum(list(self.dims.values()))
         self.parts = {
             name: slice(stop - dim, stop)
@@ -50,7 +53,15 @@ class GaussianModalities(GaussianData):
         }
 
     def examples(self, n, seed=0):
-        """Draw n examples: dictionary of float32 arrays `(n, dim)` by name."""
+        """Draw examples.
+
+        Args:
+            n: number of examples.
+            seed: anything that `numpy.random.default_rng` takes.
+
+        Returns:
+            Dictionary of name -> float32 `(n, dim)`.
+        """
         x = self.sample(n, seed)
         return {name: x[:, part] for name, part in self.parts.items()}
 
@@ -58,7 +69,9 @@ class GaussianModalities(GaussianData):
         """The exact log p(main | given) of each example, in nats.
 
         Args:
-            arrays: dictionary as from `examples`; main: a name; given: list of names.
+            arrays: dictionary of all modalities, as from `examples`.
+            main: name of a modality.
+            given: list of names of the modalities that are conditioned on.
 
         Returns:
             float64 `(n,)`.
@@ -72,18 +85,24 @@ class GaussianModalities(GaussianData):
         return conditional_log_density(x, target, known, self.covariance)
 
 
-def picture_modalities(name="mnist", folder=None):
-    """Pictures of black and white pixels, whole and in halves, with their labels.
+def image_modalities(name="mnist", folder=None):
+    """Binarized images, their upper and lower halves, and their labels.
 
     Args:
-        name, folder: as for `load_images`.
+        name: "mnist", "fashion_mnist" or "digits", see `load_images`.
+        folder: the folder of the data files, see `load_images`.
 
     Returns:
         `(train, test)`, dictionaries of `image` `(n, side, side)`, `upper` and `lower`
-        `(n, side / 2, side)`, float32 0 or 1 (above half of the largest value), and `label` `(n,)`.
+        `(n, side / 2, side)`, float32, 1 where a pixel is above half of the largest value and 0
+        elsewhere; and `label` `(n,)`, int32.
+
+    Raises:
+        ValueError: name is unknown, or a file is absent or damaged.
 
     Example:
-        >>> train, test = picture_modalities("digits")
+        >>> from cvae_keras.data import image_modalities
+        >>> train, test = image_modalities("digits")
         >>> train["upper"].shape, test["label"].shape
         ((1500, 4, 8), (297,))
     """
@@ -95,3 +114,6 @@ def picture_modalities(name="mnist", folder=None):
         halves = {"upper": image[:, : side // 2], "lower": image[:, side // 2 :]}
         parts.append({"image": image, **halves, "label": y.astype("int32")})
     return tuple(parts)
+
+
+picture_modalities = image_modalities  # its former name

@@ -1,4 +1,4 @@
-"""A tree of .npy files, one example each, read a few at a time and never all at once."""
+"""A folder tree of .npy files, one example per file, read in batches."""
 
 import os
 import warnings
@@ -10,40 +10,44 @@ from cvae_keras.checks import check_choice
 
 
 class NpyFolder:
-    """The examples of a folder tree, `len(folder)` rows of `folder.shape[1]` numbers.
+    """The examples of a folder tree as rows: `folder[rows]` is float32 `(len(rows), features)`.
 
-    Every file is opened once, at the start: its header and its size must be those of a whole array
-    of numbers, of the shape that most files have. So training does not meet a bad one later.
+    Files of any shape are flattened. Every file is opened once at the start, and must be a complete
+    array of finite numbers of the shape that most files have, so that training does not stop at a
+    bad file later.
 
     Args:
         path: the folder; files are found at any depth and sorted by name.
-        on_error: "raise" refuses the folder and names its bad files; "skip" leaves them out, says
-            how many in a warning, and lists them in `skipped`.
-        ids: paths below the folder to read, in this order, instead of all that are there.
+        on_error: "raise" refuses the folder and names its bad files; "skip" leaves them out, warns
+            how many there are, and lists them in `skipped`.
+        ids: paths below the folder to read, in this order; by default all .npy files.
 
     Attributes:
-        ids: the path of each row below the folder, with "/"; skipped: path -> what is wrong.
-
-    Returns:
-        `folder[rows]` is float32 `(rows, features)`: files of any shape are flattened.
+        ids: list of the paths of the rows below the folder, with "/".
+        shape: `(examples, features)`.
+        skipped: dictionary of path -> reason.
 
     Raises:
-        ValueError: no such folder, no files in it, or (with "raise") bad files.
+        ValueError: the folder does not exist, holds no file, or (with "raise") a bad file.
 
     Example:
-        >>> folder = NpyFolder("spectra", on_error="skip")
-        >>> folder[[0, 5]].shape, folder.ids[5]
+        ```python
+        folder = NpyFolder("spectra", on_error="skip")
+        folder[[0, 5]].shape, folder.ids[5]
+        ```
     """
 
     def __init__(self, path, on_error="raise", ids=None):
         check_choice("on_error", on_error, ("raise", "skip"))
         self.path = Path(path)
         if not self.path.is_dir():
-            raise ValueError(f"X is {str(path)!r}, which is no folder: name a tree of .npy files.")
+            raise ValueError(
+                f"X is {str(path)!r}, which is not a folder: name a tree of .npy files."
+            )
         found = list(ids) if ids is not None else self._find()
         if not found:
             raise ValueError(
-                f"X is the folder {str(path)!r}, which holds no .npy file: name another."
+                f"X is the folder {str(path)!r}, which holds no .npy file: name another folder."
             )
         shapes, self.skipped = {}, {}
         for name in found:
@@ -106,7 +110,7 @@ class NpyFolder:
 
 
 def _shape(path):
-    """The shape of a whole, finite array of numbers in a .npy file, or why it is none."""
+    """The shape of the array in a .npy file; ValueError if it is not complete, finite numbers."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)  # checks header and size
     if array.dtype.kind not in "fiub":
         raise ValueError(f"holds {array.dtype}, not numbers")

@@ -1,4 +1,4 @@
-"""Examples that are read by the row: arrays in memory, memory-mapped arrays, folders of files."""
+"""Examples that are read row by row: arrays, memory-mapped arrays, folders of files."""
 
 from pathlib import Path
 
@@ -6,20 +6,22 @@ import numpy as np
 
 from cvae_keras.data.npy_folder import NpyFolder
 
-CHUNK = 4096  # rows that are read at once
+CHUNK = 4096  # rows read at once
 
 
 class MappedRows:
-    """A memory-mapped array, opened anew for each read, so that what was read leaves the memory.
+    """A memory-mapped array, reopened for each read, which frees the memory of earlier reads.
+
+    `rows[index]` is an array `(len(index), features)` in memory.
 
     Args:
-        array: a C-ordered `numpy.memmap` `(examples, features)`, or a slice of one that is.
-
-    Returns:
-        `rows[index]` is an array `(len(index), features)` in memory.
+        array: a C-ordered `numpy.memmap` `(examples, features)`, or a C-ordered slice of one.
 
     Example:
-        >>> rows = MappedRows(np.load("big.npy", mmap_mode="r"))
+        ```python
+        rows = MappedRows(np.load("big.npy", mmap_mode="r"))
+        rows[[0, 5]].shape
+        ```
     """
 
     def __init__(self, array):
@@ -35,20 +37,25 @@ class MappedRows:
 
     def __getitem__(self, index):
         if isinstance(index, np.ndarray) and len(index) > CHUNK:
-            # a row that is touched brings 64 KB around it into memory, until the map is closed
+            # reading a row keeps 64 KB around it in memory until the map is closed
             return np.concatenate([self[index[chunk]] for chunk in chunks(index)])
         return np.array(np.memmap(*self.source)[index])
 
 
 class Subset:
-    """Some rows of others, by their index, read when asked for.
+    """Some rows of other rows, by their index, read on access.
 
     Args:
-        rows: anything `read` reads; index: whole numbers; shift, scale: where given, `(features,)`
-            each, the rows come as `(row - shift) / scale`.
+        rows: what `open_rows` returns.
+        index: `(n,)`, integers.
+        shift: `(features,)`, subtracted from each row; None for rows as they are.
+        scale: `(features,)`, by which each row is then divided; used with shift only.
 
     Example:
-        >>> Subset(np.array([[1.0], [2.0], [3.0]]), [2, 0])[[0]]   # -> [[3.]]
+        >>> import numpy as np
+        >>> from cvae_keras.data import Subset
+        >>> Subset(np.array([[1.0], [2.0], [3.0]]), [2, 0])[[0]].tolist()
+        [[3.0]]
     """
 
     def __init__(self, rows, index, shift=None, scale=None):
@@ -64,11 +71,12 @@ class Subset:
 
 
 def open_rows(x, on_error="raise"):
-    """Make what is too large for memory readable by the row.
+    """Open data that may be too large for memory, to be read row by row.
 
     Args:
-        x: a path of a folder tree of .npy files, a `numpy.memmap` `(examples, features)`, or an
-            array, which stays as it is; on_error: see `NpyFolder`.
+        x: the path of a folder tree of .npy files, a `numpy.memmap` `(examples, features)`, or an
+            array, which is returned unchanged.
+        on_error: "raise" or "skip", see `NpyFolder`.
 
     Returns:
         An object with `len`, `shape` `(examples, features)` and `rows[index]`.
@@ -77,6 +85,8 @@ def open_rows(x, on_error="raise"):
         ValueError: a folder that cannot be used.
 
     Example:
+        >>> import numpy as np
+        >>> from cvae_keras.data import open_rows
         >>> open_rows(np.zeros((10, 784))).shape
         (10, 784)
     """
@@ -88,23 +98,33 @@ def open_rows(x, on_error="raise"):
 
 
 def read(rows, index):
-    """Rows of `open_rows` as float32 `(len(index), features)`.
+    """Read rows as float32.
+
+    Args:
+        rows: what `open_rows` returns.
+        index: integers or a slice.
+
+    Returns:
+        float32 `(len(index), features)`.
 
     Raises:
-        ValueError: NaN or infinity, also where a number is too large for float32.
+        ValueError: a row holds NaN or infinity, or a number too large for float32.
 
     Example:
-        >>> read(np.array([[1, 2], [3, 4]]), slice(0, 1))   # -> [[1., 2.]]
+        >>> import numpy as np
+        >>> from cvae_keras.data.rows import read
+        >>> read(np.array([[1, 2], [3, 4]]), slice(0, 1)).tolist()
+        [[1.0, 2.0]]
     """
     with np.errstate(over="ignore"):
         values = np.asarray(rows[index]).astype("float32", copy=False)
     if not np.isfinite(values).all():
         raise ValueError(
-            "X contains NaN or infinity: remove those examples, or fill in what is missing."
+            "X contains NaN or infinity: remove those examples, or fill in the missing entries."
         )
     return values
 
 
 def chunks(rows):
-    """Slices that cover all rows, `CHUNK` at a time."""
+    """Slices of at most `CHUNK` rows that cover all rows."""
     return [slice(start, start + CHUNK) for start in range(0, len(rows), CHUNK)]

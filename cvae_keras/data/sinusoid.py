@@ -1,4 +1,4 @@
-"""The sinusoid tasks: two curves y, and the two ramps x that made them."""
+"""The sinusoid tasks: infer two ramps x from two curves y; and the data sets data_1 and data_2."""
 
 import io
 import math
@@ -13,12 +13,13 @@ CURVES = {"sin": np.sin, "cos": np.cos}
 
 
 class SinusoidTask:
-    """Two curves of two ramps; which ramps made the curves?
+    """An inverse problem: find the two ramps x from which two curves y were computed.
 
-        y_i(t) = g_i(p_i x0(t) + q_i x1(t)),  g_i sin or cos,  t = 0..points-1
+    `y_i(t) = g_i(p_i x0(t) + q_i x1(t))`, g_i sin or cos, t = 0..points-1
 
     x0 falls linearly from hi0 to lo0, x1 rises linearly from lo1 to hi1; for both,
     lo ~ U(low, high) and hi ~ U(lo, high). The order of ramp ends is always (lo0, hi0, lo1, hi1).
+    `TASKS` holds the two tasks of the test cases, "data_1" and "data_2".
 
     Args:
         functions: two triples (name, p, q); name is "sin" or "cos", p and q are in radians per
@@ -29,9 +30,11 @@ class SinusoidTask:
     Raises:
         ValueError, TypeError: an argument is not as above.
 
-    Source: the two equations of the original sinusoid CVAE, ``TASKS["data_1"]`` and ``["data_2"]``.
+    Source: the equations of SidWorks01's sinusoid CVAE, ``TASKS["data_1"]`` and ``["data_2"]``.
 
     Example:
+        >>> import numpy as np
+        >>> from cvae_keras.data import SinusoidTask
         >>> task = SinusoidTask([("sin", 7, 2), ("cos", 3, 9)])
         >>> x, y = task.sample(1000, seed=0)
         >>> x.shape, y.shape
@@ -46,25 +49,30 @@ class SinusoidTask:
         if isinstance(points, bool) or not isinstance(points, Integral):
             raise TypeError(f"points is {points!r}; give a whole number of at least 5.")
         if points < 5:
-            raise ValueError(f"points is {points}; give at least 5, so that a phase can be read.")
+            raise ValueError(f"points is {points}; give at least 5, to determine the phase.")
         self.points = int(points)
         self.box = _check_box(box)
         self.matrix = np.array([[p, q] for _, p, q in self.functions])
         rise = np.arange(self.points) / (self.points - 1)
-        self._basis = np.stack([1 - rise, rise])  # (2, points): weight of the first, last value
+        self._basis = np.stack([1 - rise, rise])  # (2, points): weights of the first and last value
         self._inverse = np.linalg.pinv(self._basis)  # (points, 2): their least-squares fit
 
     def draw_ends(self, n, rng):
         """Draw n quadruples of ramp ends from the prior.
 
         Args:
-            n: how many.
-            rng: numpy.random.Generator.
+            n: number of quadruples.
+            rng: a `numpy.random.Generator`.
 
         Returns:
-            float64 (n, 4), columns lo0, hi0, lo1, hi1.
+            float64 `(n, 4)`, columns lo0, hi0, lo1, hi1.
+
+        Raises:
+            ValueError: n is not a whole number of at least 0.
 
         Example:
+            >>> import numpy as np
+            >>> from cvae_keras.data.sinusoid import TASKS
             >>> TASKS["data_1"].draw_ends(3, np.random.default_rng(0)).shape
             (3, 4)
         """
@@ -80,12 +88,16 @@ class SinusoidTask:
         """Ramps of given ends: x0 falls from hi0 to lo0, x1 rises from lo1 to hi1.
 
         Args:
-            ends: (..., 4), columns lo0, hi0, lo1, hi1.
+            ends: `(..., 4)`, columns lo0, hi0, lo1, hi1.
 
         Returns:
-            float64 (..., points, 2).
+            float64 `(..., points, 2)`.
+
+        Raises:
+            ValueError: ends has another shape.
 
         Example:
+            >>> from cvae_keras.data.sinusoid import TASKS
             >>> TASKS["data_1"].ramps([0.2, 0.9, 0.3, 0.8])[[0, -1]].tolist()
             [[0.9, 0.3], [0.2, 0.8]]
         """
@@ -101,12 +113,16 @@ class SinusoidTask:
         """Ends of the ramps nearest to x in the least-squares sense; the inverse of `ramps`.
 
         Args:
-            x: (..., points, 2), any curves.
+            x: `(..., points, 2)`, any curves.
 
         Returns:
-            float64 (..., 4), columns lo0, hi0, lo1, hi1; for any x, so perhaps outside the box.
+            float64 `(..., 4)`, columns lo0, hi0, lo1, hi1, which may lie outside the box.
+
+        Raises:
+            ValueError: x has another shape.
 
         Example:
+            >>> from cvae_keras.data.sinusoid import TASKS
             >>> task = TASKS["data_1"]
             >>> task.ends(task.ramps([0.2, 0.9, 0.3, 0.8])).round(6).tolist()
             [0.2, 0.9, 0.3, 0.8]
@@ -119,13 +135,14 @@ class SinusoidTask:
         """Draw n examples.
 
         Args:
-            n: how many.
-            seed: integer (or sequence of integers) for numpy.random.default_rng.
+            n: number of examples.
+            seed: integer or sequence of integers for `numpy.random.default_rng`.
 
         Returns:
-            x, y: float32 (n, points, 2) each; y is computed in float64.
+            `(x, y)`, float32 `(n, points, 2)` each; y is computed in float64.
 
         Example:
+            >>> from cvae_keras.data.sinusoid import TASKS
             >>> x, y = TASKS["data_2"].sample(10, seed=0)
             >>> x.dtype, y.shape
             (dtype('float32'), (10, 50, 2))
@@ -134,7 +151,15 @@ class SinusoidTask:
         return x.astype(np.float32), self.forward(x).astype(np.float32)
 
     def examples(self, n, seed=0):
-        """`sample` as the dictionary that the models read: `x`, and the curves as `c`."""
+        """`sample` as the inputs of a model: dictionary of `x`, and `c`, the curves y.
+
+        Args:
+            n: number of examples.
+            seed: integer or sequence of integers for `numpy.random.default_rng`.
+
+        Returns:
+            Dictionary of float32 arrays `(n, points, 2)`.
+        """
         x, y = self.sample(n, seed)
         return {"x": x, "c": y}
 
@@ -142,15 +167,17 @@ class SinusoidTask:
         """The two curves of x, ``y_i = g_i(p_i x0 + q_i x1)``.
 
         Args:
-            x: (..., points, 2), any finite curves.
+            x: `(..., points, 2)`, any finite curves.
 
         Returns:
-            y: (..., points, 2), float32 for float32 x, else float64; computed in float64.
+            y, `(..., points, 2)`, float32 for float32 x, else float64; computed in float64.
 
         Raises:
             ValueError: x has another shape, or holds NaN or infinity.
 
         Example:
+            >>> import numpy as np
+            >>> from cvae_keras.data.sinusoid import TASKS
             >>> TASKS["data_1"].forward(np.zeros((50, 2)))[0].tolist()
             [0.0, 1.0]
         """
@@ -165,16 +192,19 @@ class SinusoidTask:
         """All exact solutions of one example, and their posterior weights.
 
         Args:
-            y: (points, 2), values in [-1, 1].
+            y: `(points, 2)`, values in [-1, 1].
 
         Returns:
-            solutions: float64 (k, points, 2), by descending weight; k is 0 where y has none.
-            weights: float64 (k,), sums to 1; see `cvae_keras.truth.sinusoid.solutions`.
+            `(solutions, weights)`: float64 `(k, points, 2)`, by descending weight, k = 0 if y has
+            no solution; and float64 `(k,)`, which sums to 1, see
+            `cvae_keras.truth.sinusoid.solutions`.
 
         Raises:
             ValueError: y has another shape, holds NaN, or leaves [-1, 1].
 
         Example:
+            >>> import numpy as np
+            >>> from cvae_keras.data.sinusoid import TASKS
             >>> x, y = TASKS["data_2"].sample(1, seed=0)
             >>> solutions, weights = TASKS["data_2"].solutions(y[0])
             >>> bool(np.abs(solutions - x[0]).max(axis=(1, 2)).min() < 1e-5)
@@ -188,19 +218,21 @@ class SinusoidTask:
         return self.ramps(ends), weights
 
     def check_curves(self, y):
-        """Return y as an array, or say in one sentence why it cannot be the curves of a task.
+        """Return y as an array if it can be the curves of a task.
 
         Args:
-            y: (n, points, 2), or (points, 2) for one example.
+            y: `(n, points, 2)`, or `(points, 2)` for one example.
 
         Returns:
-            the same as an array: float32 where it was, else float64.
+            Array of the same shape, float32 if y is float32, else float64.
 
         Raises:
             ValueError: y has another shape, holds NaN or infinity, or leaves [-1, 1] by more
                 than 1e-6.
 
         Example:
+            >>> import numpy as np
+            >>> from cvae_keras.data.sinusoid import TASKS
             >>> TASKS["data_1"].check_curves(np.zeros((7, 50, 2))).shape
             (7, 50, 2)
         """
@@ -217,13 +249,13 @@ class SinusoidTask:
         return y.astype(dtype)
 
     def get_config(self):
-        """Arguments as a dictionary of plain numbers, lists and strings, fit for JSON."""
+        """Arguments as a dictionary of plain numbers, lists and strings, ready for JSON."""
         functions = [list(function) for function in self.functions]
         return {"functions": functions, "points": self.points, "box": list(self.box)}
 
     @classmethod
     def from_config(cls, config):
-        """The task that `get_config` described."""
+        """The task of a configuration from `get_config`."""
         return cls(**config)
 
     def __repr__(self):
@@ -286,14 +318,14 @@ def _check_box(box):
     return low, high
 
 
-#: The two tasks that the published test cases use.
+#: The two tasks of the published test cases.
 TASKS = {
     "data_1": SinusoidTask([("sin", 5, 3), ("cos", 4, 8)]),
     "data_2": SinusoidTask([("cos", 49, 63), ("cos", 4, 8)]),
 }
 
 
-#: The folder that holds the repository's own data_1 and data_2.
+#: The folder of the repository's own data_1 and data_2.
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Number of examples of each split.
@@ -305,34 +337,6 @@ SEEDS = {
     "data_2": {"train": 2001, "validation": 2002, "score": 2003},
 }
 
-README = """# {name}
-
-Two curves y, 50 points each, and the two ramps x that made them, for t = 0..49:
-
-    y0 = {y0}
-    y1 = {y1}
-
-x0 falls linearly from hi0 to lo0, x1 rises linearly from lo1 to hi1.
-For both, lo ~ U(0.1, 1) and hi ~ U(lo, 1).
-
-The files hold the four ramp ends, float32, shape (n, 4), columns lo0, hi0, lo1, hi1. They give x
-and y:
-
-    x0 = hi0 + (lo0 - hi0) t / 49
-    x1 = lo1 + (hi1 - lo1) t / 49
-
-| file | examples | seed (numpy.random.default_rng) |
-|---|---|---|
-{rows}
-
-Read them as curves, float32 (n, 50, 2) each:
-
-    from cvae_keras.data.sinusoid import load
-    x, y = load("{name}", "train")
-
-Regenerate them, bit for bit, with `cvae-keras data`.
-"""
-
 
 def generate(name):
     """Draw the ramp ends of a data set from its fixed seeds.
@@ -341,9 +345,13 @@ def generate(name):
         name: "data_1" or "data_2".
 
     Returns:
-        dictionary of split name to float32 (n, 4), columns lo0, hi0, lo1, hi1.
+        Dictionary of split -> float32 `(n, 4)`, columns lo0, hi0, lo1, hi1.
+
+    Raises:
+        ValueError: name is unknown.
 
     Example:
+        >>> from cvae_keras.data.sinusoid import generate
         >>> generate("data_1")["score"].shape
         (50, 4)
     """
@@ -352,21 +360,22 @@ def generate(name):
 
 
 def write(name, folder, force=False):
-    """Write a data set into ``folder/name``: one ``<split>.npy`` a split, and README.md.
+    """Write a data set into ``folder/name``: a file ``<split>.npy`` per split, and README.md.
 
     Args:
         name: "data_1" or "data_2".
-        folder: the folder that holds the data sets; made if absent.
-        force: replace files whose content differs; without it nothing is overwritten.
+        folder: the folder of the data sets; it is created if absent.
+        force: whether to replace files whose content differs.
 
     Returns:
-        list of pathlib.Path, the files.
+        List of `pathlib.Path`, the files.
 
     Raises:
-        ValueError: a file is there with other content, or the folder cannot be written.
+        ValueError: a file exists with other content, or the folder cannot be written.
 
     Example:
         >>> import tempfile
+        >>> from cvae_keras.data.sinusoid import write
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     [path.name for path in write("data_1", folder)]
         ['train.npy', 'validation.npy', 'score.npy', 'README.md']
@@ -378,7 +387,7 @@ def write(name, folder, force=False):
         for file, content in contents.items():
             path = folder / file
             if path.exists() and path.read_bytes() != content and not force:
-                raise ValueError(f"{path} is there with other content; give force=True to replace.")
+                raise ValueError(f"{path} exists with other content; give force=True to replace.")
         folder.mkdir(parents=True, exist_ok=True)
         for file, content in contents.items():
             (folder / file).write_bytes(content)
@@ -393,16 +402,17 @@ def load(name, split, folder=None):
     Args:
         name: "data_1" or "data_2".
         split: "train", "validation" or "score".
-        folder: the folder that holds the data sets; by default the repository's own, and where
-            that is absent the examples are drawn again from their seeds.
+        folder: the folder of the data sets; by default the repository's own, and if that is absent
+            the examples are drawn again from their seeds.
 
     Returns:
-        x, y: float32 (n, 50, 2) each; y is computed in float64.
+        `(x, y)`, float32 `(n, 50, 2)` each; y is computed in float64.
 
     Raises:
         ValueError: the file is absent, truncated, or holds something else.
 
     Example:
+        >>> from cvae_keras.data.sinusoid import load
         >>> x, y = load("data_1", "score")
         >>> x.shape, y.shape
         ((50, 50, 2), (50, 50, 2))
@@ -439,7 +449,9 @@ def _read(path, name):
     try:
         ends = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} is absent, truncated or no .npy file; regenerate it.") from error
+        raise ValueError(
+            f"{path} is absent, truncated or not a .npy file; regenerate it."
+        ) from error
     if not isinstance(ends, np.ndarray) or ends.ndim != 2 or ends.shape[1] != 4:
         raise ValueError(f"{path} has shape {np.shape(ends)}, not (n, 4); regenerate it.")
     if ends.dtype != np.float32:
@@ -458,4 +470,5 @@ def _readme(name):
     rows = "\n".join(
         f"| {split}.npy | {count:,} | {SEEDS[name][split]} |" for split, count in SPLITS.items()
     )
-    return README.format(name=name, y0=y0, y1=y1, rows=rows)
+    template = Path(__file__).with_name("sinusoid_readme.md").read_text(encoding="utf-8")
+    return template.format(name=name, y0=y0, y1=y1, rows=rows)

@@ -1,4 +1,4 @@
-"""Pictures: read from a folder of one's own, and refused when they are not what they should be."""
+"""Images: read from a folder of the user's, and refused if damaged or of another shape."""
 
 import gzip
 
@@ -14,7 +14,7 @@ def idx(array):
     return gzip.compress(head + array.tobytes(), compresslevel=1)
 
 
-def pictures(n):
+def images(n):
     rng = np.random.default_rng(n)
     return rng.integers(0, 9, (n, 28, 28)).astype("uint8"), rng.integers(0, 9, n).astype("uint8")
 
@@ -22,7 +22,7 @@ def pictures(n):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    (x, y), (x_test, y_test) = pictures(60_000), pictures(10_000)
+    (x, y), (x_test, y_test) = images(60_000), images(10_000)
     arrays = {"x_train": x, "y_train": y, "x_test": x_test, "y_test": y_test}
     np.savez(folder / "mnist.npz", **arrays)
     (folder / "fashion-mnist").mkdir()
@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 def test_images_are_read_from_files(name, folder, monkeypatch):
     monkeypatch.setenv("CVAE_KERAS_DATA", str(folder))
     for (x, y), n in zip(load_images(name), (60_000, 10_000), strict=True):
-        expected = pictures(n)
+        expected = images(n)
         assert np.array_equal(x, expected[0].reshape(n, 784)) and np.array_equal(y, expected[1])
 
 
@@ -63,5 +63,5 @@ def test_what_is_absent_damaged_or_short_is_refused(tmp_path, folder):
             load_images(name, tmp_path)
     np.savez(tmp_path / "mnist.npz", **{n: np.zeros((2, 28, 28)) for n in ("x_train", "x_test")},
              y_train=np.zeros(2), y_test=np.zeros(2))  # fmt: skip
-    with pytest.raises(ValueError, match="2 pictures"):
+    with pytest.raises(ValueError, match="2 images"):
         load_images("mnist", tmp_path)

@@ -64,7 +64,7 @@ def test_a_file_that_changes_later_is_named(tree):
 
 
 def test_no_folder_and_empty_folder(tmp_path):
-    with pytest.raises(ValueError, match="which is no folder"):
+    with pytest.raises(ValueError, match="which is not a folder"):
         NpyFolder(tmp_path / "absent")
     with pytest.raises(ValueError, match="holds no .npy file"):
         NpyFolder(tmp_path)

@@ -52,7 +52,7 @@ def test_write_overwrites_nothing_unless_forced(tmp_path):
     good = path.read_bytes()
     write("data_1", tmp_path)  # the same content again is fine
     path.write_bytes(b"mine")
-    with pytest.raises(ValueError, match="train.npy is there with other content"):
+    with pytest.raises(ValueError, match="train.npy exists with other content"):
         write("data_1", tmp_path)
     assert path.read_bytes() == b"mine"
     write("data_1", tmp_path, force=True)
@@ -68,9 +68,9 @@ def test_write_into_a_file_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (None, "absent, truncated or no .npy file"),
-        (b"", "absent, truncated or no .npy file"),
-        (b"not an array", "absent, truncated or no .npy file"),
+        (None, "absent, truncated or not a .npy file"),
+        (b"", "absent, truncated or not a .npy file"),
+        (b"not an array", "absent, truncated or not a .npy file"),
         (np.zeros((3, 5), np.float32), "has shape"),
         (np.full((3, 4), 0.5), "holds float64"),
         (np.full((3, 4), np.nan, np.float32), "holds ends that are not"),
@@ -92,5 +92,5 @@ def test_bad_files_say_so(content, sentence, tmp_path):
 def test_truncated_file_says_so(tmp_path):
     path = write("data_1", tmp_path)[2]
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="absent, truncated or no .npy file"):
+    with pytest.raises(ValueError, match="absent, truncated or not a .npy file"):
         load("data_1", "score", folder=tmp_path)
