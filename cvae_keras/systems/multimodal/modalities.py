@@ -1,4 +1,9 @@
-"""The modalities of a model: which is generated, which are given, and which may be missing."""
+"""The modalities of a model: what each may hold, how networks read it, and what may be missing.
+
+`Modality` is one named array. `Modalities` are all those of a model: the main one, which is
+generated, and the conditioning ones. A mask `name_mask` `(batch,)` says which examples have the
+modality `name`.
+"""
 
 import keras
 import numpy as np
@@ -10,26 +15,30 @@ MASK = "_mask"
 
 
 class Modality:
-    """One named array: its shape, its checks, its numbers as a network reads them.
+    """One named array: its shape, its checks, and its values as a network reads them.
 
-    Where the last axis holds K classes, class numbers 0 to K - 1 may stand for one-hot vectors: the
-    array then lacks the last axis, or has 1 there. They become one-hot only inside the model.
+    If the last axis holds K classes, class numbers 0 to K - 1 may replace one-hot vectors: the
+    array then lacks the last axis, or has length 1 there. The model converts them to one-hot.
 
     Args:
-        name: text. shape: of one example, for instance `(10,)`, `(28, 28)`, or 10 for `(10,)`.
+        name: text.
+        shape: shape of one example, for instance `(10,)`, `(28, 28)`, or 10 for `(10,)`.
 
     Raises:
-        ValueError: a name that is reserved, or a shape that is none.
+        ValueError: a reserved name, or a shape that is not of positive integers.
 
     Example:
-        >>> Modality("label", (10,)).check(np.array([3, 1])).tolist()            # [3, 1]
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal.modalities import Modality
+        >>> Modality("label", (10,)).check(np.array([3, 1])).tolist()
+        [3, 1]
     """
 
     def __init__(self, name, shape):
         if not isinstance(name, str) or not name or name == "z" or name.endswith(MASK):
             raise ValueError(
-                f"modality {name!r} cannot be named so: choose a text that is not 'z' and does not "
-                f"end in {MASK!r}."
+                f"modality {name!r} has a reserved name: choose a text that is not 'z' and does "
+                f"not end in {MASK!r}."
             )
         shape = shape if isinstance(shape, (tuple, list)) and shape else (shape,)
         self.name = name
@@ -41,79 +50,114 @@ class Modality:
         return self.shape[-1] > 1 and inner in (self.shape[:-1], (*self.shape[:-1], 1))
 
     def check(self, values, mask=None):
-        """The values as float32, class numbers as int32, or one sentence on why not.
+        """The values as a NumPy array of the modality's shape, if they fit.
 
         Args:
-            values: `(batch, *shape)`, or class numbers; mask: `(batch, 1)`, 0 where the example
-                lacks this modality: what stands there is not read, NaN for instance.
+            values: `(batch, *shape)`, or class numbers.
+            mask: `(batch, 1)`, 0 where an example lacks this modality; its values are not read, and
+                may be NaN.
 
         Returns:
-            NumPy array.
+            float32 `(batch, *shape)`, or class numbers as int32.
 
         Raises:
-            TypeError: no numbers. ValueError: another shape, NaN, or class numbers out of range.
+            TypeError: the values are not numbers.
+            ValueError: another shape, NaN, or class numbers out of range.
         """
-        name, values = self.name, np.asarray(values)
-        if values.dtype.kind not in "fiub":
-            raise TypeError(
-                f"{name} must hold numbers, got dtype {values.dtype}: convert it first."
-            )
-        if values.ndim == 0 or values.size == 0:
-            raise ValueError(
-                f"{name} must have shape (batch, ...) and not be empty, got {values.shape}."
-            )
-        if self.shape == (1,) and values.ndim == 1:
-            values = values[:, None]
-        classes = self.holds_classes(values.shape)
-        if not classes and values.shape[1:] != self.shape:
-            wanted = ", ".join(str(size) for size in ("batch", *self.shape))
-            raise ValueError(f"{name} has shape {values.shape}; give ({wanted}).")
+        values = self._check_shape(np.asarray(values))
         if mask is not None:
-            there = mask.reshape(-1, *[1] * (values.ndim - 1)) > 0
-            values = np.where(there, values, 0)
+            values = np.where(mask.reshape(-1, *[1] * (values.ndim - 1)) > 0, values, 0)
         with np.errstate(over="ignore", invalid="ignore"):
             values = values.astype("float32", copy=False)
         if not np.isfinite(values).all():
             raise ValueError(
-                f"{name} holds NaN or infinity: remove those examples, or give the modality a mask "
-                f"where the model was made with drop_rate."
+                f"{self.name} holds NaN or infinity: remove those examples, or give the modality a "
+                f"mask if the model has a drop_rate."
             )
-        if classes:
-            last = self.shape[-1] - 1
-            if (values != np.round(values)).any() or values.min() < 0 or values.max() > last:
-                raise ValueError(
-                    f"{name} has shape {values.shape}, that of class numbers, which are whole "
-                    f"numbers from 0 to {last}, but it holds values from {values.min():g} to "
-                    f"{values.max():g}: correct them, or add the axis of length {last + 1}."
-                )
-            return values.astype("int32")
+        return self._check_classes(values) if self.holds_classes(values.shape) else values
+
+    def _check_shape(self, values):
+        if values.dtype.kind not in "fiub":
+            raise TypeError(
+                f"{self.name} must hold numbers, got dtype {values.dtype}: convert it first."
+            )
+        if values.ndim == 0 or values.size == 0:
+            raise ValueError(
+                f"{self.name} must have shape (batch, ...) and not be empty, got {values.shape}."
+            )
+        if self.shape == (1,) and values.ndim == 1:
+            values = values[:, None]
+        if not self.holds_classes(values.shape) and values.shape[1:] != self.shape:
+            wanted = ", ".join(str(size) for size in ("batch", *self.shape))
+            raise ValueError(f"{self.name} has shape {values.shape}; give ({wanted}).")
         return values
 
-    def moments(self, values):
-        """Mean of each entry, and a scale: what standardises checked values.
+    def _check_classes(self, values):
+        last = self.shape[-1] - 1
+        if (values != np.round(values)).any() or values.min() < 0 or values.max() > last:
+            raise ValueError(
+                f"{self.name} has shape {values.shape}, that of class numbers, which are whole "
+                f"numbers from 0 to {last}, but it holds values from {values.min():g} to "
+                f"{values.max():g}: correct them, or add the axis of length {last + 1}."
+            )
+        return values.astype("int32")
 
-        The scale of a vector is the standard deviation of each entry; of other shapes it is one
-        number, because entries of a picture share their unit. Class numbers and values in [0, 1]
-        stay as they are.
+    def check_support(self, values, distribution):
+        """Refuse checked values that have no probability under the decoder's distribution.
+
+        Args:
+            values: what `check` returns.
+            distribution: "normal", "laplace", "bernoulli" or "categorical".
+
+        Raises:
+            ValueError: values outside the support; the message gives their range.
+
+        Example:
+            >>> Modality("image", (2,)).check_support(np.array([[0.0, 1.0]]), "bernoulli")
+        """
+        low, high = values.min(), values.max()
+        if distribution == "bernoulli" and (low < 0 or high > 1):
+            raise ValueError(
+                f"{self.name} must lie in [0, 1] for decoder_dist 'bernoulli', got values from "
+                f"{low:g} to {high:g}: rescale it, or choose 'normal' or 'laplace'."
+            )
+        if distribution == "categorical" and values.dtype.kind == "f":
+            if not np.isin(values, (0, 1)).all() or (values.sum(axis=-1) != 1).any():
+                raise ValueError(
+                    f"{self.name} must hold class numbers or one-hot vectors for decoder_dist "
+                    f"'categorical', got values from {low:g} to {high:g}: give the number of the "
+                    f"class, or choose another decoder_dist."
+                )
+
+    def moments(self, values):
+        """Shift and scale that standardize checked values, `(value - shift) / scale`.
+
+        The shift is the mean of each entry. The scale of a vector is the standard deviation of each
+        entry; that of other shapes is one number, because the entries of an image share their unit.
+        Class numbers and values in [0, 1] are left as they are.
+
+        Args:
+            values: what `check` returns.
 
         Returns:
-            `(shift, scale)`, float32, of the modality's shape.
+            `(shift, scale)`, of the modality's shape.
         """
-        shift, scale = np.zeros(self.shape, "float32"), np.ones(self.shape, "float32")
+        shift, scale = np.zeros(self.shape), np.ones(self.shape)
         if (
             values.dtype.kind == "i"
             or len(values) == 0
             or (values.min() >= 0 and values.max() <= 1)
         ):
             return shift, scale
-        shift = values.mean(axis=0)
-        deviation = np.sqrt(np.mean(np.square(values - shift), axis=0))
+        shift = values.mean(axis=0, dtype="float64")
+        deviation = values.std(axis=0, dtype="float64")
         if len(self.shape) > 1:
             deviation = np.sqrt(np.mean(np.square(deviation)))
-        return shift, scale * np.where(deviation > 0, deviation, 1.0)
+        varies = deviation > np.finfo("float32").eps * np.abs(shift)  # else a constant, rounded
+        return shift, np.where(varies, deviation, scale)
 
-    def tensor(self, values):
-        """As the networks read it: float32 `(batch, *shape)`, class numbers one-hot."""
+    def to_tensor(self, values):
+        """The values as networks read them: float32 `(batch, *shape)`, class numbers one-hot."""
         if self.holds_classes(values.shape):
             values = ops.reshape(ops.cast(values, "int32"), (-1, *self.shape[:-1]))
             return ops.one_hot(values, self.shape[-1], dtype="float32")
@@ -123,12 +167,20 @@ class Modality:
 def check_mask(name, mask):
     """A mask of a modality as float32 `(batch, 1)`: 1 where an example has it, 0 where not.
 
+    Args:
+        name: name of the mask, for the message.
+        mask: `(batch,)` or `(batch, 1)`.
+
+    Returns:
+        float32 `(batch, 1)`.
+
     Raises:
-        ValueError: another shape, or something else than 0 and 1.
+        ValueError: another shape, or values other than 0 and 1.
 
     Example:
-        >>> check_mask("label_mask", [1, 0]).shape
-        (2, 1)
+        >>> from cvae_keras.systems.multimodal.modalities import check_mask
+        >>> check_mask("label_mask", [1, 0]).tolist()
+        [[1.0], [0.0]]
     """
     mask = np.asarray(mask)
     if mask.ndim not in (1, 2) or mask.shape[1:] not in ((), (1,)) or mask.size == 0:
@@ -138,71 +190,50 @@ def check_mask(name, mask):
     return mask.reshape(-1, 1).astype("float32")
 
 
-def check_support(name, values, distribution):
-    """Refuse values that have no probability under the decoder's distribution.
-
-    Args:
-        name: of the modality; values: float32, or int32 class numbers, as `Modality.check` returns
-            them; distribution: "normal", "laplace", "bernoulli" or "categorical".
-
-    Raises:
-        ValueError: with the range that the values have.
-
-    Example:
-        >>> check_support("image", np.array([[0.0, 1.0]]), "bernoulli")
-    """
-    low, high = values.min(), values.max()
-    if distribution == "bernoulli" and (low < 0 or high > 1):
-        raise ValueError(
-            f"{name} must lie in [0, 1] for decoder_dist 'bernoulli', got values from {low:g} to "
-            f"{high:g}: rescale it, or choose 'normal' or 'laplace'."
-        )
-    if distribution == "categorical" and values.dtype.kind == "f":
-        if not np.isin(values, (0, 1)).all() or (values.sum(axis=-1) != 1).any():
-            raise ValueError(
-                f"{name} must hold class numbers or one-hot vectors for decoder_dist "
-                f"'categorical', got values from {low:g} to {high:g}: give the number of the "
-                f"class, or choose another decoder_dist."
-            )
-
-
 class Modalities:
-    """The main modality and the conditioning ones, as a batch holds them.
+    """The main modality and the conditioning ones of a model.
 
     Args:
-        main: name of the modality that is generated; given: list of names of those it is
-            conditioned on; shapes: dictionary of their shapes; drop_rate: None if none may be
-            missing, else the probability with which `drop` takes one away.
+        main: name of the main modality, which is generated.
+        conditions: list of the names of the conditioning modalities.
+        shapes: dictionary of name -> shape of one example.
+        drop_rate: None if no modality may be missing, else the probability with which `drop` marks
+            a conditioning modality as missing.
 
     Raises:
-        ValueError: names that are not there, or twice; a drop_rate out of range.
+        ValueError: names that are absent or occur twice, or a drop_rate out of range.
 
     Example:
-        >>> modalities = Modalities("image", ["label"], {"image": (28, 28), "label": (10,)})
+        >>> from cvae_keras.systems.multimodal.modalities import Modalities
+        >>> modalities = Modalities("image", ["label"], {"image": (28, 28), "label": 10})
+        >>> modalities.shapes
+        {'image': [28, 28], 'label': [10]}
     """
 
-    def __init__(self, main, given, shapes, drop_rate=None):
-        if not isinstance(given, (list, tuple)) or not given:
+    def __init__(self, main, conditions, shapes, drop_rate=None):
+        if not isinstance(conditions, (list, tuple)) or not conditions:
             raise ValueError(
-                f"conditioning_modalities must be a list of names, got {given!r}: name at least "
-                f"one."
+                f"conditioning_modalities must be a list of names, got {conditions!r}: name at "
+                f"least one."
             )
-        self.main, self.given = main, list(given)
-        names = [main, *given]
+        self.main, self.conditions = main, list(conditions)
+        names = [main, *conditions]
         if len(set(names)) < len(names):
-            raise ValueError(f"the modalities must have different names, got {names}.")
+            raise ValueError(
+                f"main_modality and conditioning_modalities must be different names, got {names}."
+            )
         if set(shapes) != set(names):
             raise ValueError(
                 f"input_dims must have an entry for each of {sorted(names)}, got {sorted(shapes)}."
             )
         if drop_rate is not None and (isinstance(drop_rate, bool) or not 0 <= drop_rate < 1):
             raise ValueError(
-                f"drop_rate must be None or a number from 0 below 1, got {drop_rate!r}: 0.5 makes "
-                f"every subset as likely."
+                f"drop_rate must be None or a number from 0 below 1, got {drop_rate!r}: with 0.5 "
+                f"every subset of the conditions is equally likely."
             )
         self.drop_rate = drop_rate
         self.by_name = {name: Modality(name, shapes[name]) for name in names}
-        self.masks = [] if drop_rate is None else [name + MASK for name in given]
+        self.masks = [] if drop_rate is None else [name + MASK for name in conditions]
 
     @property
     def main_shape(self):
@@ -211,26 +242,120 @@ class Modalities:
 
     @property
     def shapes(self):
-        """Shape of each modality, by name."""
+        """Shape of each modality as a list, by name."""
         return {name: list(modality.shape) for name, modality in self.by_name.items()}
+
+    # -- checks of arrays -----------------------------------------------------------------------
+    def check(self, inputs, distribution):
+        """The arrays of all modalities, and masks of zeros for those that are left out.
+
+        Args:
+            inputs: dictionary of arrays by name.
+            distribution: decoder_dist, whose support the main modality must lie in.
+
+        Returns:
+            Dictionary of NumPy arrays.
+
+        Raises:
+            TypeError: an array that does not hold numbers.
+            ValueError: a name, shape or value that does not fit.
+        """
+        if self.main not in inputs:
+            raise ValueError(f"the inputs must hold {self.main!r}, got {sorted(inputs)}: add it.")
+        modality = self.by_name[self.main]
+        x = modality.check(inputs[self.main])
+        modality.check_support(x, distribution)
+        c = {name: value for name, value in inputs.items() if name != self.main}
+        return self._complete(_same_length({self.main: x, **self._check(c)}))
+
+    def check_conditions(self, c):
+        """The arrays of the conditioning modalities, and masks of zeros for those left out.
+
+        Args:
+            c: dictionary of arrays by name; or the array itself if there is one conditioning
+                modality; or None, if the model has a drop_rate: one example without any.
+
+        Returns:
+            Dictionary of NumPy arrays.
+
+        Raises:
+            TypeError: an array that does not hold numbers.
+            ValueError: a name, shape or value that does not fit.
+        """
+        if c is None and self.masks:
+            c = {self.masks[0]: [0]}
+        if c is None:
+            raise ValueError(f"c must hold {self.conditions}, got None: give their arrays.")
+        if not isinstance(c, dict):
+            if len(self.conditions) > 1:
+                raise ValueError(f"c must be a dictionary with {self.conditions}, got an array.")
+            c = {self.conditions[0]: c}
+        c = _same_length(self._check(c))
+        if not c:
+            raise ValueError(
+                "c must hold a modality, or a mask of zeros, which gives the number of examples."
+            )
+        return self._complete(c)
+
+    def _check(self, c):
+        known = [*self.conditions, *self.masks]
+        if unknown := sorted(set(c) - set(known)):
+            raise ValueError(
+                f"{unknown} are unknown to the model: give {known}"
+                + ("." if self.masks else ", and masks only if the model has a drop_rate.")
+            )
+        missing = [name for name in self.conditions if name not in c]
+        if missing and self.drop_rate is None:
+            raise ValueError(
+                f"{missing} are missing: give them, or make the model with a drop_rate, so that it "
+                f"is trained with missing modalities."
+            )
+        masks = {name: check_mask(name, c[name]) for name in self.masks if name in c}
+        _same_length({name: c[name] for name in c if name in masks or name + MASK in masks})
+        for name in missing:
+            if name + MASK in masks and masks[name + MASK].any():
+                raise ValueError(
+                    f"{name + MASK} marks {name!r} as observed, but it is not among the inputs: "
+                    f"add it."
+                )
+        arrays = {
+            name: self.by_name[name].check(c[name], masks.get(name + MASK))
+            for name in self.conditions
+            if name in c
+        }
+        return {**arrays, **masks}
+
+    def _complete(self, arrays):
+        """The arrays, and masks of zeros for the modalities that are left out."""
+        zeros = np.zeros((len(next(iter(arrays.values()))), 1), "float32")
+        left_out = {name + MASK: zeros for name in self.conditions if name not in arrays}
+        return {**arrays, **left_out}
 
     # -- tensors --------------------------------------------------------------------------------
     def drop(self, inputs, seed):
-        """Take conditioning modalities away at random, each from each example on its own."""
+        """Mark conditioning modalities as missing at random, independently of each other.
+
+        Args:
+            inputs: dictionary of tensors by name.
+            seed: a `keras.random.SeedGenerator`.
+
+        Returns:
+            The dictionary with a mask for each conditioning modality.
+        """
         rows = ops.shape(inputs[self.main])[0]
-        draw = keras.random.uniform((rows, len(self.given)), seed=seed)
+        draw = keras.random.uniform((rows, len(self.conditions)), seed=seed)
         keep = ops.cast(draw >= self.drop_rate, "float32")
         masks = {}
-        for number, name in enumerate(self.given):
+        for number, name in enumerate(self.conditions):
             kept = keep[:, number : number + 1]
             masks[name + MASK] = kept * _column(inputs.get(name + MASK, kept))
         return {**inputs, **masks}
 
     def split(self, inputs):
         """The main modality as the networks read it, and the dictionary of all others."""
-        x = self.by_name[self.main].tensor(inputs[self.main])
+        x = self.by_name[self.main].to_tensor(inputs[self.main])
         c = {name: value for name, value in inputs.items() if name != self.main}
-        for name in self.given:
+        for name in self.conditions:
             if name not in c and self.drop_rate is None:
                 raise ValueError(f"{name!r} is missing in a batch: give it, or set drop_rate.")
             if name not in c:
@@ -241,89 +366,29 @@ class Modalities:
         """The conditioning modalities as the networks read them: zeros where they are missing.
 
         Args:
-            c: dictionary of arrays; units: (shift, scale) of each modality, by name.
+            c: dictionary of tensors by name.
+            units: dictionary of name -> `(shift, scale)`.
+
+        Returns:
+            Dictionary of standardized tensors `(batch, *shape)`, and if the model has a drop_rate,
+            a mask `(batch, 1)` for each.
         """
         h = {}
-        for name in self.given:
+        for name in self.conditions:
             value, modality = c.get(name), self.by_name[name]
             shift, scale = units[name]
-            if name + MASK not in c:  # all there
-                h[name] = (modality.tensor(value) - shift) / scale
-            if self.drop_rate is None:
-                continue
-            if name + MASK not in c:
-                h[name + MASK] = ops.ones((ops.shape(value)[0], 1))
+            if name + MASK not in c:  # observed in all examples
+                h[name] = (modality.to_tensor(value) - shift) / scale
+                if self.drop_rate is not None:
+                    h[name + MASK] = ops.ones((ops.shape(value)[0], 1))
                 continue
             mask = h[name + MASK] = _column(c[name + MASK])
             value = ops.zeros((1, *modality.shape)) if value is None else value
-            there = ops.reshape(mask > 0, (-1, *[1] * (len(value.shape) - 1)))
-            value = ops.where(there, value, ops.zeros_like(value))  # it may have been NaN
-            value = (modality.tensor(value) - shift) / scale
+            observed = ops.reshape(mask > 0, (-1, *[1] * (len(value.shape) - 1)))
+            value = ops.where(observed, value, ops.zeros_like(value))  # it may have been NaN
+            value = (modality.to_tensor(value) - shift) / scale
             h[name] = value * ops.reshape(mask, (-1, *[1] * len(modality.shape)))
         return h
-
-    # -- checks of arrays -----------------------------------------------------------------------
-    def check(self, inputs, distribution):
-        """The arrays of all modalities, or one sentence on why not.
-
-        Args:
-            inputs: dictionary of arrays; distribution: of the main modality.
-
-        Raises:
-            ValueError, TypeError: a name, shape or value that does not fit; with the range it has.
-        """
-        if self.main not in inputs:
-            raise ValueError(f"the inputs must hold {self.main!r}, got {sorted(inputs)}: add it.")
-        x = self.by_name[self.main].check(inputs[self.main])
-        check_support(self.main, x, distribution)
-        c = {name: value for name, value in inputs.items() if name != self.main}
-        return self._complete(_same_length({self.main: x, **self._check(c)}))
-
-    def check_conditions(self, c):
-        """The arrays of the conditioning modalities; the array itself where there is only one."""
-        if not isinstance(c, dict):
-            if len(self.given) > 1:
-                raise ValueError(f"c must be a dictionary with {self.given}, got an array.")
-            c = {self.given[0]: c}
-        c = _same_length(self._check(c))
-        if not c:
-            raise ValueError(
-                "c must hold a modality, or a mask of zeros that says how many examples there are."
-            )
-        return self._complete(c)
-
-    def _complete(self, arrays):
-        """Masks of zeros for the modalities that are left out, so missing in every example."""
-        nothing = np.zeros((len(next(iter(arrays.values()))), 1), "float32")
-        left_out = {name + MASK: nothing for name in self.given if name not in arrays}
-        return {**arrays, **left_out}
-
-    def _check(self, c):
-        known = [*self.given, *self.masks]
-        if unknown := sorted(set(c) - set(known)):
-            raise ValueError(
-                f"{unknown} are unknown to the model: give {known}"
-                + ("." if self.masks else ", and masks only where drop_rate is not None.")
-            )
-        missing = [name for name in self.given if name not in c]
-        if missing and self.drop_rate is None:
-            raise ValueError(
-                f"{missing} are missing: give them, or make the model with a drop_rate, so that it "
-                f"learns to do without."
-            )
-        masks = {name: check_mask(name, c[name]) for name in self.masks if name in c}
-        _same_length({name: c[name] for name in c if name in masks or name + MASK in masks})
-        for name in missing:
-            if name + MASK in masks and masks[name + MASK].any():
-                raise ValueError(
-                    f"{name + MASK} says that {name!r} is there, but it is not: add it."
-                )
-        arrays = {
-            name: self.by_name[name].check(c[name], masks.get(name + MASK))
-            for name in self.given
-            if name in c
-        }
-        return {**arrays, **masks}
 
 
 def _column(mask):

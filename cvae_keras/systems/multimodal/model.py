@@ -2,14 +2,12 @@
 
 | slot | filled with |
 |---|---|
-| posterior | amortised Gaussian over all modalities |
-| prior | N(0, I), or a Gaussian from a network of the conditions, or that bent by a flow |
+| posterior | amortized Gaussian over all modalities |
+| prior | N(0, I), or a Gaussian from a network of the conditions, or that transformed by a flow |
 | condition | any number of named modalities, of any shape |
 | likelihood | Normal, Laplace, Bernoulli (logits) or categorical (logits) of the main modality |
 | special | conditioning modalities may be missing, and are dropped at random in training |
 """
-
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -21,99 +19,310 @@ from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.likelihoods import Bernoulli, Categorical, Laplace, Normal
 from cvae_keras.parts.posteriors import GaussianPosterior
 from cvae_keras.parts.priors import ConditionalNormal, FlowPrior, StandardNormal
+from cvae_keras.systems.multimodal.embedding import ROWS, Reconstruction, embed, in_parts
 from cvae_keras.systems.multimodal.modalities import MASK, Modalities
-from cvae_keras.systems.multimodal.networks import Called, FusedDecoder, FusedEncoder, input_names
+from cvae_keras.systems.multimodal.networks import (
+    DecoderAdapter,
+    EncoderAdapter,
+    FusedDecoder,
+    FusedEncoder,
+    PriorNetworkAdapter,
+    input_shapes,
+)
 from cvae_keras.training.batches import first_batch
 
-ROWS = 10_000  # points of z decoded at once
+DISTRIBUTIONS = {
+    "normal": Normal,
+    "laplace": Laplace,
+    "bernoulli": Bernoulli,
+    "categorical": Categorical,
+}
 
 
-class Embedding(NamedTuple):
-    """Points of the latent, and the conditioning modalities that belong to them.
+@keras.saving.register_keras_serializable("cvae_keras")
+class MultimodalCVAE(ELBOModel):
+    """p(main modality | conditioning modalities), with a latent for what these leave undetermined.
 
-    z: `(N, batch, latent_dim)`, `(batch, latent_dim)` for N = 1, or `(N * batch, latent_dim)`, all
-    first points before all second ones, if flattened. cond_mod_data: dictionary of arrays
-    `(batch, ...)`, or `(N * batch, ...)` if flattened.
-    """
+    `loss = -E_q(z | all)[log p(main | z, conditions)] + beta * KL(q(z | all) || p(z | conditions))`
 
-    z: np.ndarray
-    cond_mod_data: dict
+    Args:
+        main_modality: name of the modality that is generated.
+        conditioning_modalities: list of the names of the others.
+        input_dims: dictionary of name -> shape of one example, also `(10,)` for 10 classes. None
+            if encoder is a functional model, whose inputs have these shapes.
+        latent_dim: number of latent dimensions.
+        beta: weight of the KL.
+        decoder_dist: "normal", "laplace", "bernoulli" or "categorical". The decoder returns means,
+            for the last two logits.
+        decoder_dist_params: `{"scale": s}` of normal and laplace, s a positive number or "learned",
+            which is the default.
+        encoder: None for a `FusedEncoder`, or a Keras layer or model, see
+            `cvae_keras.systems.multimodal.networks`.
+        decoder: None for a `FusedDecoder`, or a Keras layer or model.
+        prior_network: None for N(0, I); "dense" for a Gaussian from a dense network of the
+            conditions; "flow" for that Gaussian transformed by an autoregressive flow, which is
+            closest to the distribution of the latents and gives the best samples; or a Keras layer
+            or model, which gives a Gaussian.
+        hidden: units of each hidden layer of the default networks.
+        drop_rate: None if every example has every modality. A number from 0 below 1 allows missing
+            conditioning modalities, and drops each of them from an example with this probability
+            in training, so that the model learns to generate without it.
+        seed: seed of the posterior samples and of the dropping.
 
+    Call arguments:
+        inputs: dictionary of arrays by name, `(batch, *shape)`, or class numbers `(batch,)`; with a
+            drop_rate also `name_mask` `(batch,)`, 0 where an example lacks a modality. A modality
+            that is left out is missing in every example.
 
-class Reconstruction(NamedTuple):
-    """The mean of p(main | z, conditions), of the axes of z: probabilities where x is 0 or 1.
+    Returns:
+        The terms of `ELBOModel`.
 
-    And the z and cond_mod_data of the `Embedding` that was decoded.
-    """
+    Raises:
+        ValueError: names, shapes or networks that do not fit.
+        TypeError: a network that is not a Keras layer.
 
-    reconstruction: np.ndarray
-    z: np.ndarray
-    cond_mod_data: dict
-
-
-class MultimodalCalls:
-    """The part of `MultimodalCVAE` that needs a trained model; see there.
+    Source: Sohn, Lee and Yan, "Learning structured output representation using deep conditional
+    generative models", 2015; the set of features is that of the CVAE of MultiVae; dropping
+    modalities: Wu and Goodman, "Multimodal generative models for scalable weakly-supervised
+    learning", 2018.
 
     Example:
-        >>> model.predict_main({"label": [3, 7]}, cond_mod=["label"], N=5).reconstruction.shape
-        (5, 2, 28, 28)
+        ```python
+        dims = {"image": (28, 28), "label": (10,)}
+        model = MultimodalCVAE("image", ["label"], dims, decoder_dist="bernoulli")
+        model.compile(keras.optimizers.Adam(1e-3))
+        model.fit({"image": x, "label": y}, batch_size=128, epochs=10)
+        images = model.sample({"label": [3, 7]}, n_samples=5)          # (5, 2, 28, 28)
+        ```
     """
 
-    def encode(self, inputs, N=1, flatten=False, return_mean=False, seed=None):
-        """Points of q(z | all modalities).
+    def __init__(
+        self,
+        main_modality,
+        conditioning_modalities,
+        input_dims=None,
+        latent_dim=10,
+        beta=1.0,
+        decoder_dist="normal",
+        decoder_dist_params=None,
+        encoder=None,
+        decoder=None,
+        prior_network=None,
+        hidden=(512, 512),
+        drop_rate=None,
+        seed=0,
+        **kwargs,
+    ):
+        shapes = input_shapes(encoder) if input_dims is None else input_dims
+        modalities = Modalities(main_modality, conditioning_modalities, shapes, drop_rate)
+        own = {"encoder": encoder, "decoder": decoder, "prior_network": prior_network}
+        latent_dim = check_count("latent_dim", latent_dim)
+        super().__init__(
+            **self._build_parts(own, modalities, latent_dim, hidden),
+            likelihood=_likelihood(decoder_dist, decoder_dist_params),
+            beta=beta,
+            seed=seed,
+            **kwargs,
+        )
+        self.modalities, self.networks = modalities, own
+        self.main_modality = main_modality
+        self.conditioning_modalities = modalities.conditions
+        self.latent_dim, self.hidden, self.drop_rate = latent_dim, list(hidden), drop_rate
+        self.decoder_dist, self.decoder_dist_params = decoder_dist, decoder_dist_params
+        self.adapted = False  # whether the units are fixed, see `adapt`
+        self.shifts, self.scales = {}, {}
+        for name in modalities.conditions:
+            fixed = {"shape": tuple(modalities.shapes[name]), "trainable": False}
+            self.shifts[name] = self.add_weight(initializer="zeros", name=f"shift_{name}", **fixed)
+            self.scales[name] = self.add_weight(initializer="ones", name=f"scale_{name}", **fixed)
+        self({name: ops.zeros((2, *shape)) for name, shape in modalities.shapes.items()})  # builds
+
+    @staticmethod
+    def _build_parts(own, modalities, latent_dim, hidden):
+        """Posterior, prior and decoder, with the default networks where the user gives none."""
+        encoder, decoder, prior_network = own["encoder"], own["decoder"], own["prior_network"]
+        kind = prior_network if isinstance(prior_network, str) else None
+        if kind is not None:
+            check_choice("prior_network", kind, ["dense", "flow"])
+        if encoder is None:
+            encoder = FusedEncoder(latent_dim, hidden)
+        if decoder is None:
+            decoder = FusedDecoder(modalities.main_shape, hidden)
+        if kind is not None:
+            prior_network = FusedEncoder(latent_dim, hidden, kernel_initializer="zeros")
+        prior = StandardNormal(latent_dim)
+        if prior_network is not None:
+            network = PriorNetworkAdapter(prior_network, (latent_dim,))
+            prior_class = FlowPrior if kind == "flow" else ConditionalNormal
+            prior = prior_class(latent_dim, network=network)
+        encoder = EncoderAdapter(encoder, (latent_dim,), modalities.main)
+        return {
+            "posterior": GaussianPosterior(encoder, latent_dim, heads=False),
+            "prior": prior,
+            "decoder": DecoderAdapter(decoder, modalities.main_shape),
+        }
+
+    # -- the objective --------------------------------------------------------------------------
+    def call(self, inputs, training=None):
+        if training and self.drop_rate:
+            inputs = self.modalities.drop(inputs, self.seed_generator)
+        return super().call(inputs, training)
+
+    def split(self, inputs):
+        x, c = self.modalities.split(inputs)
+        return x, c, None
+
+    def read(self, c, training=None):
+        return self.modalities.read(c, self.units)
+
+    def infer(self, inputs, h, training=None):
+        shift, scale = self.units[self.main_modality]
+        x, _, _ = self.split(inputs)
+        return self.posterior((x - shift) / scale, h, training=training)
+
+    # -- units ----------------------------------------------------------------------------------
+    @property
+    def units(self):
+        """`(shift, scale)` of each modality, variables of its shape, by name."""
+        units = {name: (shift, self.scales[name]) for name, shift in self.shifts.items()}
+        return {self.main_modality: (self.decoder.shift, self.decoder.scale), **units}
+
+    def adapt(self, inputs):
+        """Measure the mean and scale of real-valued modalities, by which they are standardized.
+
+        The first `fit` does this if it is on a dictionary of arrays. Call it before a first `fit`
+        on batches: otherwise data far from mean 0 and variance 1 take long to learn. Later calls of
+        `fit` leave the units as they are, also after `compile` and loading.
 
         Args:
-            inputs: dictionary of arrays, as for `fit`; N: points of each example; flatten: whether
-                the axes of points and examples become one; return_mean: the mean of q, N times,
-                instead of draws; seed: integer, or None for the model's own random state.
+            inputs: dictionary of arrays, as for `fit`.
+
+        Raises:
+            ValueError: inputs that `fit` refuses.
+
+        Example:
+            ```python
+            model.adapt({"image": x[:1000], "label": y[:1000]})
+            ```
+        """
+        inputs = self.check_inputs(inputs)
+        for name, (shift, scale) in self.units.items():
+            if name not in inputs:
+                continue
+            observed = inputs.get(name + MASK, np.ones((len(inputs[name]), 1)))[:, 0] > 0
+            mean, deviation = self.modalities.by_name[name].moments(inputs[name][observed])
+            if name == self.main_modality:  # its noise has one scale for all entries
+                if self.decoder_dist not in ("normal", "laplace"):
+                    continue
+                deviation = np.full_like(deviation, np.sqrt(np.mean(np.square(deviation))))
+                if self.likelihood.scale == "learned":
+                    self.likelihood.log_scale.assign(np.log(deviation.flat[0]))
+            shift.assign(mean)
+            scale.assign(deviation)
+        self.adapted = True
+
+    def fit(self, x=None, *args, **kwargs):
+        """As `ELBOModel.fit`; the first one calls `adapt` if x is a dictionary of arrays.
+
+        Of data that come in batches, the first batch is checked.
+        """
+        if not isinstance(x, dict) and (first := first_batch(x)) is not None:
+            self.check_inputs(first)
+        if self.compiled and not self.adapted:
+            if isinstance(x, dict):
+                self.adapt(x)
+            self.adapted = True
+        return super().fit(x, *args, **kwargs)
+
+    # -- use ------------------------------------------------------------------------------------
+    def sample(self, c=None, n_samples=1, seed=None, batch_size=1000):
+        """Draw the main modality: z ~ p(z | c), then the mean of p(main | z, c).
+
+        Args:
+            c: dictionary of conditioning modalities, or the array of the only one. With a
+                drop_rate, those left out are missing, and None is an example without any.
+            n_samples: samples per condition.
+            seed: integer; the same seed gives the same samples. None continues the model's own
+                random state.
+            batch_size: conditions decoded at once, which bounds the memory.
+
+        Returns:
+            float32 `(n_samples, batch, *shape)`; `(n_samples, *shape)` if c is None.
+
+        Raises:
+            ValueError: c is not a condition of the model, or n_samples is not a positive integer.
+
+        Example:
+            ```python
+            model.sample({"label": [3, 7]}, n_samples=5).shape          # (5, 2, 28, 28)
+            ```
+        """
+        condition = self.check_condition(c)
+        samples = super().sample(condition, n_samples, seed, batch_size)
+        return samples[:, 0] if c is None else samples
+
+    def encode(self, inputs, N=1, flatten=False, return_mean=False, seed=None):
+        """Draw z from q(z | all modalities).
+
+        Args:
+            inputs: dictionary of arrays, as for `fit`.
+            N: latent samples per example.
+            flatten: whether the axes of samples and examples become one.
+            return_mean: whether to return the mean of q, N times, in place of draws.
+            seed: integer, or None for the model's own random state.
 
         Returns:
             `Embedding` with `.z` and `.cond_mod_data`.
 
         Raises:
-            ValueError: inputs that `fit` would refuse too, or N below 1.
+            ValueError: inputs that `fit` refuses, or N below 1.
 
         Example:
-            >>> model.encode({"image": x, "label": y}, N=2).z.shape               # (2, batch, 10)
+            ```python
+            model.encode({"image": x, "label": y}, N=2).z.shape         # (2, batch, 10)
+            ```
         """
         inputs, N = self.check_inputs(inputs), check_count("N", N)
         c = {name: array for name, array in inputs.items() if name != self.main_modality}
         generator = self._generator(seed)
 
-        def points(part):
-            _, given, _ = self.split(part)
-            q = self.infer(part, self.read(given))
+        def draw(part):
+            q = self.infer(part, self.read(self.split(part)[1]))
             if return_mean:
                 return ops.repeat(ops.expand_dims(q.mean, 0), N, axis=0)
             return q.sample(N, seed=generator)
 
-        return _embedding(_in_parts(points, inputs), c, N, flatten)
+        return embed(in_parts(draw, inputs), c, N, flatten)
 
     def generate_from_prior(self, cond, N=1, flatten=False, seed=None):
-        """Points of p(z | conditions).
+        """Draw z from p(z | conditions).
 
         Args:
-            cond: dictionary of conditioning modalities, or the array of the only one. Where the
-                model has a drop_rate, those left out count as missing.
-            N, flatten, seed: as for `encode`.
+            cond: dictionary of conditioning modalities, or the array of the only one. With a
+                drop_rate, those left out are missing.
+            N: latent samples per condition.
+            flatten: whether the axes of samples and conditions become one.
+            seed: integer, or None for the model's own random state.
 
         Returns:
-            `Embedding`.
+            `Embedding` with `.z` and `.cond_mod_data`.
 
         Raises:
-            ValueError: a condition that the model cannot read, or N below 1.
+            ValueError: cond is not a condition of the model, or N is below 1.
 
         Example:
-            >>> model.decode(model.generate_from_prior({"label": [3]}, N=9)).reconstruction.shape
-            (9, 1, 28, 28)
+            ```python
+            z = model.generate_from_prior({"label": [3]}, N=9)
+            model.decode(z).reconstruction.shape                        # (9, 1, 28, 28)
+            ```
         """
         c, N, generator = self.check_condition(cond), check_count("N", N), self._generator(seed)
 
-        def points(part):
+        def draw(part):
             rows = len(next(iter(part.values())))
             return self.prior(self.read(part)).sample(N, batch=rows, seed=generator)
 
-        return _embedding(_in_parts(points, c), c, N, flatten)
+        return embed(in_parts(draw, c), c, N, flatten)
 
     def decode(self, embedding):
         """The mean of p(main | z, conditions).
@@ -122,52 +331,57 @@ class MultimodalCalls:
             embedding: what `encode` and `generate_from_prior` return.
 
         Returns:
-            `Reconstruction` with `.reconstruction`, float32, the axes of z first, and what it was
-            made of, `.z` and `.cond_mod_data`.
+            `Reconstruction` with `.reconstruction`, float32, which starts with the axes of z, and
+            `.z` and `.cond_mod_data` of the embedding.
 
         Raises:
             ValueError: z does not fit the model or its conditions.
 
         Example:
-            >>> model.decode(model.encode({"image": x, "label": y})).reconstruction.shape
-            (batch, 28, 28)
+            ```python
+            model.decode(model.encode({"image": x, "label": y})).reconstruction.shape
+            ```
         """
         z = np.asarray(embedding.z, "float32")
         c = self.check_condition(embedding.cond_mod_data)
-        rows, points = len(next(iter(c.values()))), z if z.ndim == 3 else z[None]
-        if points.ndim != 3 or points.shape[1:] != (rows, self.options["latent_dim"]):
+        rows, samples = len(next(iter(c.values()))), z if z.ndim == 3 else z[None]
+        if samples.ndim != 3 or samples.shape[1:] != (rows, self.latent_dim):
             raise ValueError(
-                f"z has shape {z.shape}; give (N, {rows}, {self.options['latent_dim']}) or "
-                f"({rows}, {self.options['latent_dim']}), a row for each of the conditions."
+                f"z has shape {z.shape}; give (N, {rows}, {self.latent_dim}) or "
+                f"({rows}, {self.latent_dim}), a row for each of the conditions."
             )
 
-        def means(part):
-            of = ops.convert_to_tensor(points[:, part.pop("rows")])
-            return self.likelihood.mean(self.decoder(of, self.read(part)))
+        def mean(part):
+            some = ops.convert_to_tensor(samples[:, part.pop("rows")])
+            return self.likelihood.mean(self.decoder(some, self.read(part)))
 
-        x = _in_parts(means, {**c, "rows": np.arange(rows)}, max(1, ROWS // len(points)))
+        x = in_parts(mean, {**c, "rows": np.arange(rows)}, max(1, ROWS // len(samples)))
         return Reconstruction(x if z.ndim == 3 else x[0], embedding.z, embedding.cond_mod_data)
 
     def predict_main(self, inputs, cond_mod="all", N=1, flatten=False, seed=None):
-        """The main modality, from all modalities or from some.
+        """The main modality, reconstructed from all modalities or generated from some of them.
 
-        What MultiVae calls `predict`; Keras's own `predict` gives the terms of the objective.
+        The `predict` of MultiVae; Keras's `predict` returns reconstructions from all modalities.
 
         Args:
             inputs: dictionary of arrays, which may hold more than cond_mod names.
-            cond_mod: "all", or the names of those that are used. With the main modality among them
-                it is reconstructed, else generated from the prior.
-            N, flatten, seed: as for `encode`.
+            cond_mod: "all", or a list of the names of those that are used. If the main modality is
+                among them it is reconstructed, else generated from the prior.
+            N: latent samples per example.
+            flatten: whether the axes of samples and examples become one.
+            seed: integer, or None for the model's own random state.
 
         Returns:
-            `Reconstruction`.
+            `Reconstruction` with `.reconstruction`, `.z` and `.cond_mod_data`.
 
         Raises:
-            ValueError: an unknown name, one that inputs lack, or arrays that do not fit.
+            ValueError: a name that is unknown or absent from inputs, or arrays that do not fit.
 
         Example:
-            >>> model.predict_main({"label": [3, 7]}, cond_mod=["label"], N=5).reconstruction.shape
-            (5, 2, 28, 28)
+            ```python
+            found = model.predict_main({"label": [3, 7]}, cond_mod=["label"], N=5)
+            found.reconstruction.shape                                  # (5, 2, 28, 28)
+            ```
         """
         names = [self.main_modality, *self.conditioning_modalities]
         used = names if isinstance(cond_mod, str) and cond_mod == "all" else cond_mod
@@ -189,245 +403,71 @@ class MultimodalCalls:
         See `cvae_keras.metrics.importance.importance_weighted_bound`, which also gives its error.
 
         Args:
-            inputs: dictionary of arrays, as for `fit`; conditioning modalities that are left out
-                count as missing where the model has a drop_rate; K: points of z an example; seed.
+            inputs: dictionary of arrays, as for `fit`; with a drop_rate, conditioning modalities
+                that are left out are missing.
+            K: latent samples per example.
+            seed: integer.
 
         Returns:
-            float64 `(batch,)`, a bound from below that is tight for large K.
+            float64 `(batch,)`, a lower bound that is tight for large K.
 
         Raises:
-            ValueError: inputs that `fit` would refuse too, or K below 1.
+            ValueError: inputs that `fit` refuses, or K below 1.
 
         Example:
-            >>> model.log_prob({"image": x, "label": y}, K=1000).mean()
+            ```python
+            model.log_prob({"image": x, "label": y}, K=1000).mean()
+            ```
         """
         return importance_weighted_bound(self, inputs, K, seed)[0]
 
     def _generator(self, seed):
         return self.seed_generator if seed is None else keras.random.SeedGenerator(seed)
 
-
-def _in_parts(function, arrays, rows=ROWS):
-    """`function` of some rows of all arrays at a time, `(N, rows, ...)`, put together as NumPy."""
-    total = len(next(iter(arrays.values())))
-    parts = [
-        function({name: array[start : start + rows] for name, array in arrays.items()})
-        for start in range(0, total, rows)
-    ]
-    return np.concatenate([ops.convert_to_numpy(part) for part in parts], axis=1)
-
-
-def _embedding(z, c, N, flatten):
-    if N == 1:
-        return Embedding(z[0], c)
-    if not flatten:
-        return Embedding(z, c)
-    tiled = {name: np.concatenate([array] * N) for name, array in c.items()}
-    return Embedding(z.reshape(-1, z.shape[-1]), tiled)
-
-
-DISTRIBUTIONS = {
-    "normal": Normal,
-    "laplace": Laplace,
-    "bernoulli": Bernoulli,
-    "categorical": Categorical,
-}
-
-
-@keras.saving.register_keras_serializable("cvae_keras")
-class MultimodalCVAE(MultimodalCalls, ELBOModel):
-    """p(main modality | conditioning modalities), with a latent for what these leave open.
-
-    `loss = -E_q(z | all)[log p(main | z, conditions)] + beta * KL(q(z | all) || p(z | conditions))`
-
-    Args:
-        main_modality: name of what is generated; conditioning_modalities: list of names.
-        input_dims: dictionary of the shape of one example of each modality, `(10,)` for 10 classes
-            too. None where encoder is a functional model, whose inputs tell.
-        latent_dim: latent dimensions; beta: weight of the KL.
-        decoder_dist: "normal", "laplace", "bernoulli" or "categorical"; the decoder gives means, or
-            logits for the last two.
-        decoder_dist_params: `{"scale": s}` of normal and laplace, a positive number or "learned",
-            which is the default.
-        encoder, decoder: None for dense ones, or Keras layers or models, see `networks.py` beside.
-        prior_network: None for N(0, I); "dense" for a Gaussian from a dense network of the
-            conditions; "flow" for that one bent by an autoregressive flow, which is nearer to where
-            the latents are and so gives the best samples; or one's own network, of a Gaussian.
-        hidden: units of the layers of the dense networks.
-        drop_rate: None if every example has every modality. A number from 0 below 1 lets
-            conditioning modalities be missing, and drops each of them from an example with this
-            probability in training, so that the model knows what to do without it.
-        seed: of the posterior samples and of the dropping.
-
-    Call arguments:
-        inputs: dictionary of arrays by name, `(batch, *shape)`, or class numbers `(batch,)`; where
-            drop_rate is given, `name_mask` `(batch,)` too, 0 where an example lacks a modality.
-            One left out altogether is missing in every example.
-
-    Returns:
-        The terms of `ELBOModel`.
-
-    Raises:
-        ValueError: names, shapes or networks that do not fit. TypeError: a network that is none.
-
-    Source: Sohn, Lee and Yan, "Learning structured output representation using deep conditional
-    generative models", 2015; the feature set is that of MultiVae's CVAE; dropping modalities:
-    Wu and Goodman, "Multimodal generative models for scalable weakly-supervised learning", 2018.
-
-    Example:
-        >>> dims = {"image": (28, 28), "label": (10,)}
-        >>> model = MultimodalCVAE("image", ["label"], dims, decoder_dist="bernoulli")
-        >>> model.compile(keras.optimizers.Adam(1e-3))
-        >>> model.fit({"image": x, "label": y}, batch_size=128, epochs=10)
-        >>> pictures = model.sample({"label": [3, 7]}, n_samples=5)               # (5, 2, 28, 28)
-    """
-
-    def __init__(
-        self,
-        main_modality,
-        conditioning_modalities,
-        input_dims=None,
-        latent_dim=10,
-        beta=1.0,
-        decoder_dist="normal",
-        decoder_dist_params=None,
-        encoder=None,
-        decoder=None,
-        prior_network=None,
-        hidden=(512, 512),
-        drop_rate=None,
-        seed=0,
-        **kwargs,
-    ):
-        dims = input_dims if input_dims is not None else _dims_of(encoder)
-        modalities = Modalities(main_modality, conditioning_modalities, dims, drop_rate)
-        latent, shape = (check_count("latent_dim", latent_dim),), modalities.main_shape
-        if isinstance(prior_network, str):
-            check_choice("prior_network", prior_network, ["dense", "flow"])
-        parts = {"encoder": encoder, "decoder": decoder, "prior_network": prior_network}
-        used = dict(parts)
-        if encoder is None:
-            used["encoder"] = FusedEncoder(latent_dim, hidden)
-        if decoder is None:
-            used["decoder"] = FusedDecoder(shape, hidden)
-        if isinstance(prior_network, str):
-            used["prior_network"] = FusedEncoder(latent_dim, hidden, kernel_initializer="zeros")
-        prior = StandardNormal(latent_dim)
-        if prior_network is not None:
-            called = Called(used["prior_network"], "prior_network", latent)
-            kind = FlowPrior if prior_network == "flow" else ConditionalNormal
-            prior = kind(latent_dim, network=called)
-        super().__init__(
-            posterior=GaussianPosterior(
-                Called(used["encoder"], "encoder", latent, main_modality), latent_dim, heads=False
-            ),
-            prior=prior,
-            decoder=Called(used["decoder"], "decoder", shape),
-            likelihood=_likelihood(decoder_dist, decoder_dist_params),
-            beta=beta,
-            seed=seed,
-            **kwargs,
-        )
-        self.main_modality, self.conditioning_modalities = main_modality, modalities.given
-        self.modalities, self.networks = modalities, parts
-        self.options = {"latent_dim": latent_dim, "decoder_dist": decoder_dist}
-        self.options |= {"decoder_dist_params": decoder_dist_params, "hidden": list(hidden)}
-        self.options |= {"drop_rate": drop_rate, "seed": seed}
-        self.shifts, self.scales = {}, {}
-        for name in modalities.given:
-            fixed = {"shape": tuple(modalities.shapes[name]), "trainable": False}
-            self.shifts[name] = self.add_weight(initializer="zeros", name=f"shift_{name}", **fixed)
-            self.scales[name] = self.add_weight(initializer="ones", name=f"scale_{name}", **fixed)
-        self({name: ops.zeros((2, *shape)) for name, shape in modalities.shapes.items()})  # builds
-
-    def call(self, inputs, training=None):
-        if training and self.modalities.drop_rate:
-            inputs = self.modalities.drop(inputs, self.seed_generator)
-        return super().call(inputs, training)
-
-    def split(self, inputs):
-        x, c = self.modalities.split(inputs)
-        return x, c, None
-
-    def read(self, c, training=None):
-        return self.modalities.read(c, self.units)
-
-    def infer(self, inputs, h, training=None):
-        shift, scale = self.units[self.main_modality]
-        x, _, _ = self.split(inputs)
-        return self.posterior((x - shift) / scale, h, training=training)
-
-    # -- units ----------------------------------------------------------------------------------
-    @property
-    def units(self):
-        """(shift, scale) of each modality, variables of its shape."""
-        given = {name: (shift, self.scales[name]) for name, shift in self.shifts.items()}
-        return {self.main_modality: (self.decoder.shift, self.decoder.scale), **given}
-
-    def adapt(self, inputs):
-        """Measure the units of real-valued modalities, in which the networks then read and write.
-
-        `fit` on a dictionary of arrays does it before the first step; where training data come in
-        batches, call it before, or data far from mean 0 and variance 1 take long to learn.
-
-        Args:
-            inputs: dictionary of arrays, as for `fit`.
-
-        Raises:
-            ValueError: inputs that `fit` would refuse too.
-
-        Example:
-            >>> model.adapt({"image": x[:1000], "label": y[:1000]})
-        """
-        inputs = self.check_inputs(inputs)
-        for name, (shift, scale) in self.units.items():
-            if name not in inputs:
-                continue
-            there = inputs.get(name + MASK, np.ones((len(inputs[name]), 1)))[:, 0] > 0
-            mean, deviation = self.modalities.by_name[name].moments(inputs[name][there])
-            if name == self.main_modality:  # its noise has one scale for all entries
-                if self.options["decoder_dist"] not in ("normal", "laplace"):
-                    continue
-                deviation = np.full_like(deviation, np.sqrt(np.mean(np.square(deviation))))
-                if self.likelihood.scale == "learned":
-                    self.likelihood.log_scale.assign(np.log(deviation.flat[0]))
-            shift.assign(mean)
-            scale.assign(deviation)
-
-    def fit(self, x=None, *args, **kwargs):
-        """As `ELBOModel.fit`; a first dictionary of arrays also tells the units, see `adapt`.
-
-        Of data that come in batches, the first is checked.
-        """
-        if isinstance(x, dict) and self.optimizer is not None:
-            if int(ops.convert_to_numpy(self.optimizer.iterations)) == 0:
-                self.adapt(x)
-        elif (first := first_batch(x)) is not None:
-            self.check_inputs(first)
-        return super().fit(x, *args, **kwargs)
-
     # -- checks and saving ----------------------------------------------------------------------
     def check_inputs(self, inputs):
-        return self.modalities.check(inputs, self.options["decoder_dist"])
+        return self.modalities.check(inputs, self.decoder_dist)
 
     def check_condition(self, c):
         return self.modalities.check_conditions(c)
 
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["adapted"] = np.array(self.adapted, "uint8")
+
+    def load_own_variables(self, store):
+        super().load_own_variables({k: store[k] for k in store.keys() if k != "adapted"})
+        known = "adapted" in store.keys()  # files of version 0.1 hold trained models
+        self.adapted = bool(np.array(store["adapted"])) if known else True
+
     def get_config(self):
-        config = {"main_modality": self.main_modality, **self.options}
-        config |= {"input_dims": self.modalities.shapes}
-        config |= {"conditioning_modalities": self.conditioning_modalities, "name": self.name}
-        for role, network in self.networks.items():
-            plain = network is None or isinstance(network, str)
-            config[role] = network if plain else keras.saving.serialize_keras_object(network)
-        return {**config, "beta": float(self.term_weights["beta"])}
+        networks = {
+            name: keras.saving.serialize_keras_object(network)
+            if isinstance(network, keras.layers.Layer)
+            else network
+            for name, network in self.networks.items()
+        }
+        return {
+            "main_modality": self.main_modality,
+            "conditioning_modalities": self.modalities.conditions,
+            "input_dims": self.modalities.shapes,
+            "latent_dim": self.latent_dim,
+            "beta": float(self.term_weights["beta"]),
+            "decoder_dist": self.decoder_dist,
+            "decoder_dist_params": self.decoder_dist_params,
+            **networks,
+            "hidden": list(self.hidden),
+            "drop_rate": self.drop_rate,
+            "seed": self.seed,
+            "name": self.name,
+        }
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        for role in ("encoder", "decoder", "prior_network"):
-            if isinstance(config[role], dict):
-                config[role] = keras.saving.deserialize_keras_object(config[role])
+        for name in ("encoder", "decoder", "prior_network"):
+            if isinstance(config[name], dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
 
 
@@ -443,17 +483,3 @@ def _likelihood(name, params):
     if params.get("scale") == "decoder":
         raise ValueError("scale must be a positive number or 'learned', got 'decoder'.")
     return DISTRIBUTIONS[name](**params)
-
-
-def _dims_of(encoder):
-    """The shapes of all modalities, from the inputs of a functional encoder."""
-    named = getattr(encoder, "input", None) if input_names(encoder) else None
-    if named is None:
-        raise ValueError(
-            "input_dims must be given, unless encoder is a functional Keras model whose inputs "
-            "have the names of the modalities: give the shape of an example of each."
-        )
-    tensors = (
-        named if isinstance(named, dict) else {tensor.name: tensor for tensor in encoder.inputs}
-    )
-    return {name: tuple(tensor.shape[1:]) for name, tensor in tensors.items()}

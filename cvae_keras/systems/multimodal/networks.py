@@ -1,12 +1,12 @@
-"""Networks over dictionaries of modalities: the default ones, and how one's own are called.
+"""Networks over dictionaries of modalities: the default ones, and how a user's own are called.
 
 Every network is called with one dictionary of float32 tensors by name, `(batch, *shape)` each, and
-`name_mask` `(batch, 1)` beside each modality that may be missing:
+beside each modality that may be missing its mask, `name_mask` `(batch, 1)`:
 
 - an encoder gets all modalities and returns `(mean, log_var)`, each `(batch, latent_dim)`;
-- a prior network gets the conditioning ones and returns the same;
-- a decoder gets the conditioning ones and `z` `(batch, latent_dim)`, and returns what the
-  likelihood reads, of the main modality's shape: means, or logits.
+- a prior network gets the conditioning modalities and returns the same;
+- a decoder gets the conditioning modalities and `z` `(batch, latent_dim)`, and returns the
+  parameter of the likelihood, of the main modality's shape: means, or logits.
 """
 
 import math
@@ -20,37 +20,34 @@ from cvae_keras.parts.networks import tile
 from cvae_keras.systems.multimodal.modalities import MASK
 
 
-class _Fused(keras.layers.Layer):
-    """Dense layers over all modalities side by side, and a linear way around them.
+class _FusedNetwork(CompositeLayer):
+    """Dense layers on the concatenation of all inputs, with gates and a linear skip connection.
 
-    `h_0 = [all, flattened]`, `h <- act(W h + b) * (1 + V g)`, outputs `A h + B h_0 + a`
+    `h_0 = [all inputs, flattened]`, `h <- act(W h + b) * (1 + V g)`, `output = A h + B h_0 + a`
 
-    g says which modalities are missing, and in a decoder holds the conditions that are vectors too,
-    labels for instance. The linear way makes Gaussian data easy, the gates make the network another
-    one for each pattern of what is there, and for each label; both start out of the way.
+    g holds which modalities are missing, and in a decoder the conditions that are vectors too,
+    labels for instance. The skip connection B makes linear Gaussian data easy to learn; the gates V
+    let the network compute a different function for each set of missing modalities and for each
+    label. Both start at zero.
 
     Args:
-        outputs: units of each output; hidden: units of each layer; kernel_initializer: of the
-            outputs.
+        outputs: list of the units of each output.
+        hidden: units of each hidden layer.
+        kernel_initializer: of the output layers.
     """
 
-    def __init__(
-        self, outputs, hidden=(512, 512), kernel_initializer="glorot_uniform", activation="relu"
-    ):
-        super().__init__()
-        dense = keras.layers.Dense
-        hidden = [check_count("hidden", units) for units in hidden]
-        self.hidden = [dense(units, activation=activation) for units in hidden]
-        self.gates = [dense(units, kernel_initializer="zeros", use_bias=False) for units in hidden]
+    def __init__(self, outputs, hidden=(512, 512), kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.units = [check_count("hidden", units) for units in hidden]
+        dense, inner = keras.layers.Dense, {"dtype": self.dtype_policy}
+        self.hidden = [dense(units, activation="relu", **inner) for units in self.units]
+        zeros = {"kernel_initializer": "zeros", "use_bias": False}
+        self.gates = [dense(units, **zeros, **inner) for units in self.units]
         last = {"kernel_initializer": kernel_initializer, "dtype": "float32"}
         self.outputs = [dense(units, **last) for units in outputs]
-        around = {**last, "kernel_initializer": "zeros", "use_bias": False}
-        self.around = [dense(units, **around) for units in outputs]
+        self.around = [dense(units, **{**last, **zeros}) for units in outputs]
 
-    def build(self, inputs_shape=None):
-        """Nothing to do: the layers build themselves when they are first called."""
-
-    def gates_of(self, inputs):
+    def gate_names(self, inputs):
         """Names of the inputs that the gates read."""
         return [name for name in sorted(inputs) if name.endswith(MASK)]
 
@@ -59,7 +56,9 @@ class _Fused(keras.layers.Layer):
         flat = [
             ops.reshape(inputs[k], (-1, math.prod(inputs[k].shape[1:]))) for k in sorted(inputs)
         ]
-        gates = [1.0 - inputs[k] if k.endswith(MASK) else inputs[k] for k in self.gates_of(inputs)]
+        gates = [
+            1.0 - inputs[k] if k.endswith(MASK) else inputs[k] for k in self.gate_names(inputs)
+        ]
         start = h = ops.concatenate(flat, axis=-1)
         pattern = ops.concatenate(gates, axis=-1) if gates else None
         for layer, gate in zip(self.hidden, self.gates, strict=True):
@@ -71,63 +70,109 @@ class _Fused(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class FusedEncoder(_Fused):
-    """The default encoder and prior network: all modalities side by side, then dense layers.
+class FusedEncoder(_FusedNetwork):
+    """The default encoder and prior network: dense layers on all modalities, concatenated.
+
+    `h_0 = [all modalities]`, `h <- relu(W h + b) * (1 + V missing)`, and mean and log-variance are
+    `A h + B h_0 + a`
 
     Args:
-        latent_dim; hidden: units of each layer; kernel_initializer: of the last layers, "zeros"
-            for a prior that starts as N(0, I).
+        latent_dim: number of latent dimensions.
+        hidden: units of each hidden layer.
+        kernel_initializer: of the output layers; "zeros" for a prior that starts as N(0, I).
 
     Call arguments:
-        inputs: dictionary of tensors, see above.
+        inputs: dictionary of tensors, see the module.
 
     Returns:
         `(mean, log_var)`, each `(batch, latent_dim)`.
 
+    Raises:
+        ValueError: a count that is not a positive integer.
+
+    Source: the gates are the scaling of FiLM, Perez et al., "FiLM: visual reasoning with a general
+    conditioning layer", 2018, eq. 2.
+
     Example:
-        >>> mean, log_var = FusedEncoder(10)({"image": np.zeros((5, 28, 28))})     # (5, 10) each
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal import FusedEncoder
+        >>> mean, log_var = FusedEncoder(10)({"image": np.zeros((5, 28, 28), "float32")})
+        >>> tuple(mean.shape), tuple(log_var.shape)
+        ((5, 10), (5, 10))
     """
 
-    def __init__(self, latent_dim, hidden=(512, 512), kernel_initializer="glorot_uniform"):
-        super().__init__([latent_dim, latent_dim], hidden, kernel_initializer)
+    def __init__(
+        self, latent_dim, hidden=(512, 512), kernel_initializer="glorot_uniform", **kwargs
+    ):
+        latent_dim = check_count("latent_dim", latent_dim)
+        super().__init__([latent_dim, latent_dim], hidden, kernel_initializer, **kwargs)
+        self.latent_dim = latent_dim
 
     def call(self, inputs):
         return tuple(self.fuse(inputs))
 
+    def get_config(self):
+        config = {"latent_dim": self.latent_dim, "hidden": list(self.units)}
+        init = keras.initializers.serialize(self.outputs[0].kernel_initializer)
+        return {**super().get_config(), **config, "kernel_initializer": init}
+
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class FusedDecoder(_Fused):
-    """The default decoder: z and the conditioning modalities side by side, then dense layers.
+class FusedDecoder(_FusedNetwork):
+    """The default decoder: dense layers on z and the conditioning modalities, concatenated.
+
+    `h_0 = [z, conditions]`, `h <- relu(W h + b) * (1 + V [missing, vectors])`,
+    `output = A h + B h_0 + a`
 
     Args:
-        shape: of the main modality; hidden: units of each layer.
+        shape: shape of the main modality.
+        hidden: units of each hidden layer.
 
     Call arguments:
-        inputs: dictionary of tensors, see above.
+        inputs: dictionary of tensors, see the module.
 
     Returns:
-        `(batch, *shape)`, not squashed: means, or logits.
+        `(batch, *shape)`, without an activation: means, or logits.
+
+    Raises:
+        ValueError: a count that is not a positive integer.
+
+    Source: as for `FusedEncoder`.
 
     Example:
-        >>> FusedDecoder((28, 28))({"z": np.zeros((5, 10))}).shape               # (5, 28, 28)
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal import FusedDecoder
+        >>> tuple(FusedDecoder((28, 28))({"z": np.zeros((5, 10), "float32")}).shape)
+        (5, 28, 28)
     """
 
-    def __init__(self, shape, hidden=(512, 512)):
-        super().__init__([math.prod(shape)], hidden)
+    def __init__(self, shape, hidden=(512, 512), **kwargs):
+        super().__init__([math.prod(shape)], hidden, **kwargs)
         self.shape = tuple(shape)
 
-    def gates_of(self, inputs):
+    def gate_names(self, inputs):
         return [name for name in sorted(inputs) if name != "z" and len(inputs[name].shape) == 2]
 
     def call(self, inputs):
         return ops.reshape(self.fuse(inputs)[0], (-1, *self.shape))
 
+    def get_config(self):
+        return {**super().get_config(), "shape": list(self.shape), "hidden": list(self.units)}
+
 
 def input_names(network):
     """Names of the inputs of a functional Keras model, or None for any other layer.
 
+    Args:
+        network: a Keras layer or model.
+
+    Returns:
+        List of names, or None.
+
     Example:
-        >>> input_names(FusedEncoder(10))                                          # None
+        >>> from cvae_keras.systems.multimodal.networks import FusedEncoder, input_names
+        >>> input_names(FusedEncoder(10)) is None
+        True
     """
     inputs = getattr(network, "inputs", None)
     if not inputs:
@@ -136,81 +181,206 @@ def input_names(network):
     return sorted(named) if isinstance(named, dict) else [tensor.name for tensor in inputs]
 
 
-@keras.saving.register_keras_serializable("cvae_keras")
-class Called(CompositeLayer):
-    """A network over a dictionary in a slot of `ELBOModel`; what it returns is checked.
+def input_shapes(encoder):
+    """Shapes of all modalities, from the inputs of a functional encoder.
 
     Args:
-        network: layer or model of a dictionary, see above. role: "encoder", "decoder" or
-            "prior_network", for the sentence. shape: what it must return, `(latent_dim,)` twice or
-            the main modality's. main: name of the modality that an encoder reads beside c.
+        encoder: a functional Keras model whose inputs have the names of the modalities.
+
+    Returns:
+        Dictionary of name -> shape of one example.
 
     Raises:
-        ValueError: an input that is no modality, or an output of another shape.
-        TypeError: network is no Keras layer.
+        ValueError: encoder is not a functional model.
 
     Example:
-        >>> Called(FusedEncoder(10), "encoder", (10,), main="image")
+        >>> import keras
+        >>> from cvae_keras.systems.multimodal.networks import input_shapes
+        >>> image = keras.Input((8, 8), name="image")
+        >>> input_shapes(keras.Model({"image": image}, keras.layers.Flatten()(image)))
+        {'image': (8, 8)}
+    """
+    if input_names(encoder) is None:
+        raise ValueError(
+            "input_dims must be given, unless encoder is a functional Keras model whose inputs "
+            "have the names of the modalities: give the shape of one example of each."
+        )
+    named = encoder.input
+    tensors = named if isinstance(named, dict) else {each.name: each for each in encoder.inputs}
+    return {name: tuple(tensor.shape[1:]) for name, tensor in tensors.items()}
+
+
+class _Adapter(CompositeLayer):
+    """Base of the layers that call a network over a dictionary, and check what it returns.
+
+    Args:
+        network: a Keras layer or model over a dictionary, see the module.
+        shape: shape of each output, without the batch.
     """
 
-    def __init__(self, network, role, shape, main=None):
-        super().__init__(dtype="float32")  # the network chooses its own precision
+    argument = None  # of `MultimodalCVAE`, which the messages name
+    nested = ("network",)
+
+    def __init__(self, network, shape, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})  # the network has its own precision
         if not isinstance(network, keras.layers.Layer):
             raise TypeError(
-                f"{role} must be a Keras layer or model, got {type(network).__name__}: give one "
-                f"that is called with a dictionary of arrays by name."
+                f"{self.argument} must be a Keras layer or model, got {type(network).__name__}: "
+                f"give one that is called with a dictionary of arrays by name."
             )
-        self.network, self.role, self.shape, self.main = network, role, tuple(shape), main
-        if role == "decoder":  # of the main modality, see `MultimodalCVAE.adapt`
-            fixed = {"shape": self.shape, "trainable": False}
-            self.shift = self.add_weight(initializer="zeros", name="shift", **fixed)
-            self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
-
-    def build(self, *shapes, **more):
-        """Nothing to do: the network builds itself when it is first called."""
-
-    def call(self, x, c=None, mask=None):
-        if self.role == "prior_network":
-            return self.pair(self.run(x))
-        if self.role == "encoder":
-            return self.pair(self.run({self.main: x, **c}))
-        samples, z = ops.shape(x)[0], ops.reshape(x, (-1, x.shape[-1]))
-        given = {name: tile(value, samples) for name, value in c.items()}
-        x_hat = self.run({"z": z, **given})
-        if not hasattr(x_hat, "shape") or tuple(x_hat.shape[1:]) != self.shape:
-            self.refuse(f"an array {self._text()}", x_hat)
-        x_hat = ops.cast(x_hat, "float32") * self.scale + self.shift
-        return ops.reshape(x_hat, (samples, -1, *self.shape))
+        self.network, self.shape = network, tuple(shape)
 
     def run(self, inputs):
-        """Call the network with those of the inputs that it has."""
+        """Call the network with those inputs that it has."""
         names = input_names(self.network)
         if names is not None:
             if unknown := sorted(set(names) - set(inputs)):
                 raise ValueError(
-                    f"{self.role} has inputs {unknown} that do not exist: name its inputs among "
-                    f"{sorted(inputs)}."
+                    f"{self.argument} has inputs {unknown} that do not exist: name its inputs "
+                    f"among {sorted(inputs)}."
                 )
             inputs = {name: inputs[name] for name in names}
         return self.network(inputs)
 
-    def pair(self, output):
-        """mean and log_var, in float32."""
-        if not isinstance(output, (tuple, list)) or len(output) != 2:
-            self.refuse(f"a pair (mean, log_var), each {self._text()}", output)
-        if any(tuple(part.shape[1:]) != self.shape for part in output):
-            self.refuse(f"a pair (mean, log_var), each {self._text()}", output)
-        return tuple(ops.cast(part, "float32") for part in output)
+    def check_outputs(self, outputs, count):
+        """The outputs in float32, if there are `count` tensors `(batch, *shape)`."""
+        several = isinstance(outputs, (tuple, list))
+        parts = list(outputs) if several else [outputs]
+        shapes = [tuple(getattr(part, "shape", (None,))[1:]) for part in parts]
+        if several != (count > 1) or shapes != [self.shape] * count:
+            wanted = "a pair (mean, log_var), each" if count > 1 else "an array"
+            parts = keras.tree.flatten(outputs)
+            got = ", ".join(_shape_text(getattr(part, "shape", (None,))[1:]) for part in parts)
+            raise ValueError(
+                f"{self.argument} must return {wanted} {_shape_text(self.shape)}, got "
+                f"{len(parts)} of shape {got}: change its last layers."
+            )
+        return tuple(ops.cast(part, "float32") for part in parts)
 
-    def _text(self):
-        return "(" + ", ".join(str(size) for size in ("batch", *self.shape)) + ")"
+    def get_config(self):
+        network = keras.saving.serialize_keras_object(self.network)
+        return {**super().get_config(), "network": network, "shape": list(self.shape)}
 
-    def refuse(self, wanted, output):
-        """Say what was wanted and what came."""
-        parts = keras.tree.flatten(output)
-        got = [("batch", *getattr(part, "shape", ())[1:]) for part in parts]
-        got = ", ".join("(" + ", ".join(str(size) for size in shape) + ")" for shape in got)
-        raise ValueError(
-            f"{self.role} must return {wanted}, got {len(parts)} of shape {got}: change its last "
-            f"layers."
-        )
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class EncoderAdapter(_Adapter):
+    """Calls an encoder over a dictionary as the network of a `GaussianPosterior`.
+
+    Args:
+        network: a Keras layer or model over all modalities, see the module.
+        shape: `(latent_dim,)`.
+        main: name of the main modality.
+
+    Call arguments:
+        x: the main modality, `(batch, *shape)`.
+        c: dictionary of the conditioning modalities and masks.
+        mask: None.
+
+    Returns:
+        `(mean, log_var)`, each float32 `(batch, latent_dim)`.
+
+    Raises:
+        ValueError: an input that is not a modality, or outputs of another shape.
+        TypeError: network is not a Keras layer.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal.networks import EncoderAdapter, FusedEncoder
+        >>> encoder = EncoderAdapter(FusedEncoder(10), (10,), main="image")
+        >>> mean, log_var = encoder(np.zeros((5, 8), "float32"), {})
+        >>> tuple(mean.shape)
+        (5, 10)
+    """
+
+    argument = "encoder"
+
+    def __init__(self, network, shape, main, **kwargs):
+        super().__init__(network, shape, **kwargs)
+        self.main = main
+
+    def call(self, x, c=None, mask=None):
+        return self.check_outputs(self.run({self.main: x, **c}), 2)
+
+    def get_config(self):
+        return {**super().get_config(), "main": self.main}
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class PriorNetworkAdapter(_Adapter):
+    """Calls a prior network over a dictionary as the network of a `ConditionalNormal`.
+
+    Args:
+        network: a Keras layer or model over the conditioning modalities, see the module.
+        shape: `(latent_dim,)`.
+
+    Call arguments:
+        c: dictionary of the conditioning modalities and masks.
+
+    Returns:
+        `(mean, log_var)`, each float32 `(batch, latent_dim)`.
+
+    Raises:
+        ValueError: an input that is not a modality, or outputs of another shape.
+        TypeError: network is not a Keras layer.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal.networks import FusedEncoder, PriorNetworkAdapter
+        >>> prior_network = PriorNetworkAdapter(FusedEncoder(10), (10,))
+        >>> tuple(prior_network({"label": np.zeros((5, 3), "float32")})[0].shape)
+        (5, 10)
+    """
+
+    argument = "prior_network"
+
+    def call(self, c):
+        return self.check_outputs(self.run(c), 2)
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class DecoderAdapter(_Adapter):
+    """Calls a decoder over a dictionary as the decoder of an `ELBOModel`.
+
+    `x_hat = network(z, conditions) * scale + shift`; shift and scale are weights of the main
+    modality's shape, 0 and 1 until `MultimodalCVAE.adapt` measures them.
+
+    Args:
+        network: a Keras layer or model over z and the conditioning modalities, see the module.
+        shape: shape of the main modality.
+
+    Call arguments:
+        z: `(samples, batch, latent_dim)`.
+        c: dictionary of the conditioning modalities and masks, `(batch, ...)` each.
+
+    Returns:
+        float32 `(samples, batch, *shape)`.
+
+    Raises:
+        ValueError: an input that is neither z nor a modality, or an output of another shape.
+        TypeError: network is not a Keras layer.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal.networks import DecoderAdapter, FusedDecoder
+        >>> decoder = DecoderAdapter(FusedDecoder((8, 8)), (8, 8))
+        >>> tuple(decoder(np.zeros((2, 5, 10), "float32"), {}).shape)
+        (2, 5, 8, 8)
+    """
+
+    argument = "decoder"
+
+    def __init__(self, network, shape, **kwargs):
+        super().__init__(network, shape, **kwargs)
+        fixed = {"shape": self.shape, "trainable": False}
+        self.shift = self.add_weight(initializer="zeros", name="shift", **fixed)
+        self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
+
+    def call(self, z, c=None):
+        samples, flat = ops.shape(z)[0], ops.reshape(z, (-1, z.shape[-1]))
+        tiled = {name: tile(value, samples) for name, value in c.items()}
+        (x_hat,) = self.check_outputs(self.run({"z": flat, **tiled}), 1)
+        return ops.reshape(x_hat * self.scale + self.shift, (samples, -1, *self.shape))
+
+
+def _shape_text(shape):
+    return "(" + ", ".join(str(size) for size in ("batch", *shape)) + ")"

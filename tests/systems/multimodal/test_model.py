@@ -1,4 +1,4 @@
-"""MultimodalCVAE: the shared checks, its calls, what may be missing, and the exact log-density."""
+"""MultimodalCVAE: shared checks, calls, missing modalities, exact log-density, own networks."""
 
 import keras
 import numpy as np
@@ -8,14 +8,13 @@ from model_checks import CHECKS, Case, same, state, with_value
 
 from cvae_keras.data.multimodal import GaussianModalities
 from cvae_keras.metrics.importance import importance_weighted_bound
-from cvae_keras.systems.multimodal.model import MultimodalCVAE
-from cvae_keras.systems.multimodal.networks import FusedDecoder, FusedEncoder
+from cvae_keras.systems.multimodal import FusedDecoder, FusedEncoder, MultimodalCVAE
 from cvae_keras.systems.saved import load_model
 from cvae_keras.training.batches import FreshBatches, ShuffledBatches
 
 DIMS = {"x": (3,), "c": (4,)}
 DATA = GaussianModalities({"x": 3, "c": 4}, seed=0)
-SHAPES = {"picture": (4, 4), "label": (5,), "size": (1,)}
+SHAPES = {"image": (4, 4), "label": (5,), "size": (1,)}
 
 
 def make(dims=DIMS, main="x", **options):
@@ -25,14 +24,14 @@ def make(dims=DIMS, main="x", **options):
     return model
 
 
-def pictures(n=6, seed=0):
+def examples(n=6, seed=0):
     rng = np.random.default_rng(seed)
-    picture = (rng.random((n, 4, 4)) > 0.5).astype("float32")
-    return {"picture": picture, "label": rng.integers(5, size=n), "size": rng.random((n, 1))}
+    image = (rng.random((n, 4, 4)) > 0.5).astype("float32")
+    return {"image": image, "label": rng.integers(5, size=n), "size": rng.random((n, 1))}
 
 
-def picture_model(**options):
-    return make(SHAPES, "picture", **{"decoder_dist": "bernoulli", **options})
+def image_model(**options):
+    return make(SHAPES, "image", **{"decoder_dist": "bernoulli", **options})
 
 
 def bad_inputs(arrays):
@@ -46,11 +45,11 @@ def bad_inputs(arrays):
 @pytest.mark.parametrize(
     "options",
     [{}, {"prior_network": "dense", "drop_rate": 0.5}, {"prior_network": "flow"}],
-    ids=["all there", "may miss", "flow prior"],
+    ids=["complete", "missing", "flow prior"],
 )
 def test_model(check, options, tmp_path):
     if "drop_rate" in options and check.__name__ == "check_bad_input_is_refused":
-        return test_missing_is_said_by_masks()  # leaving c out is then no mistake
+        return test_masks_mark_what_is_missing()  # leaving c out is then allowed
     check(Case(lambda **more: make(**options, **more), DATA, bad_inputs, lambda c: []), tmp_path)
 
 
@@ -67,9 +66,9 @@ def test_mixed_precision_keeps_units_outputs_and_loss_in_float32():
     assert kinds == {"float32"}
 
 
-# -- what goes in ---------------------------------------------------------------------------------
+# -- inputs ---------------------------------------------------------------------------------------
 def test_class_numbers_and_one_hot_vectors_are_the_same():
-    model, arrays = picture_model(), pictures()
+    model, arrays = image_model(), examples()
     one_hot = {**arrays, "label": np.eye(5)[arrays["label"]]}
     column = {**arrays, "label": arrays["label"][:, None].astype("float32")}
     values = model.log_prob(arrays, K=5)
@@ -81,10 +80,10 @@ def test_class_numbers_and_one_hot_vectors_are_the_same():
 @pytest.mark.parametrize(
     ("name", "values", "sentence"),
     [
-        ("picture", np.full((6, 4, 4), 255.0), r"must lie in \[0, 1\].* from 255 to 255"),
-        ("picture", np.full((6, 4, 4), -0.5), r"must lie in \[0, 1\].* from -0.5 to -0.5"),
-        ("picture", np.full((6, 4, 4), np.nan), "picture holds NaN"),
-        ("picture", np.zeros((6, 16)), r"picture has shape \(6, 16\); give \(batch, 4, 4\)"),
+        ("image", np.full((6, 4, 4), 255.0), r"must lie in \[0, 1\].* from 255 to 255"),
+        ("image", np.full((6, 4, 4), -0.5), r"must lie in \[0, 1\].* from -0.5 to -0.5"),
+        ("image", np.full((6, 4, 4), np.nan), "image holds NaN"),
+        ("image", np.zeros((6, 16)), r"image has shape \(6, 16\); give \(batch, 4, 4\)"),
         ("label", np.full(6, 5), "from 0 to 4, but it holds values from 5 to 5"),
         ("label", np.full(6, -1), "from 0 to 4, but it holds values from -1 to -1"),
         ("label", np.full(6, 0.5), "whole numbers from 0 to 4"),
@@ -92,16 +91,16 @@ def test_class_numbers_and_one_hot_vectors_are_the_same():
     ],
 )
 def test_values_outside_the_support_are_refused_with_their_range(name, values, sentence):
-    model = picture_model()
+    model = image_model()
     before = state(model)
     for call in (model.fit, model.evaluate, model.encode, model.log_prob):
         with pytest.raises(ValueError, match=sentence):
-            call({**pictures(), name: values})
+            call({**examples(), name: values})
     assert same(state(model), before)
 
 
 def test_values_outside_the_support_are_refused_in_batches_too():
-    model, bad = picture_model(), {**pictures(), "picture": np.full((6, 4, 4), 255.0)}
+    model, bad = image_model(), {**examples(), "image": np.full((6, 4, 4), 255.0)}
     before = state(model)
     batches = ShuffledBatches(bad, 3)
     for data in (batches, batches.pipeline()):
@@ -112,12 +111,12 @@ def test_values_outside_the_support_are_refused_in_batches_too():
 
 def test_categorical_takes_classes_only():
     model = make(SHAPES, "label", decoder_dist="categorical")
-    arrays = pictures()
+    arrays = examples()
     for bad in (np.full((6, 5), 0.2), 2 * np.eye(6, 5), np.zeros((6, 5))):
         with pytest.raises(ValueError, match="class numbers or one-hot"):
             model.fit({**arrays, "label": bad}, verbose=0)
     model.fit(arrays, verbose=0)
-    shares = model.predict_main(arrays, cond_mod=["picture", "size"], N=3).reconstruction
+    shares = model.predict_main(arrays, cond_mod=["image", "size"], N=3).reconstruction
     assert shares.shape == (3, 6, 5)
     np.testing.assert_allclose(shares.sum(axis=-1), 1.0, rtol=1e-5)
 
@@ -167,16 +166,47 @@ def test_units_are_measured_and_do_not_matter(mask):
     assert np.array_equal(model.units["c"][0], before)
 
 
-def test_classes_and_pictures_keep_their_units():
-    model = picture_model()
-    model.fit(pictures(), verbose=0)
+def test_units_are_measured_once(tmp_path):
+    arrays = DATA.examples(64, seed=0)
+    other = {name: 100 + 20 * array for name, array in arrays.items()}
+    model = make()
+    model.run_eagerly = True  # a graph takes seconds to trace
+    model.fit(arrays, verbose=0)
+    units = [np.array(value) for pair in model.units.values() for value in pair]
+    model.save(tmp_path / "model.keras")
+    model.compile("adam")  # counts its steps anew
+    for each in (model, load_model(tmp_path / "model.keras")):
+        each.run_eagerly = True
+        each.fit(other, verbose=0)
+        assert same([np.array(value) for pair in each.units.values() for value in pair], units)
+    model = make()
+    model.run_eagerly = True
+    model.fit(ShuffledBatches(arrays, 16), verbose=0)  # in the units of the data
+    model.fit(arrays, verbose=0)
+    assert not np.any(model.units["c"][0])
+
+
+def test_a_constant_entry_and_a_large_mean_are_standardized_in_float64():
+    rng, model = np.random.default_rng(0), make()
+    c = rng.normal(1e5, 1.0, size=(20_000, 4)).astype("float32")
+    c[:, 1] = 0.1  # its float64 standard deviation is rounding
+    model.adapt({"x": rng.normal(size=(20_000, 3)), "c": c})
+    shift, scale = (np.array(value) for value in model.units["c"])
+    np.testing.assert_allclose(shift, c.mean(axis=0, dtype="float64"), rtol=1e-7)
+    np.testing.assert_allclose(scale[[0, 2, 3]], 1.0, atol=0.03)
+    assert scale[1] == 1.0
+
+
+def test_classes_and_images_keep_their_units():
+    model = image_model()
+    model.fit(examples(), verbose=0)
     for shift, scale in model.units.values():
         assert not np.any(shift) and np.all(np.array(scale) == 1)
 
 
-# -- what may be missing --------------------------------------------------------------------------
-def test_missing_is_said_by_masks():
-    model, arrays = picture_model(drop_rate=0.0), pictures()
+# -- missing modalities ---------------------------------------------------------------------------
+def test_masks_mark_what_is_missing():
+    model, arrays = image_model(drop_rate=0.0), examples()
     mask = np.array([1, 1, 0, 1, 0, 1])
     masked = {**arrays, "label_mask": mask, "size_mask": mask}
     values = model.log_prob(masked, K=5)
@@ -185,7 +215,7 @@ def test_missing_is_said_by_masks():
     assert np.array_equal(model.log_prob(nonsense, K=5), values)  # not read where missing
     model.fit(nonsense, verbose=0)
     assert all(np.isfinite(weight).all() for weight in state(model))
-    values, alone = model.log_prob(masked, K=5), {"picture": arrays["picture"]}
+    values, alone = model.log_prob(masked, K=5), {"image": arrays["image"]}
     none = {**arrays, "label_mask": 0 * mask, "size_mask": 0 * mask}
     assert np.array_equal(model.log_prob(alone, K=5), model.log_prob(none, K=5))
     full = model.log_prob(arrays, K=5)
@@ -196,15 +226,15 @@ def test_missing_is_said_by_masks():
         ({**arrays, "label_mask": np.full(6, 0.5)}, "label_mask must hold 1"),
         ({**arrays, "label_mask": np.ones(5)}, "same length"),
         ({**arrays, "label_mask": np.ones((6, 2))}, "label_mask has shape"),
-        ({"picture": arrays["picture"], "label_mask": np.ones(6)}, "says that 'label' is there"),
+        ({"image": arrays["image"], "label_mask": np.ones(6)}, "marks 'label' as observed"),
     ]:
         with pytest.raises(ValueError, match=sentence):
             model.fit(bad, verbose=0)
 
 
-def test_dropping_takes_the_share_asked_for_in_training_only():
-    model = picture_model(drop_rate=0.3)
-    arrays = pictures(4000)
+def test_modalities_are_dropped_at_the_drop_rate_in_training_only():
+    model = image_model(drop_rate=0.3)
+    arrays = examples(4000)
     dropped = model.modalities.drop(arrays, keras.random.SeedGenerator(0))
     masks = np.concatenate([dropped["label_mask"], dropped["size_mask"]], axis=1)
     assert set(np.unique(masks)) == {0, 1}
@@ -212,41 +242,41 @@ def test_dropping_takes_the_share_asked_for_in_training_only():
     assert abs(np.corrcoef(masks.T)[0, 1]) < 0.06  # each on its own
     lacking = {**arrays, "label_mask": np.zeros(4000)}
     assert not np.any(model.modalities.drop(lacking, keras.random.SeedGenerator(0))["label_mask"])
-    terms = [model(pictures(), training=training)["kl"] for training in (False, False, True)]
+    terms = [model(examples(), training=training)["kl"] for training in (False, False, True)]
     assert np.array_equal(terms[0], terms[1]) and not np.array_equal(terms[0], terms[2])
 
 
 def test_without_drop_rate_nothing_may_be_missing():
-    model, arrays = picture_model(), pictures()
+    model, arrays = image_model(), examples()
     for call in (model.fit, model.encode, model.log_prob):
         with pytest.raises(ValueError, match="'label'.* are missing: give them, or make the model"):
-            call({"picture": arrays["picture"], "size": arrays["size"]})
+            call({"image": arrays["image"], "size": arrays["size"]})
     with pytest.raises(ValueError, match="'size'.* are missing"):
         model.generate_from_prior({"label": [1, 2]})
 
 
 # -- calls ----------------------------------------------------------------------------------------
 def test_shapes_of_encode_decode_and_predict_main():
-    model, arrays = picture_model(prior_network="dense"), pictures()
+    model, arrays = image_model(prior_network="dense"), examples()
     cond = {"label": arrays["label"], "size": arrays["size"]}
-    for make_points in (
+    for draw in (
         lambda **o: model.encode(arrays, seed=0, **o),
         lambda **o: model.generate_from_prior(cond, seed=0, **o),
     ):
-        one, three, flat = make_points(), make_points(N=3), make_points(N=3, flatten=True)
+        one, three, flat = draw(), draw(N=3), draw(N=3, flatten=True)
         assert [e.z.shape for e in (one, three, flat)] == [(6, 2), (3, 6, 2), (18, 2)]
         assert np.array_equal(flat.z, three.z.reshape(18, 2))
-        pictures_of = [model.decode(e).reconstruction for e in (one, three, flat)]
-        assert [p.shape for p in pictures_of] == [(6, 4, 4), (3, 6, 4, 4), (18, 4, 4)]
-        np.testing.assert_allclose(pictures_of[2].reshape(3, 6, 4, 4), pictures_of[1], rtol=1e-5)
-        assert pictures_of[0].min() > 0 and pictures_of[0].max() < 1  # means, not logits
+        images_of = [model.decode(e).reconstruction for e in (one, three, flat)]
+        assert [p.shape for p in images_of] == [(6, 4, 4), (3, 6, 4, 4), (18, 4, 4)]
+        np.testing.assert_allclose(images_of[2].reshape(3, 6, 4, 4), images_of[1], rtol=1e-5)
+        assert images_of[0].min() > 0 and images_of[0].max() < 1  # means, not logits
     mean = model.encode(arrays, N=2, return_mean=True).z
     assert np.array_equal(mean[0], mean[1]) and not np.array_equal(mean[0], one.z)
     prior = model.predict_main(arrays, cond_mod=["label", "size"], N=3, seed=0)
     assert np.array_equal(prior.reconstruction, model.decode(three).reconstruction)
     posterior = model.predict_main(arrays, N=3, seed=0)
     assert np.array_equal(posterior.z, model.encode(arrays, N=3, seed=0).z)
-    for bad in ("label", ["label", "colour"], []):
+    for bad in ("label", ["label", "color"], []):
         with pytest.raises(ValueError, match="cond_mod must be 'all' or a list"):
             model.predict_main(arrays, cond_mod=bad)
     with pytest.raises(ValueError, match=r"inputs lack \['size'\]"):
@@ -258,26 +288,40 @@ def test_shapes_of_encode_decode_and_predict_main():
 
 
 def test_some_of_the_conditions_are_enough_where_they_may_be_missing():
-    model, arrays = picture_model(drop_rate=0.5), pictures()
+    model, arrays = image_model(drop_rate=0.5), examples()
     some = model.predict_main(arrays, cond_mod=["label"], N=2, seed=0).reconstruction
     assert np.array_equal(model.sample({"label": arrays["label"]}, n_samples=2, seed=0), some)
-    assert model.predict_main(arrays, cond_mod=["picture"]).reconstruction.shape == (6, 4, 4)
+    assert model.predict_main(arrays, cond_mod=["image"]).reconstruction.shape == (6, 4, 4)
     nothing = model.generate_from_prior({"label_mask": np.zeros(9)}, N=2)
     assert model.decode(nothing).reconstruction.shape == (2, 9, 4, 4)
     with pytest.raises(ValueError, match="c must hold a modality"):
         model.generate_from_prior({})
 
 
-def test_keras_predict_and_evaluate_are_as_ever():
-    model, arrays = picture_model(), pictures(70)
-    terms = model.predict(arrays, verbose=0)
+def test_sample_needs_no_condition_where_all_may_be_missing():
+    model = image_model(drop_rate=0.5)
+    draws = model.sample(n_samples=3, seed=0)
+    masks = {"label_mask": [0], "size_mask": [0]}
+    assert draws.shape == (3, 4, 4)
+    assert np.array_equal(model.sample(masks, n_samples=3, seed=0)[:, 0], draws)
+    with pytest.raises(ValueError, match="c must hold .*'label', 'size'.*, got None"):
+        image_model().sample()
+
+
+def test_keras_predict_reconstructs_and_evaluate_gives_the_elbo():
+    model, arrays = image_model(drop_rate=0.5), examples(70)
+    del arrays["size"]
+    found = model.decode(model.encode(arrays, return_mean=True)).reconstruction
+    np.testing.assert_allclose(model.predict(arrays, verbose=0), found, rtol=1e-5)
+    assert found.shape == (70, 4, 4)
+    terms = model(model.check_inputs(arrays))
     assert terms["log_likelihood"].shape == (70,) and terms["kl"].shape == (70, 2)
     logs = model.evaluate(arrays, verbose=0, return_dict=True)
     assert logs["elbo"] == pytest.approx(-logs["loss"], rel=1e-5)
 
 
-def test_log_prob_of_one_point_is_the_elbo_and_rises_with_points():
-    model, arrays = picture_model(), pictures(2000)
+def test_log_prob_of_one_sample_is_the_elbo_and_rises_with_samples():
+    model, arrays = image_model(), examples(2000)
     terms = model(arrays)
     values = terms["log_likelihood"] - ops.sum(terms["kl"], axis=-1)
     few, many = (model.log_prob(arrays, K=K) for K in (1, 50))
@@ -300,7 +344,7 @@ def test_log_prob_of_a_known_model_is_exact():
     assert np.all(np.abs(bound - exact) < 5 * error + 1e-3) and error.max() < 0.2
 
 
-def test_gaussian_modalities_are_learnt_given_any_subset():
+def test_gaussian_modalities_are_learned_given_any_subset():
     """Trained for seconds; the table trains longer and is ten times nearer."""
     keras.utils.set_random_seed(0)
     data = GaussianModalities({"x": 2, "a": 2, "b": 3}, seed=0)
@@ -314,8 +358,8 @@ def test_gaussian_modalities_are_learnt_given_any_subset():
         assert -0.05 < gap.mean() < 2 * gap.std() / np.sqrt(500), given
 
 
-# -- one's own networks ---------------------------------------------------------------------------
-def functional(outputs=2, names=("picture", "label", "size"), latent=None):
+# -- the user's own networks ----------------------------------------------------------------------
+def functional(outputs=2, names=("image", "label", "size"), latent=None):
     inputs = {n: keras.Input(SHAPES.get(n, (latent,)), name=n) for n in names}
     flat = [keras.layers.Flatten()(tensor) for tensor in inputs.values()]
     h = keras.layers.Concatenate()(flat)
@@ -328,10 +372,10 @@ def test_own_networks_are_used_and_saved(tmp_path):
     own = {"encoder": functional(), "prior_network": functional(names=("label", "size"))}
     own["decoder"] = functional(names=("z", "label", "size"), latent=2)
     model = MultimodalCVAE(
-        "picture", ["label", "size"], latent_dim=2, decoder_dist="bernoulli", **own
+        "image", ["label", "size"], latent_dim=2, decoder_dist="bernoulli", **own
     )  # the encoder's inputs tell the shapes
     model.compile("adam")
-    arrays = pictures(20)
+    arrays = examples(20)
     before = own["decoder"].get_weights()
     model.fit(arrays, verbose=0)
     assert not same(own["decoder"].get_weights(), before)
@@ -353,7 +397,7 @@ class Wrong(keras.layers.Layer):
         ({"encoder": FusedEncoder(3)}, r"encoder must return a pair.*\(batch, 2\), got 2.*, 3\)"),
         ({"decoder": FusedDecoder((4, 3))}, r"decoder must return an array \(batch, 4, 4\).*4, 3"),
         ({"prior_network": Wrong()}, r"prior_network must return a pair.*got 1 of shape.*7"),
-        ({"prior_network": functional()}, r"prior_network has inputs \['picture'\]"),
+        ({"prior_network": functional()}, r"prior_network has inputs \['image'\]"),
         ({"prior_network": "deep"}, "prior_network 'deep' is unknown"),
         ({"hidden": (0,)}, "hidden must be a positive integer"),
         ({"latent_dim": 0}, "latent_dim must be a positive integer"),
@@ -366,18 +410,18 @@ class Wrong(keras.layers.Layer):
 )
 def test_what_does_not_fit_is_refused(own, sentence):
     with pytest.raises(ValueError, match=sentence):
-        picture_model(**own)
+        image_model(**own)
 
 
 def test_names_and_shapes_that_do_not_fit_are_refused():
     for main, given, dims, sentence in [
         ("x", "c", DIMS, "conditioning_modalities must be a list"),
         ("x", [], {"x": 3}, "conditioning_modalities must be a list"),
-        ("x", ["x"], {"x": 3}, "different names"),
+        ("x", ["x"], {"x": 3}, "must be different names"),
         ("x", ["c"], {"x": 3}, "input_dims must have an entry for each"),
         ("x", ["c"], None, "input_dims must be given"),
-        ("x", ["z"], {"x": 3, "z": 3}, "modality 'z' cannot be named so"),
-        ("x", ["a_mask"], {"x": 3, "a_mask": 3}, "modality 'a_mask' cannot be named so"),
+        ("x", ["z"], {"x": 3, "z": 3}, "modality 'z' has a reserved name"),
+        ("x", ["a_mask"], {"x": 3, "a_mask": 3}, "modality 'a_mask' has a reserved name"),
         ("x", ["c"], {"x": 3, "c": (0,)}, "must be a positive integer"),
     ]:
         with pytest.raises(ValueError, match=sentence):
