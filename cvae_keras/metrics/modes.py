@@ -1,4 +1,4 @@
-"""Samples of a sinusoid task against its exact solutions: residual, precision, recall, weights."""
+"""Samples of a sinusoid task compared with its exact solutions: residual, recall, weights."""
 
 import numpy as np
 
@@ -6,34 +6,33 @@ import numpy as np
 def score_samples(task, samples, y, accepted=None, hit=0.02, min_weight=0.02):
     """Score samples of x given y against all exact solutions.
 
-    A sample hits a solution when ``sqrt(mean (sample - solution)^2) <= hit``, the mean over points
-    and channels. For each y, freq of a solution is the share of samples that hit it and are
-    nearest to it, and ``total variation = 0.5 (sum |freq - weight| + share of misses)``.
+    A sample hits a solution if ``sqrt(mean (sample - solution)^2) <= hit``, the mean over points
+    and channels. For each y, the frequency of a solution is the share of samples that hit it and
+    are nearest to it, and ``total variation = 0.5 (sum |frequency - weight| + share of misses)``.
 
     Args:
-        task: SinusoidTask.
-        samples: (n_samples, batch, points, 2), float.
-        y: (batch, points, 2), the given curves.
-        accepted: boolean (n_samples, batch), or None for all; only these samples count, save in
-            the share `accepted`. A y without an accepted sample has total variation 1.
+        task: a `SinusoidTask`.
+        samples: `(n_samples, batch, points, 2)`.
+        y: `(batch, points, 2)`, the observed curves.
+        accepted: booleans `(n_samples, batch)`, or None for all. Only these samples count, except
+            in the share `accepted`. A y without an accepted sample has total variation 1.
         hit: RMS distance, in units of x.
-        min_weight: a solution counts for recall when its posterior weight is larger.
+        min_weight: a solution counts for recall if its posterior weight is larger.
 
     Returns:
-        dictionary of floats:
-        residual: mean |f(x) - y| over the accepted samples; nan without any.
-        residual_rms: the root of the mean square of the same.
-        precision: share of accepted samples that hit a solution; nan without any.
-        recall: share of all solutions of weight > min_weight that a sample hits, over all y.
-        total_variation: mean over the y that have a solution.
-        accepted: share of samples that are accepted.
-        solutions: mean number of exact solutions of a y.
+        Dictionary of floats: `residual`, the mean |f(x) - y| over the accepted samples (NaN without
+        any); `residual_rms`, the root of their mean square; `precision`, the share of accepted
+        samples that hit a solution (NaN without any); `recall`, the share of all solutions of
+        weight > min_weight that a sample hits, over all y; `total_variation`, the mean over the y
+        that have a solution; `accepted`, the share of accepted samples; `solutions`, the mean
+        number of exact solutions per y.
 
     Raises:
         ValueError: the shapes do not fit each other or the task, or there is NaN.
 
     Example:
-        >>> from cvae_keras.data.sinusoid import TASKS
+        >>> from cvae_keras.data import TASKS
+        >>> from cvae_keras.metrics import score_samples
         >>> x, y = TASKS["data_1"].sample(5, seed=0)
         >>> score = score_samples(TASKS["data_1"], x[None], y)
         >>> score["precision"], score["accepted"]
@@ -47,14 +46,22 @@ def mode_weights(task, samples, y, accepted=None, hit=0.02):
     """Exact posterior weight and sampled frequency of every exact solution, for calibration.
 
     Args:
-        task, samples, y, accepted, hit: as in `score_samples`.
+        task: a `SinusoidTask`.
+        samples: `(n_samples, batch, points, 2)`.
+        y: `(batch, points, 2)`, the observed curves.
+        accepted: booleans `(n_samples, batch)`, or None for all.
+        hit: RMS distance, in units of x.
 
     Returns:
-        weights, frequencies: float64 (m,), m the number of solutions over all y.
-        examples: integers (m,), the index in y that each belongs to.
+        `(weights, frequencies, examples)`: float64 `(m,)`, float64 `(m,)`, and integers `(m,)`, the
+        index in y of each, for the m solutions over all y.
+
+    Raises:
+        ValueError: as `score_samples`.
 
     Example:
-        >>> from cvae_keras.data.sinusoid import TASKS
+        >>> from cvae_keras.data import TASKS
+        >>> from cvae_keras.metrics import mode_weights
         >>> x, y = TASKS["data_1"].sample(5, seed=0)
         >>> weights, frequencies, examples = mode_weights(TASKS["data_1"], x[None], y)
         >>> float(weights.sum().round(6)), float(frequencies.sum())
@@ -72,22 +79,23 @@ def mode_weights(task, samples, y, accepted=None, hit=0.02):
 
 
 def exact_sampling_floor(task, y, n_samples, seed):
-    """The same scores for draws from the exact posterior: what chance alone leaves.
+    """The scores of draws from the exact posterior: what remains of them due to chance.
 
     Args:
-        task: SinusoidTask.
-        y: (batch, points, 2); each must have a solution.
-        n_samples: draws for each y.
-        seed: integer for numpy.random.default_rng.
+        task: a `SinusoidTask`.
+        y: `(batch, points, 2)`; each must have a solution.
+        n_samples: draws per y.
+        seed: integer for `numpy.random.default_rng`.
 
     Returns:
-        dictionary as from `score_samples`.
+        Dictionary, see `score_samples`.
 
     Raises:
         ValueError: a y has no solution.
 
     Example:
-        >>> from cvae_keras.data.sinusoid import TASKS
+        >>> from cvae_keras.data import TASKS
+        >>> from cvae_keras.metrics import exact_sampling_floor
         >>> _, y = TASKS["data_1"].sample(5, seed=0)
         >>> exact_sampling_floor(TASKS["data_1"], y, n_samples=100, seed=0)["precision"]
         1.0
@@ -99,7 +107,7 @@ def exact_sampling_floor(task, y, n_samples, seed):
     samples = np.empty((n_samples, *y.shape), np.float32)
     for i, (modes, weights) in enumerate(solved):
         if len(modes) == 0:
-            raise ValueError(f"y[{i}] has no exact solution; give curves that the task can make.")
+            raise ValueError(f"y[{i}] has no exact solution; give curves of the task.")
         samples[:, i] = modes[rng.choice(len(modes), n_samples, p=weights)]
     return _score(task, samples, y, np.ones(samples.shape[:2], bool), solved, 0.02, 0.02)
 
@@ -129,7 +137,7 @@ def _solve(task, y):
 
 
 def _match(drawn, modes, hit):
-    """Which solutions (k,) are hit, and the share (k,) of drawn (n, points, 2) that is nearest."""
+    """Which solutions `(k,)` are hit, and the share `(k,)` of the draws nearest to each."""
     if len(modes) == 0 or len(drawn) == 0:
         return np.zeros(len(modes), bool), np.zeros(len(modes))
     square = np.stack([np.mean((drawn - mode) ** 2, axis=(1, 2)) for mode in modes])  # (k, n)
@@ -173,15 +181,16 @@ def posterior_score(task, samples, y):
 
     The residual is the mean |f(x) - y|; recall the share of exact solutions (of weight above 0.02)
     that are hit within 0.02 RMS; total variation the distance between the frequencies of the
-    solutions, misses included, and their exact weights. None of the three is below 0, and as the
-    number of samples grows all three are 0 for the exact posterior and for no other: at total
-    variation 0 all samples are near solutions, in the exact proportions, and at residual 0 they are
-    on them. No weight of the training loss enters. With n samples a draw from the exact posterior
-    has a score of about `exact_sampling_floor`; 2 and more is no solution found at all.
+    solutions, misses included, and their exact weights. No term is negative, and as the number of
+    samples grows, all are 0 for the exact posterior only: at total variation 0 all samples are near
+    solutions, in the exact proportions, and at residual 0 they are solutions. The score does not
+    depend on the loss weights. For n samples, that of the exact posterior is about
+    `exact_sampling_floor`; 2 and more means that no solution was found.
 
     Args:
-        task: a `SinusoidTask`; samples: `(n_samples, batch, points, 2)`, from the prior; y:
-            `(batch, points, 2)`.
+        task: a `SinusoidTask`.
+        samples: `(n_samples, batch, points, 2)`, from the prior.
+        y: `(batch, points, 2)`, the observed curves.
 
     Returns:
         Dictionary of `score`, `residual`, `recall`, `total_variation` and `precision`.
@@ -189,10 +198,11 @@ def posterior_score(task, samples, y):
     Raises:
         ValueError: as `score_samples`.
 
-    Source: made for this project, of the measures in `cvae_keras.metrics.modes`.
+    Source: this project; the sum of three measures of `score_samples`.
 
     Example:
-        >>> from cvae_keras.data.sinusoid import TASKS
+        >>> from cvae_keras.data import TASKS
+        >>> from cvae_keras.metrics import posterior_score
         >>> x, y = TASKS["data_1"].sample(5, seed=0)
         >>> posterior_score(TASKS["data_1"], x[None], y)["residual"] < 1e-6
         True
@@ -204,9 +214,18 @@ def posterior_score(task, samples, y):
 
 
 def combine(residual, recall, total_variation):
-    """The score of its three parts, for a table that holds them.
+    """`posterior_score` from its three terms.
+
+    Args:
+        residual: mean |f(x) - y|.
+        recall: share of the exact solutions that are hit.
+        total_variation: distance between sampled frequencies and exact weights.
+
+    Returns:
+        A number of at least 0.
 
     Example:
+        >>> from cvae_keras.metrics.modes import combine
         >>> combine(0.0, 1.0, 0.0)
         0.0
     """

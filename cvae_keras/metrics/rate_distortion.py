@@ -1,4 +1,4 @@
-"""Rate and distortion of a testbed model, beside the best possible, for each pattern of knowns."""
+"""Rate and distortion of a dense CVAE and the exact optimum, for each pattern of known entries."""
 
 import keras
 import numpy as np
@@ -7,29 +7,34 @@ from keras import ops
 from cvae_keras.elbo import ACTIVE_NATS, elbo
 from cvae_keras.truth.gaussian import optimum
 
-ENOUGH = 200  # examples of one kind, to tell whether a latent dimension is active
+ENOUGH = 200  # examples with which a latent dimension is counted as active or not
 
 
 def measure(model, source, patterns, n=100_000, seed=12345):
-    """Rate and distortion on fresh examples, pattern by pattern.
+    """Rate and distortion on new examples, for each pattern of known entries.
 
     `rate = mean KL(q(z|x,c) || p(z))`, `distortion = mean sum mask (x - x_hat)^2`
 
     Args:
-        model: a `DenseCVAE`. source: `Conditioned` data; if its data is Gaussian, the exact
-            optimum is given too. patterns: `(k, dim)`, true where a value is known.
-        n: fresh examples, divided evenly among the patterns; seed: integer.
+        model: a `DenseCVAE`.
+        source: `Conditioned` data; if its data set is Gaussian, the exact optimum is added.
+        patterns: `(k, dim)`, true where an entry is known.
+        n: number of new examples, divided evenly among the patterns.
+        seed: integer.
 
     Returns:
-        List of k dictionaries: `rate`, `distortion`, `objective` and its standard error
-        `objective_se`, `kl_per_dim` `(latent_dim,)`, `errors_per_dim` `(x_dim,)`, `active`
-        (dimensions above 0.01 nats), `examples`; for Gaussian data also `rate_exact`,
-        `distortion_exact`, `objective_exact`, `active_exact` and `margin` (see `water_filling`).
-        With missing values the exact figures are averages over what was missing in these examples,
-        and `active` an average over the kinds of which there are enough examples.
+        List of k dictionaries: `rate` (nats), `distortion` (squared error), `objective` and its
+        standard error `objective_se`, `kl_per_dim` `(latent_dim,)`, `errors_per_dim` `(x_dim,)`,
+        `active` (latent dimensions above 0.01 nats), `examples`; for Gaussian data also
+        `rate_exact`, `distortion_exact`, `objective_exact`, `active_exact` and `margin` (see
+        `water_filling`). With missing entries the exact values are averages over the masks of these
+        examples, and `active` an average over the masks with enough examples.
 
     Example:
-        >>> rows = measure(model, source, known_patterns(2), n=10_000)
+        ```python
+        rows = measure(model, source, known_patterns(2), n=10_000)
+        rows[0]["rate"], rows[0]["rate_exact"]
+        ```
     """
     patterns = np.atleast_2d(patterns)
     each = max(1, n // len(patterns))
@@ -42,16 +47,18 @@ def measure(model, source, patterns, n=100_000, seed=12345):
 
 
 def average(rows):
-    """One row for several patterns, weighed by their examples.
+    """Average the rows of several patterns, weighted by their numbers of examples.
 
     Args:
-        rows: from `measure`.
+        rows: what `measure` returns.
 
     Returns:
-        A dictionary as theirs; `margin` is the least of theirs.
+        A dictionary with the same keys; `margin` is the smallest.
 
     Example:
-        >>> average(measure(model, source, known_patterns(4)))["rate"]
+        ```python
+        average(measure(model, source, known_patterns(4)))["rate"]
+        ```
     """
     weights = np.array([row["examples"] for row in rows]) / sum(row["examples"] for row in rows)
     merged = {
@@ -67,17 +74,22 @@ def average(rows):
 
 
 def encode(model, arrays, seed=0, batch_size=10_000):
-    """Squared errors and KL of examples, example by example.
+    """Squared errors, KL and posterior mean per example.
 
     Args:
-        model: a `DenseCVAE`; arrays: its inputs; seed: of the posterior samples; batch_size.
+        model: a `DenseCVAE`.
+        arrays: dictionary of its inputs.
+        seed: seed of the posterior samples.
+        batch_size: examples at once.
 
     Returns:
-        `errors` `(n, x_dim)`, 0 where a value is missing; `kl` `(n, latent_dim)` in nats; `mean`
-        `(n, latent_dim)`, the posterior's.
+        `(errors, kl, mean)`: `(n, x_dim)`, 0 where an entry is missing; `(n, latent_dim)` in nats;
+        and `(n, latent_dim)`.
 
     Example:
-        >>> errors, kl, mean = encode(model, source.examples(1000))
+        ```python
+        errors, kl, mean = encode(model, source.examples(1000))
+        ```
     """
     generator, parts = keras.random.SeedGenerator(seed), []
     for start in range(0, len(arrays["x"]), batch_size):
@@ -93,7 +105,7 @@ def encode(model, arrays, seed=0, batch_size=10_000):
 
 
 def _row(model, source, arrays, errors, kl):
-    """The figures of one pattern; with missing values it has several kinds of (known, observed)."""
+    """The row of one pattern; with missing entries it has several kinds of (known, observed)."""
     beta = float(model.term_weights["beta"])
     losses = -ops.convert_to_numpy(elbo(-errors.sum(axis=1), kl, beta))
     row = {
@@ -109,15 +121,15 @@ def _row(model, source, arrays, errors, kl):
     observed = arrays["mask"] > 0 if "mask" in arrays else np.ones_like(known)
     kinds, kind = np.unique(np.hstack([known, observed]), axis=0, return_inverse=True)
     counts = np.bincount(kind)
-    told = counts >= min(ENOUGH, counts.max())  # of these, whether a dimension is active is plain
-    active = [(kl[kind == k].mean(axis=0) > ACTIVE_NATS).sum() for k in np.flatnonzero(told)]
-    row["active"] = np.average(active, weights=counts[told])
+    many = counts >= min(ENOUGH, counts.max())
+    active = [(kl[kind == k].mean(axis=0) > ACTIVE_NATS).sum() for k in np.flatnonzero(many)]
+    row["active"] = np.average(active, weights=counts[many])
     if hasattr(source.data, "covariance"):
         sigma, dim = source.data.covariance, source.data.dim
         exact = [optimum(sigma, k[:dim], beta, observed=k[dim:]) for k in kinds]
         for name in ("rate", "distortion", "objective"):
             row[f"{name}_exact"] = np.average([best[name] for best in exact], weights=counts)
-        exact = [best for best, enough in zip(exact, told, strict=True) if enough]
-        row["active_exact"] = np.average([best["active"] for best in exact], weights=counts[told])
+        exact = [best for best, enough in zip(exact, many, strict=True) if enough]
+        row["active_exact"] = np.average([best["active"] for best in exact], weights=counts[many])
         row["margin"] = min(best["margin"] for best in exact)
     return row
