@@ -1,18 +1,19 @@
-"""MultimodalCVAE against multivae's CVAE: test log-likelihood and speed on binarised MNIST.
+"""MultimodalCVAE against MultiVae's CVAE: test log-likelihood and speed on binarized MNIST.
 
-Both sides train on the same digits (0 or 1, cut at half): a picture given its label, and the lower
-half given the upper one. "same" is multivae's default networks built in Keras, about 1.65 million
-weights, without the sigmoid at the end of its decoder, which its own likelihood takes for logits
-(with it multivae stays at chance); "defaults" is our model as it comes, with a cosine decay of the
-learning rate. Latent size 10, batch 128, Adam 1e-3. Fresh processes of one thread, one after the
-other; the first epoch warms up and is not counted in the speed.
+Both train on the same digits (binarized at half): an image given its label, and the lower half
+given the upper one. "same" is multivae's default networks built in Keras, about 1.65 million
+weights, without the sigmoid at the end of its decoder, whose output multivae's likelihood reads as
+logits (with the sigmoid multivae stays at the chance level); "defaults" is `MultimodalCVAE` with
+its default networks and a cosine decay of the learning rate. Latent size 10, batch 128, Adam 1e-3.
+Each run is a new process of one thread, one after the other; the speed is that after the first
+epoch, which warms up.
 
     pip install multivae==1.0.3 --no-deps; pip install torch pythae nltk torchmetrics
     python benchmarks/multimodal.py --data-dir DATA --epochs 10
 
-multivae imports torchvision, of which its CVAE uses nothing: an empty stand-in is enough. It may
-live in another environment: --python names its interpreter. Runs that `multimodal_runs/` holds are
-not run again. Writes `multimodal.md` and `multimodal.json` beside this file.
+multivae imports torchvision, which its CVAE does not use: an empty stand-in replaces it. multivae
+may be installed in another environment, whose interpreter --python names. Runs that are saved in
+`multimodal_runs/` are not repeated. Writes `multimodal.md` and `multimodal.json` beside this file.
 """
 
 import importlib.abc
@@ -35,30 +36,30 @@ HEAD = """# MultimodalCVAE against multivae 1.0.3
 
 {about}
 
-log p: mean test log-likelihood of the main modality, nats, importance-weighted with K points of z;
-+- its standard error over digits (the digits are the same for all). Speed: training examples a
-second of one core, wall and processor time.
+log p: mean test log-likelihood of the main modality, nats, importance-weighted with K latent
+samples; +- its standard error over digits (the digits are the same for all). Speed: training
+examples per second on one core, by wall time and by processor time.
 
-| task | model | weights | log p | examples/s | examples a processor second |
+| task | model | weights | log p | examples/s | examples per processor second |
 |---|---|---|---|---|---|"""
 
 
 def arrays_of(task, folder, examples, test):
     """Training and test arrays of a task, labels as numbers."""
-    from cvae_keras.data.multimodal import picture_modalities
+    from cvae_keras.data import image_modalities
 
-    train, held_out = picture_modalities("mnist", folder)
+    train, held_out = image_modalities("mnist", folder)
     names = TASKS[task]
     return {n: train[n][:examples] for n in names}, {n: held_out[n][:test] for n in names}
 
 
 def shapes_of(arrays):
-    """Shape of an example of each modality."""
+    """Shape of one example of each modality."""
     return {n: (10,) if n == "label" else array.shape[1:] for n, array in arrays.items()}
 
 
 class Marks:
-    """Clocks at the end of each epoch, and the speed after the first."""
+    """Wall and processor time at the end of each epoch, and the speed after the first one."""
 
     def __init__(self):
         self.clocks = []
@@ -95,12 +96,11 @@ def same_networks(shapes, main):
 
 
 def run_keras(job, train, test):
-    """Train with the package and score; dictionary of results."""
+    """Train a `MultimodalCVAE`; dictionary of the test log-likelihoods, weights and speed."""
     import keras
 
-    from cvae_keras.systems.multimodal.model import MultimodalCVAE
-    from cvae_keras.training.batches import ShuffledBatches
-    from cvae_keras.training.optimizers import LazyAdam
+    from cvae_keras import MultimodalCVAE
+    from cvae_keras.training import LazyAdam, ShuffledBatches
 
     if job["kind"].endswith("bfloat16"):
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
@@ -120,7 +120,7 @@ def run_keras(job, train, test):
 
 
 class Stand(types.ModuleType):
-    """An empty stand-in for torchvision: any name is there, and does nothing."""
+    """An empty stand-in for torchvision: every name exists, as an empty class."""
 
     __path__ = []
 
@@ -131,7 +131,7 @@ class Stand(types.ModuleType):
 
 
 class StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds it where torchvision is not installed."""
+    """Imports `Stand` for torchvision if that is not installed."""
 
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] == "torchvision":
@@ -145,7 +145,7 @@ class StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def run_multivae(job, train, test):
-    """The same with multivae, in a plain loop over slices."""
+    """Train multivae's CVAE in a plain loop over slices; as `run_keras`."""
     sys.meta_path.append(StandIn())
     import torch
     from multivae.data.datasets.base import MultimodalBaseDataset
@@ -188,21 +188,21 @@ def run_multivae(job, train, test):
     return {"log_p": log_p, "weights": weights, **marks.speed(rows)}
 
 
-def log_prob(model, data, points):
+def log_prob(model, data, n_samples):
     """Importance-weighted log p(main | given) of a multivae CVAE with prior N(0, I)."""
     import torch
     from torch.distributions import Bernoulli, Normal
 
     q = model.encoder(data)
     q = Normal(q.embedding, torch.exp(0.5 * q.log_covariance))
-    z = q.sample([points])
+    z = q.sample([n_samples])
     given = {n: data[n] for n in model.conditioning_modalities}
-    tiled = {n: tensor.repeat(points, *[1] * (tensor.ndim - 1)) for n, tensor in given.items()}
+    tiled = {n: tensor.repeat(n_samples, *[1] * (tensor.ndim - 1)) for n, tensor in given.items()}
     logits = model.decoder(z.reshape(-1, LATENT), tiled).reconstruction
     x = data[model.main_modality]
-    log_x = Bernoulli(logits=logits.reshape(points, *x.shape)).log_prob(x[None])
+    log_x = Bernoulli(logits=logits.reshape(n_samples, *x.shape)).log_prob(x[None])
     log_w = log_x.flatten(2).sum(-1) + (Normal(0.0, 1.0).log_prob(z) - q.log_prob(z)).sum(-1)
-    return (torch.logsumexp(log_w, 0) - np.log(points)).double().numpy()
+    return (torch.logsumexp(log_w, 0) - np.log(n_samples)).double().numpy()
 
 
 def work(job):

@@ -1,7 +1,7 @@
-"""How every benchmark here is run: each side in a fresh process, alternating, timed by two clocks.
+"""How the benchmarks are run: each side in a new process, alternating, timed by two clocks.
 
-The wall tells what a user waits; the processor time is the fairer clock where the machine also
-does other work. Ratios are taken between the runs of one repeat.
+The wall time is what a user waits; the processor time depends less on other work of the machine.
+Ratios are taken between the runs of one repeat.
 """
 
 import json
@@ -24,13 +24,13 @@ def clocks():
 
 
 def keep_cores(threads):
-    """As many cores as threads, where the system lets a process choose."""
+    """Restrict this process to as many cores as threads, if the system allows it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def start(script, config, threads=1, backend="tensorflow", python=sys.executable):
-    """What `script --work CONFIG` prints as its last line, JSON, from a process of its own."""
+    """Run `script --work CONFIG` in a new process; returns the JSON of its last line."""
     env = os.environ | dict.fromkeys(THREADS, str(threads))
     env |= {"TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend}
     command = [python, script, "--work", json.dumps(config)]
@@ -41,7 +41,7 @@ def start(script, config, threads=1, backend="tensorflow", python=sys.executable
 
 
 def alternate(kinds, repeats):
-    """`(repeat, kind)` of each run; every second repeat goes backwards."""
+    """`(repeat, kind)` of each run; every second repeat is in reverse order."""
     for seed in range(repeats):
         yield from ((seed, kind) for kind in kinds[:: 1 if seed % 2 == 0 else -1])
 
@@ -54,12 +54,12 @@ def need(*packages):
 
 
 def spread(values, form):
-    """Median, least and greatest, as text."""
+    """Median, minimum and maximum, as text."""
     return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def final_loss(rows, form):
-    """Mean and standard deviation of the runs' last losses, as text."""
+    """Mean and standard deviation of the final losses, as text."""
     losses = [row["loss"] for row in rows]
     return f"{np.mean(losses):{form}} +- {np.std(losses, ddof=1):{form}}"
 
@@ -75,13 +75,16 @@ def ratio_rows(by_kind, ratios):
 
 
 def write(out, runs, settings, began, table, machine=None, packages=("torch",)):
-    """Write `<out>.md` and `<out>.json` with a manifest, and print the first.
+    """Write `<out>.md` and `<out>.json` with a manifest, and print the Markdown.
 
     Args:
-        out: path without suffix; runs: list of dictionaries; settings: of the benchmark; began:
-            `time.perf_counter()` at its start; table: function of (runs by kind, versions as text)
-            that gives the Markdown; machine: further entries for the manifest; packages: whose
-            versions it also names.
+        out: path without suffix.
+        runs: list of dictionaries.
+        settings: dictionary of the benchmark's settings.
+        began: `time.perf_counter()` at its start.
+        table: function of (runs by kind, versions as text) that returns the Markdown.
+        machine: further entries about the machine for the manifest.
+        packages: further packages whose versions go into the manifest.
     """
     from cvae_keras.files import manifest, write_json
 

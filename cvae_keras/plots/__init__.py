@@ -3,7 +3,7 @@
 from cvae_keras.plots.auto_decoder import plot_curves, plot_panel, plot_rows
 from cvae_keras.plots.compression import plot_embedding, plot_latent_grid
 from cvae_keras.plots.dense import plot_rate_distortion, plot_testbed_run
-from cvae_keras.plots.multimodal import plot_multimodal
+from cvae_keras.plots.multimodal import plot_multimodal, tiled
 from cvae_keras.plots.search import (
     plot_best_so_far,
     plot_marginals,
@@ -27,4 +27,5 @@ __all__ = [
     "plot_solved",
     "plot_testbed_run",
     "plot_weighted_loss",
+    "tiled",
 ]

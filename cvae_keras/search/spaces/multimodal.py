@@ -1,39 +1,43 @@
-"""The search of the multimodal CVAE: scored by the ELBO at beta 1 of pictures not trained on."""
+"""The search space of the multimodal CVAE, scored by the ELBO of held-out images at beta 1."""
 
 import keras
 import numpy as np
 
 from cvae_keras.checks import check_choice, check_count
-from cvae_keras.data.multimodal import TASKS, picture_modalities
+from cvae_keras.data.multimodal import TASKS, image_modalities
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.multimodal.model import MultimodalCVAE
 from cvae_keras.training.backends import at_once
 
-HELD_OUT = 5  # one in so many of the training pictures is not trained on
+HELD_OUT = 5  # every fifth training image is held out
 
 
 class MultimodalHyperModel(SystemHyperModel):
-    """beta, latent_dim, layers, prior and learning rate of a `MultimodalCVAE` of pictures.
+    """Search space of `MultimodalCVAE` on images: beta, latent_dim, width, prior, learning rate.
 
-    Scored by `elbo`, at beta 1 whatever beta the trial trained with, on every fifth picture of the
-    training data; the test data are not looked at.
+    The score is `elbo` at beta 1, whatever the beta of the trial, on every fifth image of the
+    training data. The test data are not used.
 
     Args:
-        data: as for `picture_modalities`; given: "label" (the picture from its label) or "half"
-            (the lower half from the upper one); batch_size; data_dir: folder of the image files.
+        data: "mnist", "fashion_mnist" or "digits", see `image_modalities`.
+        given: "label" (the image from its label) or "half" (the lower half from the upper one).
+        batch_size: batch size of the training.
+        data_dir: folder of the image files, see `load_images`.
 
     Raises:
-        ValueError: an unknown task, or data that cannot be read.
+        ValueError: given is unknown, or the data cannot be read.
 
     Example:
-        >>> search.run(MultimodalHyperModel("digits"), folder="runs/mine", trials=20, epochs=30)
+        ```python
+        search.run(MultimodalHyperModel("digits"), folder="runs/mine", trials=20, epochs=30)
+        ```
     """
 
     def __init__(self, data="digits", given="half", batch_size=64, data_dir=None):
         self.main, self.conditions = TASKS[check_choice("given", given, TASKS)]
         super().__init__(data=data, given=given, batch_size=check_count("batch_size", batch_size))
-        pictures, _ = picture_modalities(data, data_dir)
-        used = {name: pictures[name] for name in (self.main, *self.conditions)}
+        images, _ = image_modalities(data, data_dir)
+        used = {name: images[name] for name in (self.main, *self.conditions)}
         out = np.arange(len(used[self.main])) % HELD_OUT == 0
         self.arrays = {name: array[~out] for name, array in used.items()}
         self.held_out = {name: array[out] for name, array in used.items()}
