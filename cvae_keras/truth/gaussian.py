@@ -32,6 +32,8 @@ def schur_complement(covariance, target, given):
     Source: Bishop, "Pattern Recognition and Machine Learning", 2006, eq. 2.81 and 2.82.
 
     Example:
+        >>> import numpy as np
+        >>> from cvae_keras.truth import schur_complement
         >>> S = np.array([[2.0, 0.8], [0.8, 1.0]])
         >>> slope, rest = schur_complement(S, np.array([True, False]), np.array([False, True]))
         >>> slope.round(2).tolist(), rest.round(2).tolist()
@@ -66,6 +68,7 @@ def conditional_covariance(sigma, known, observed=None):
     Source: Bishop, "Pattern Recognition and Machine Learning", 2006, eq. 2.82.
 
     Example:
+        >>> from cvae_keras.truth import conditional_covariance
         >>> conditional_covariance([[1.0, 0.8], [0.8, 1.0]], [True, False]).round(2)
         array([[0.36]])
     """
@@ -103,6 +106,7 @@ def conditional_log_density(x, target, given, covariance, mean=0.0):
     Source: Bishop, "Pattern Recognition and Machine Learning", 2006, eq. 2.81, 2.82 and 2.43.
 
     Example:
+        >>> from cvae_keras.truth import conditional_log_density
         >>> S = [[1.0, 0.6], [0.6, 1.0]]
         >>> conditional_log_density([[0.6, 1.0]], [True, False], [False, True], S).round(4).tolist()
         [-0.6958]
@@ -150,6 +154,7 @@ def water_filling(eigenvalues, beta):
     the water level beta / 2 that minimizes D + beta R.
 
     Example:
+        >>> from cvae_keras.truth import water_filling
         >>> best = water_filling([1.0, 0.1], beta=1.0)
         >>> print(f"{best['distortion']:.2f} {best['rate']:.4f} {best['active']}")
         0.60 0.3466 1
@@ -184,6 +189,7 @@ def optimum(sigma, known, beta, observed=None):
         ValueError: as `conditional_covariance` and `water_filling`.
 
     Example:
+        >>> from cvae_keras.truth import optimum
         >>> optimum([[1.0, 0.8], [0.8, 1.0]], [True, False], beta=0.25)["active"]
         1
     """
@@ -204,6 +210,7 @@ def check_covariance(sigma):
         ValueError: it is not square, not finite, not symmetric or has a negative eigenvalue.
 
     Example:
+        >>> from cvae_keras.truth import check_covariance
         >>> check_covariance([[1, 0], [0, 1]]).dtype
         dtype('float64')
     """

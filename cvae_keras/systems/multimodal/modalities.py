@@ -113,6 +113,8 @@ class Modality:
             ValueError: values outside the support; the message gives their range.
 
         Example:
+            >>> import numpy as np
+            >>> from cvae_keras.systems.multimodal.modalities import Modality
             >>> Modality("image", (2,)).check_support(np.array([[0.0, 1.0]]), "bernoulli")
         """
         low, high = values.min(), values.max()
