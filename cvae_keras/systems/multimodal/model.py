@@ -221,18 +221,20 @@ class MultimodalCVAE(ELBOModel):
             scale.assign(deviation)
         self.adapted = True
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `ELBOModel.fit`; the first one calls `adapt` if x is a dictionary of arrays.
 
         Of data that come in batches, the first batch is checked.
         """
-        if not isinstance(x, dict) and (first := first_batch(x)) is not None:
+        if isinstance(x, dict):  # before its units are measured
+            x, sample_weight = self._checked(x, y, sample_weight)
+        elif (first := first_batch(x)) is not None:
             self.check_inputs(first)
         if self.compiled and not self.adapted:
             if isinstance(x, dict):
                 self.adapt(x)
             self.adapted = True
-        return super().fit(x, *args, **kwargs)
+        return super().fit(x, y, *args, sample_weight=sample_weight, **kwargs)
 
     # -- use ------------------------------------------------------------------------------------
     def sample(self, c=None, n_samples=1, seed=None, batch_size=1000):
@@ -284,7 +286,7 @@ class MultimodalCVAE(ELBOModel):
         """
         inputs, N = self.check_inputs(inputs), check_count("N", N)
         c = {name: array for name, array in inputs.items() if name != self.main_modality}
-        generator = self._generator(seed)
+        generator = self.generator(seed)
 
         def draw(part):
             q = self.infer(part, self.read(self.split(part)[1]))
@@ -316,7 +318,7 @@ class MultimodalCVAE(ELBOModel):
             model.decode(z).reconstruction.shape                        # (9, 1, 28, 28)
             ```
         """
-        c, N, generator = self.check_condition(cond), check_count("N", N), self._generator(seed)
+        c, N, generator = self.check_condition(cond), check_count("N", N), self.generator(seed)
 
         def draw(part):
             rows = len(next(iter(part.values())))
@@ -420,9 +422,6 @@ class MultimodalCVAE(ELBOModel):
             ```
         """
         return importance_weighted_bound(self, inputs, K, seed)[0]
-
-    def _generator(self, seed):
-        return self.seed_generator if seed is None else keras.random.SeedGenerator(seed)
 
     # -- checks and saving ----------------------------------------------------------------------
     def check_inputs(self, inputs):

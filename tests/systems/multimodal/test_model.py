@@ -181,6 +181,10 @@ def test_units_are_measured_once(tmp_path):
         assert same([np.array(value) for pair in each.units.values() for value in pair], units)
     model = make()
     model.run_eagerly = True
+    for bad in ({"sample_weight": -np.ones(64)}, {"y": arrays["x"]}):
+        with pytest.raises(ValueError, match="sample_weight holds|targets y"):
+            model.fit(arrays, **bad)
+    assert not model.adapted  # what is refused changes nothing
     model.fit(ShuffledBatches(arrays, 16), verbose=0)  # in the units of the data
     model.fit(arrays, verbose=0)
     assert not np.any(model.units["c"][0])
