@@ -5,6 +5,8 @@ generated, and the conditioning ones. A mask `name_mask` `(batch,)` says which e
 modality `name`.
 """
 
+from numbers import Real
+
 import keras
 import numpy as np
 from keras import ops
@@ -228,12 +230,13 @@ class Modalities:
             raise ValueError(
                 f"input_dims must have an entry for each of {sorted(names)}, got {sorted(shapes)}."
             )
-        if drop_rate is not None and (isinstance(drop_rate, bool) or not 0 <= drop_rate < 1):
+        number = isinstance(drop_rate, Real) and not isinstance(drop_rate, bool)
+        if drop_rate is not None and not (number and 0 <= drop_rate < 1):
             raise ValueError(
                 f"drop_rate must be None or a number from 0 below 1, got {drop_rate!r}: with 0.5 "
                 f"every subset of the conditions is equally likely."
             )
-        self.drop_rate = drop_rate
+        self.drop_rate = None if drop_rate is None else float(drop_rate)
         self.by_name = {name: Modality(name, shapes[name]) for name in names}
         self.masks = [] if drop_rate is None else [name + MASK for name in conditions]
 

@@ -27,6 +27,7 @@ from cvae_keras.systems.multimodal.networks import (
     FusedDecoder,
     FusedEncoder,
     PriorNetworkAdapter,
+    check_hidden,
     input_shapes,
 )
 from cvae_keras.training.batches import first_batch
@@ -127,7 +128,8 @@ class MultimodalCVAE(ELBOModel):
         self.modalities, self.networks = modalities, own
         self.main_modality = main_modality
         self.conditioning_modalities = modalities.conditions
-        self.latent_dim, self.hidden, self.drop_rate = latent_dim, list(hidden), drop_rate
+        self.latent_dim, self.drop_rate = latent_dim, modalities.drop_rate
+        self.hidden = check_hidden(hidden)
         self.decoder_dist, self.decoder_dist_params = decoder_dist, decoder_dist_params
         self.adapted = False  # whether the units are fixed, see `adapt`
         self.shifts, self.scales = {}, {}
@@ -473,7 +475,9 @@ class MultimodalCVAE(ELBOModel):
 def _likelihood(name, params):
     """The likelihood of the main modality."""
     check_choice("decoder_dist", name, DISTRIBUTIONS)
-    params = dict(params or {})
+    params = {} if params is None else params
+    if not isinstance(params, dict):
+        raise ValueError(f"decoder_dist_params must be a dictionary or None, got {params!r}.")
     if set(params) - ({"scale"} if name in ("normal", "laplace") else set()):
         raise ValueError(
             f"decoder_dist_params {sorted(params)} do not fit {name!r}: 'normal' and 'laplace' "

@@ -38,7 +38,7 @@ class _FusedNetwork(CompositeLayer):
 
     def __init__(self, outputs, hidden=(512, 512), kernel_initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
-        self.units = [check_count("hidden", units) for units in hidden]
+        self.units = check_hidden(hidden)
         dense, inner = keras.layers.Dense, {"dtype": self.dtype_policy}
         self.hidden = [dense(units, activation="relu", **inner) for units in self.units]
         zeros = {"kernel_initializer": "zeros", "use_bias": False}
@@ -67,6 +67,30 @@ class _FusedNetwork(CompositeLayer):
             output(h) + around(start)
             for output, around in zip(self.outputs, self.around, strict=True)
         ]
+
+
+def check_hidden(hidden):
+    """Return the units of the hidden layers as a list of integers.
+
+    Args:
+        hidden: list or tuple of positive integers.
+
+    Returns:
+        List of integers.
+
+    Raises:
+        ValueError: it is something else.
+
+    Example:
+        >>> from cvae_keras.systems.multimodal.networks import check_hidden
+        >>> check_hidden((512, 512))
+        [512, 512]
+    """
+    if not isinstance(hidden, (list, tuple)):
+        raise ValueError(
+            f"hidden must be a list of units, got {hidden!r}: give for instance [512]."
+        )
+    return [check_count("hidden", units) for units in hidden]
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
