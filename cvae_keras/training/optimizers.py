@@ -79,21 +79,90 @@ class LazyAdam(keras.optimizers.Adam):
         variable.scatter_sub(tf.IndexedSlices(size * new_m / (tf.sqrt(new_v) + self.epsilon), rows))
 
 
-def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):
-    """An optimizer with one learning rate for the network and one for the table of latents.
+@keras.saving.register_keras_serializable("cvae_keras")
+class TwoRates(keras.optimizers.MultiOptimizer):
+    """One optimizer for the latents of an auto-decoder and another one for its network.
+
+    The latents are the variables handed to `select_latents`, compared by identity: no name decides.
+    `VariationalAutoDecoder.compile` calls it.
 
     Args:
-        net_lr: of all weights but the table; latent_lr: of the `FreeTablePosterior`; each a number
-            or a Keras schedule. kind: "adam" (`LazyAdam`) or "sgd".
+        network: Keras optimizer of all variables that were not selected.
+        latents: Keras optimizer of the selected variables.
+        **kwargs: as for `keras.optimizers.MultiOptimizer`.
 
-    Returns:
-        A `keras.optimizers.MultiOptimizer`. `keras.callbacks.ReduceLROnPlateau` reduces both rates.
+    Raises:
+        ValueError: on the first training step, if none of the trained variables was selected.
 
     Example:
-        >>> model.compile(two_rates(net_lr=1e-3, latent_lr=0.1))
+        ```python
+        optimizer = TwoRates(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(0.1))
+        optimizer.select_latents(model.posterior.weights)
+        model.compile(optimizer)
+        ```
+    """
+
+    def __init__(self, network, latents, name="two_rates", **kwargs):
+        super().__init__(self.optimizer_of, name=name, **kwargs)
+        self.network, self.latents = network, latents
+        self.selected = set()
+
+    def select_latents(self, variables):
+        """Train these variables with the optimizer `latents`.
+
+        Args:
+            variables: list of `keras.Variable`.
+        """
+        self.selected = {id(variable) for variable in variables}
+
+    def optimizer_of(self, variable):
+        """The optimizer of one variable."""
+        return self.latents if id(variable) in self.selected else self.network
+
+    def build(self, variables):
+        if not self.built and not any(self.optimizer_of(v) is self.latents for v in variables):
+            raise ValueError(
+                f"two_rates found no latents among {len(variables)} trained variables: compile a "
+                f"VariationalAutoDecoder with it, or call its select_latents(variables) first."
+            )
+        super().build(variables)
+
+    @property
+    def optimizers(self):
+        return [self.latents, self.network]
+
+    def get_config(self):
+        parts = {"network": self.network, "latents": self.latents}
+        config = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
+        return {**config, "loss_scale_factor": self.loss_scale_factor, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in ("network", "latents")
+        }
+        return cls(**{**config, **parts})
+
+
+def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):
+    """An optimizer with one learning rate for the network and one for the latents.
+
+    Args:
+        net_lr: learning rate of the network, a number or a Keras schedule.
+        latent_lr: learning rate of the latents, a number or a Keras schedule.
+        kind: "adam" (`LazyAdam`) or "sgd".
+
+    Returns:
+        A `TwoRates`. `keras.callbacks.ReduceLROnPlateau` reduces both rates.
+
+    Raises:
+        ValueError: an unknown kind.
+
+    Example:
+        ```python
+        model.compile(two_rates(net_lr=1e-3, latent_lr=0.1))
+        ```
     """
     make = {"adam": LazyAdam, "sgd": keras.optimizers.SGD}[check_choice("kind", kind, KINDS)]
-    table = make(latent_lr, name="latents")
-    network = make(net_lr, name="network")
-    optimizers = keras.optimizers.OptimizerMap(network, {r".*free_table_posterior.*": table})
-    return keras.optimizers.MultiOptimizer(optimizers)
+    return TwoRates(make(net_lr, name="network"), make(latent_lr, name="latents"))

@@ -23,6 +23,7 @@ from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.inference import infer_latents
 from cvae_keras.systems.auto_decoder.laplace import posterior_draws, posterior_mean
 from cvae_keras.training.batches import Batches
+from cvae_keras.training.optimizers import TwoRates
 
 INITS = {"zeros": 0.0, "normal": 0.001, "pca": 0.0}
 NOISES = ("fixed", "learned")
@@ -118,6 +119,16 @@ class VariationalAutoDecoder(ELBOModel):
         self({"x": ops.zeros((1, features)), "index": ops.zeros((1, 1), "int32")})
 
     # -- training -------------------------------------------------------------------------------
+    def compile(self, optimizer="adam", **kwargs):
+        """As `keras.Model.compile`; `two_rates` is told which variables are the latents."""
+        super().compile(optimizer, **kwargs)
+        if isinstance(self.optimizer, TwoRates):
+            self.optimizer.select_latents(self.posterior.weights)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     def infer(self, inputs, h, training=None):
         return self.posterior(inputs["index"], training=training)
 

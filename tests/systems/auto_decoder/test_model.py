@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from cvae_keras.parts.posteriors import VARIANTS, FreeTablePosterior
+from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.systems.auto_decoder.decoder import ACTIVATIONS, DenseDecoder
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder, principal_components
 from cvae_keras.systems.saved import load_model
@@ -246,6 +247,39 @@ def test_reduce_on_plateau_reduces_both_rates(kind):
     train(model, 3, callbacks=[plateau])
     rates = [float(optimizer.learning_rate) for optimizer in model.optimizer.optimizers]
     assert rates == pytest.approx([2.5e-10] * 2)
+
+
+def test_two_rates_pick_the_latents_by_identity():
+    model = make()
+    latents = next(o for o in model.optimizer.optimizers if o.name == "latents")
+    model.optimizer.build(model.trainable_variables)
+    for variable in model.trainable_variables:
+        is_latent = variable is model.posterior.mean or variable is model.posterior.log_var
+        assert (model.optimizer.optimizer_of(variable) is latents) == is_latent
+        variable.assign(np.zeros(variable.shape))
+    model.optimizer.apply(
+        [keras.ops.ones(v.shape) for v in model.trainable_variables], model.trainable_variables
+    )
+    for variable in model.trainable_variables:  # the first step of Adam is the learning rate
+        rate = 0.05 if model.optimizer.optimizer_of(variable) is latents else 1e-2
+        np.testing.assert_allclose(variable, np.full(variable.shape, -rate), rtol=1e-4)
+
+
+def test_two_rates_without_latents_are_refused():
+    x, mask = data()
+    other = MaskedVAE(6, latent_dim=2, hidden=(4,))
+    other.compile(two_rates(1e-2, 0.05))
+    other.run_eagerly = True
+    with pytest.raises(ValueError, match="two_rates found no latents among"):
+        other.fit({"x": x, "mask": mask}, verbose=0)
+    model = make()
+    model.posterior.trainable = False
+    with pytest.raises(ValueError, match="two_rates found no latents among"):
+        train(model, 1)
+    with pytest.raises(ValueError, match="kind 'rmsprop' is unknown"):
+        two_rates(kind="rmsprop")
+    other.optimizer.select_latents(other.posterior.weights)
+    other.fit({"x": x, "mask": mask}, verbose=0)
 
 
 def test_pca_start_is_whitened_and_reconstructs():
