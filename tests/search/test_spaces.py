@@ -217,6 +217,6 @@ def run_eagerly(monkeypatch):
     compile_model = keras.Model.compile
 
     def eager(self, *args, steps_per_execution=1, **options):
-        compile_model(self, *args, run_eagerly=True, **options)
+        compile_model(self, *args, **{**options, "run_eagerly": True})
 
     monkeypatch.setattr(keras.Model, "compile", eager)
