@@ -10,6 +10,8 @@ from itertools import product
 
 import numpy as np
 
+from cvae_keras.truth.gauss_newton import gauss_newton
+
 TWO_PI = 2.0 * np.pi
 
 
@@ -58,6 +60,37 @@ def fit_phase(curve):
     return (turn * phi).reshape(shape), (turn * omega).reshape(shape)
 
 
+def fit_cosine(phases, v, max_steps=50, damping=1e-3):
+    """Fit ``cos((1 - r) a + r b)``, r from 0 to 1, to curves, from given phases a and b.
+
+    Args:
+        phases: float64 (n, 2), the start (a) and the end (b) to set out from, in radians.
+        v: float64 (n, points), the curves.
+        max_steps: maximum number of Gauss-Newton steps.
+        damping: initial damping of the steps.
+
+    Returns:
+        phases: float64 (n, 2), at a local minimum of the squared difference.
+
+    Example:
+        >>> v = np.cos(np.linspace(0.5, 3.0, 50))
+        >>> fit_cosine(np.array([[0.3, 3.2]]), v[None]).round(6).tolist()
+        [[0.5, 3.0]]
+    """
+    rise = np.linspace(0.0, 1.0, v.shape[1])
+    basis = np.stack([1 - rise, rise])  # (2, points)
+    products = (basis[:, None] * basis).reshape(4, -1).T  # (points, 4)
+
+    def measure(phase, target):
+        phase = phase @ basis
+        difference, slope = np.cos(phase) - target, -np.sin(phase)
+        cost = np.einsum("nt,nt->n", difference, difference)
+        matrix = ((slope * slope) @ products).reshape(-1, 2, 2)
+        return cost, (slope * difference) @ basis.T, matrix
+
+    return gauss_newton(measure, phases, [v], max_steps, damping, max_step=1.0)[0]
+
+
 def _linear_phase(v, tau, omega):
     """Least-squares phi_c of each curve v (n, points) at given omega (n,)."""
     c, s = np.cos(omega[:, None] * tau), np.sin(omega[:, None] * tau)
@@ -74,28 +107,13 @@ def _linear_phase(v, tau, omega):
     )
 
 
-def _polish(v, tau, omega, steps=30):
-    """Damped Gauss-Newton on (phi_c, omega) from omega; returns them and the worst residual."""
-    phi, lam = _linear_phase(v, tau, omega), np.full(len(v), 1e-9)
-    r = np.cos(phi[:, None] + omega[:, None] * tau) - v
-    for _ in range(steps):
-        s = np.sin(phi[:, None] + omega[:, None] * tau)
-        square, slope = s * s, s * r
-        a, b, c = np.sum(square, 1), square @ tau, square @ tau**2
-        a, c = a + lam * (a + 1e-12), c + lam * (c + 1e-12)
-        g0, g1 = np.sum(slope, 1), slope @ tau
-        det = np.maximum(a * c - b * b, 1e-300)
-        step0, step1 = (c * g0 - b * g1) / det, (a * g1 - b * g0) / det
-        new_phi, new_omega = phi + step0, omega + step1
-        new_r = np.cos(new_phi[:, None] + new_omega[:, None] * tau) - v
-        better = np.sum(new_r**2, 1) <= np.sum(r**2, 1)
-        phi, omega = np.where(better, new_phi, phi), np.where(better, new_omega, omega)
-        r = np.where(better[:, None], new_r, r)
-        lam = np.where(better, lam * 0.1, np.maximum(lam, 1e-9) * 100)
-        small = np.abs(step0) + np.abs(step1) * len(tau) < 1e-10
-        if np.all(small | (lam > 1e6)):
-            break
-    return phi, omega, np.max(np.abs(r), 1)
+def _polish(v, tau, omega):
+    """Least-squares (phi_c, omega) from omega; returns them and the largest residual."""
+    start = _linear_phase(v, tau, omega)[:, None] + omega[:, None] * tau[[0, -1]]
+    phases = fit_cosine(start, v, max_steps=30, damping=1e-9)
+    phi, omega = phases.mean(axis=1), (phases[:, 1] - phases[:, 0]) / (tau[-1] - tau[0])
+    residual = np.cos(phi[:, None] + omega[:, None] * tau) - v
+    return phi, omega, np.max(np.abs(residual), axis=1)
 
 
 def _scan(v, tau, grid, phi, omega, worst):

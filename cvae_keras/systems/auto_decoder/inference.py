@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count
+from cvae_keras.truth.gauss_newton import gauss_newton
 
 
 def first_order(decoder, x, weight, z, ratio, kind="adam", rate=0.1, steps=100):
@@ -133,31 +134,17 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
     """
     eye = ops.eye(z.shape[-1])
 
-    def measure(z):
+    def measure(z, x, weight):
         x_hat, trace = decoder.trace(z)
         error = weight * (x_hat - x)
         cost = ops.sum(error * (x_hat - x), -1) + ratio * ops.sum(ops.square(z), -1)
         jacobian = decoder.jacobian(trace)
         matrix = ops.matmul(jacobian * weight[:, None], ops.swapaxes(jacobian, 1, 2)) + ratio * eye
-        return cost, ops.matmul(jacobian, error[..., None]) + ratio * z[..., None], matrix
+        return cost, ops.matmul(jacobian, error[..., None])[..., 0] + ratio * z, matrix
 
-    state, damping = measure(z), ops.full((z.shape[0], 1, 1), 1e-5)
-    for _ in range(steps):
-        _, gradient, matrix = state
-        damped = matrix + damping * matrix * eye + 1e-7 * eye
-        step = ops.solve(damped, gradient)[..., 0]
-        new = measure(z - step)
-        better = new[0] <= state[0] * (1.0 + 1e-5)  # in float32, no worse is as good
-        moved = ops.max(ops.where(better[:, None], ops.abs(step), 0.0))
-        z = ops.where(better[:, None], z - step, z)
-        better = better[:, None, None]
-        damping = ops.where(better, damping * 0.1, damping * 10.0)
-        state = [ops.where(better[:, 0, 0], new[0], state[0])] + [
-            ops.where(better, a, b) for a, b in zip(new[1:], state[1:], strict=True)
-        ]
-        if float(moved) < tolerance and bool(ops.all(better)):
-            break
-    return z, ops.cholesky(state[2] + 1e-7 * eye)
+    options = {"damping": 1e-5, "tolerance": tolerance, "rounding": 1e-7, "xp": ops}
+    z, matrix = gauss_newton(measure, z, [x, weight], steps, **options)
+    return z, ops.cholesky(matrix + 1e-7 * eye)
 
 
 def mean_curvature(decoder, precision, table):

@@ -4,6 +4,8 @@ from numbers import Integral
 
 import numpy as np
 
+from cvae_keras.truth.sinusoid import fit_cosine
+
 
 def refine(task, samples, y, tol=1e-4, max_steps=50):
     """Refine samples of a sinusoid task by Levenberg-Marquardt on their ramp ends.
@@ -85,54 +87,3 @@ def _solve(task, samples, y, max_steps):
     hi0, lo1 = inverse @ (phases[..., 0] + quarter)
     lo0, hi1 = inverse @ (phases[..., 1] + quarter)
     return np.stack([lo0, hi0, lo1, hi1], axis=1)
-
-
-def fit_cosine(phases, v, max_steps=50):
-    """Fit ``cos((1 - r) a + r b)``, r from 0 to 1, to curves, from given phases a and b.
-
-    Args:
-        phases: float64 (n, 2), the start (a) and the end (b) to set out from, in radians.
-        v: float64 (n, points), the curves.
-        max_steps: Levenberg-Marquardt steps at most.
-
-    Returns:
-        phases: float64 (n, 2), at a local minimum of the squared difference.
-
-    Example:
-        >>> v = np.cos(np.linspace(0.5, 3.0, 50))
-        >>> fit_cosine(np.array([[0.3, 3.2]]), v[None]).round(6).tolist()
-        [[0.5, 3.0]]
-    """
-    rise = np.linspace(0.0, 1.0, v.shape[1])
-    basis = np.stack([1 - rise, rise])  # (2, points)
-    moments = np.stack([basis[0] ** 2, basis[0] * basis[1], basis[1] ** 2], axis=1)  # (points, 3)
-
-    def measure(phase, target):
-        """Squared difference, its gradient (2) and the Gauss-Newton matrix (3): (n, 6)."""
-        phase = phase @ basis
-        difference, slope = np.cos(phase) - target, -np.sin(phase)
-        cost = np.einsum("nt,nt->n", difference, difference)
-        return np.c_[cost, (slope * difference) @ basis.T, (slope * slope) @ moments]
-
-    result, active = phases.copy(), np.arange(len(phases))
-    state, damping = measure(phases, v), np.full(len(phases), 1e-3)
-    for _ in range(max_steps):
-        _, g0, g1, a, b, c = state.T
-        a, c = a * (1 + damping) + 1e-12, c * (1 + damping) + 1e-12
-        step = np.stack([b * g1 - c * g0, b * g0 - a * g1], axis=1) / (a * c - b * b)[:, None]
-        step *= np.minimum(1.0, 1.0 / np.max(np.abs(step) + 1e-300, axis=1))[:, None]
-        trial = phases + step
-        new = measure(trial, v)
-        better = new[:, 0] <= state[:, 0]
-        phases = np.where(better[:, None], trial, phases)
-        state = np.where(better[:, None], new, state)
-        damping = np.where(better, damping * 0.1, damping * 10)
-        small = (np.max(np.abs(step), axis=1) < 1e-8) | (damping > 1e8)
-        result[active[small]] = phases[small]
-        keep = ~small
-        active, v, phases, state = active[keep], v[keep], phases[keep], state[keep]
-        damping = damping[keep]
-        if len(active) == 0:
-            break
-    result[active] = phases
-    return result
