@@ -1,12 +1,12 @@
-"""The Variational Auto-Decoder: a decoder and a free latent for each example, no encoder.
+"""The Variational Auto-Decoder (Zadeh et al., 2019): a decoder and one free latent per example.
 
 | slot | filled with |
 |---|---|
-| posterior | a free table, one (mean, log_var) an example |
+| posterior | a free table, one (mean, log_var) per example |
 | prior | N(0, I) |
 | condition | none |
 | likelihood | squared error over the observed entries, or a Normal with learned scales |
-| special | test time: the decoder is frozen, latents of new rows are found from what is observed |
+| special | at test time the latents of new rows are inferred from their observed entries |
 """
 
 import keras
@@ -32,32 +32,36 @@ REDUCTIONS = ("elbo", "original")
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class VariationalAutoDecoder(ELBOModel):
-    """A decoder trained together with one free latent for each example; holes are no obstacle.
+    """A decoder trained jointly with one free latent per example, for data with missing entries.
 
     `loss = sum_d m_d (x_d - f(z)_d)^2 + beta * KL(q_i(z) || N(0, I))`, z ~ q_i, mean over examples
 
     Args:
         features: width of x.
         examples: number of training examples, the rows of the table.
-        latent_dim: latent dimensions.
-        hidden, activation, layer_norm, dropout, skip: of the `DenseDecoder`.
+        latent_dim: number of latent dimensions.
+        hidden: units of the decoder's hidden layers.
+        activation: of the decoder's hidden layers, see `DenseDecoder`.
+        layer_norm: whether each layer of the decoder normalizes its input.
+        dropout: share of hidden units left out in training, in [0, 1).
+        skip: whether a linear map of z is added to the decoder's output.
         variant: "vae_free" (learned variances), "vae" (fixed at `log_var`) or "ae" (no noise).
-        log_var: of the table, at the start or for ever.
-        latent_init: "zeros", "normal" (of scale 0.001) or "pca": the means start at the principal
-            components of the data, whitened; where data have holes, at the posteriors of a factor
-            analysis, with learned variances too. (The original starts every row at the shares of
-            variance of the components instead.)
-        noise: "fixed" is the squared error above; "learned" a Normal with a scale for each feature.
+        log_var: log-variances of the table, initially ("vae_free") or always ("vae").
+        latent_init: initial means: "zeros", "normal" (standard deviation 0.001) or "pca": whitened
+            principal components of the data; with missing entries the posteriors of a factor
+            analysis, whose variances are used too. (Zadeh et al. start every row at the components'
+            shares of the variance instead.)
+        noise: "fixed" is the squared error above; "learned" a Normal with one scale per feature.
         beta: weight of the KL term; 0 turns it off. With fixed noise it is twice the noise variance
             that the model assumes.
         reduction: "elbo" sums over the observed entries; "original" averages over those of each
-            example.
-        seed: of the samples, the table's start and the dropout; initial weights follow
+            example, as Zadeh et al. do.
+        seed: of the samples, the initial table and the dropout; initial weights follow
             `keras.utils.set_random_seed`.
 
     Call arguments:
         inputs: dictionary of `x` `(batch, features)`; `index` `(batch, 1)`, its rows in the table;
-            and `mask` `(batch, features)`, 1 where observed (all, where it is left out).
+            and `mask` `(batch, features)`, 1 where observed; without a mask all is observed.
 
     Returns:
         The terms of `ELBOModel` and `mse` `(batch,)`, the mean square over observed entries.
@@ -69,10 +73,13 @@ class VariationalAutoDecoder(ELBOModel):
     modeling from incomplete data", 2019.
 
     Example:
-        >>> model = VariationalAutoDecoder(784, examples=len(x), beta=0.02)
-        >>> model.compile(two_rates(1e-3, 0.1))
-        >>> model.fit({"x": x, "mask": mask}, batch_size=32, epochs=30)
-        >>> filled = model.impute(x_test, mask_test)
+        ```python
+        model = VariationalAutoDecoder(784, examples=len(x), beta=0.02)
+        model.compile(two_rates(1e-3, 0.1))
+        model.fit({"x": x, "mask": mask}, batch_size=32, epochs=30)
+        filled = model.impute(x_test, mask_test)
+        draws = model.sample(n_samples=10)                      # (10, 784), from the prior
+        ```
     """
 
     def __init__(
@@ -120,7 +127,7 @@ class VariationalAutoDecoder(ELBOModel):
 
     # -- training -------------------------------------------------------------------------------
     def compile(self, optimizer="adam", **kwargs):
-        """As `keras.Model.compile`; `two_rates` is told which variables are the latents."""
+        """As `keras.Model.compile`; `two_rates` learns which variables are the latents."""
         super().compile(optimizer, **kwargs)
         if isinstance(self.optimizer, TwoRates):
             self.optimizer.select_latents(self.posterior.weights)
@@ -150,7 +157,7 @@ class VariationalAutoDecoder(ELBOModel):
         return super().losses(terms)
 
     def check_inputs(self, inputs):
-        """Refuse arrays that the model cannot train on, and number the rows where it must."""
+        """Refuse arrays that the model cannot train on; rows without an index are numbered."""
         if "x" not in inputs:
             raise ValueError(f"the inputs must hold 'x', got {sorted(inputs)}: add it.")
         arrays = check_arrays({k: v for k, v in inputs.items() if k in ("x", "mask")})
@@ -159,35 +166,38 @@ class VariationalAutoDecoder(ELBOModel):
         index = np.asarray(inputs.get("index", np.arange(len(arrays["x"])))).reshape(-1)
         if len(index) != len(arrays["x"]) or len(np.unique(index)) < len(index):
             raise ValueError(
-                f"index must hold one number for each of the {len(arrays['x'])} rows of x, all "
-                f"different, got {len(index)}: number the rows."
+                f"index must hold a different number for each of the {len(arrays['x'])} rows of x, "
+                f"got {len(np.unique(index))} different ones among {len(index)}: number the rows."
             )
         if index.min() < 0 or index.max() >= examples:
             raise ValueError(
                 f"index runs from {index.min()} to {index.max()}, but the table has {examples} "
-                f"rows: give examples={index.max() + 1} when the model is made."
+                f"rows: create the model with examples={index.max() + 1}."
             )
         return {**arrays, "index": index.astype("int32")[:, None]}
 
     def check_rows(self, x, mask):
-        """Refuse rows of another width, and masks that are none."""
+        """Refuse rows of another width, and masks of another shape or with other numbers."""
         if x.ndim != 2 or x.shape[1] != self.options["features"]:
             raise ValueError(
-                f"x has shape {x.shape}; give (batch, {self.options['features']}) as the model has."
+                f"x has shape {x.shape}: the model expects (batch, {self.options['features']})."
             )
         if mask is not None and (mask.shape != x.shape or not np.isin(mask, (0, 1)).all()):
             raise ValueError(
                 f"mask must have the shape of x, {x.shape}, and hold 0 (missing) and 1 (observed), "
-                f"got shape {mask.shape}."
+                f"got shape {mask.shape}: build it with `~np.isnan(x)`."
             )
 
     def fit(self, x=None, *args, **kwargs):
-        """As `ELBOModel.fit`; a table that starts at the principal components is set first."""
+        """As `ELBOModel.fit`; with latent_init "pca" the first call initializes the table."""
         new = self.optimizer is not None and int(self.optimizer.iterations) == 0
         if self.options["latent_init"] == "pca" and new:
             arrays = x.arrays if isinstance(x, Batches) else x
             if not isinstance(arrays, dict):
-                raise ValueError("latent_init 'pca' needs all rows at once: fit on arrays.")
+                raise ValueError(
+                    f"latent_init 'pca' needs all rows at once, got {type(x).__name__}: fit on a "
+                    f"dictionary of arrays or on ShuffledBatches."
+                )
             arrays = self.check_inputs(arrays)
             start = principal_components(
                 arrays["x"], arrays.get("mask"), self.options["latent_dim"]
@@ -201,16 +211,19 @@ class VariationalAutoDecoder(ELBOModel):
         return super().fit(x, *args, **kwargs)
 
     def start_linear(self, fit):
-        """Start at the best linear model of the data: needs `skip` and learned noise.
+        """Initialize decoder and table with a linear model of the data.
 
         Args:
-            fit: what `factor_analysis` in `factor_analysis.py` returned for all rows.
+            fit: result of `factor_analysis` for all rows.
 
         Raises:
-            ValueError: the model has no linear map of its own, or the shapes differ.
+            ValueError: the model has no linear map or no learned noise, or the shapes differ.
         """
         if not self.options["skip"] or self.options["noise"] != "learned":
-            raise ValueError("start_linear needs skip=True and noise='learned': make it so.")
+            raise ValueError(
+                f"start_linear needs skip=True and noise='learned', got skip="
+                f"{self.options['skip']} and noise={self.options['noise']!r}: create the model so."
+            )
         self.decoder.skip.kernel.assign(fit["kernel"])
         self.decoder.layers[-1].bias.assign(fit["mean"])
         self.decoder.log_scale.assign(0.5 * np.log(fit["variance"]))
@@ -218,48 +231,58 @@ class VariationalAutoDecoder(ELBOModel):
         if self.posterior.log_var is not None:
             self.posterior.log_var.assign(np.log(fit["z_variance"]))
 
-    # -- at test time, where the decoder stays as it is --------------------------------------------
+    # -- at test time: the decoder is frozen ----------------------------------------------------
     def find_latents(self, x, mask=None, **options):
-        """The latents of new rows, from their observed entries alone; the decoder stays as it is.
+        """Infer the latents of new rows from their observed entries; the decoder is frozen.
 
         Args:
             x: `(batch, features)`, any finite number where it is missing.
-            mask: `(batch, features)`, 1 where observed; None where all is.
-            options: `method`, `steps`, `init`, ... of `infer_latents` in `inference.py`.
+            mask: `(batch, features)`, 1 where observed; None if all is observed.
+            **options: `method`, `steps`, `init`, ... of `infer_latents`.
 
         Returns:
             NumPy array `(batch, latent_dim)`, float32.
 
+        Raises:
+            ValueError: arrays that do not fit the model, an unknown option.
+
         Example:
-            >>> z = model.find_latents(x_test, mask_test)
+            ```python
+            z = model.find_latents(x_test, mask_test)
+            ```
         """
         return infer_latents(**self.search_of(x, mask), **options)
 
     def reconstruct(self, x, mask=None, **options):
-        """f(z) for the latents that `find_latents` finds: `(batch, features)`, float32."""
+        """f(z) of the latents from `find_latents`: NumPy `(batch, features)`, float32."""
         return self.decode(self.find_latents(x, mask, **options))
 
     def impute(self, x, mask, **options):
-        """x where it is observed, its reconstruction elsewhere: `(batch, features)`, float32."""
+        """x where observed, its reconstruction elsewhere: NumPy `(batch, features)`, float32."""
         x_hat = self.reconstruct(x, mask, **options)
         return np.where(np.asarray(mask) > 0, np.asarray(x, "float32"), x_hat)
 
     def posterior_mean(self, x, mask):
-        """The mean of what is missing: as `reconstruct`, but averaged over the posterior of z."""
+        """As `reconstruct`, but averaged over the posterior of z, by its Laplace approximation."""
         return posterior_mean(**self.search_of(x, mask))
 
     def sample_posterior(self, x, mask=None, n_samples=1, seed=0):
-        """Draws of what is missing: z from the Laplace approximation of its posterior, and noise.
+        """Draw the missing entries: z from the Laplace approximation of its posterior, and noise.
 
         Args:
-            x, mask: as for `find_latents`; n_samples: draws; seed: of the draws.
+            x: `(batch, features)`, any finite number where it is missing.
+            mask: `(batch, features)`, 1 where observed; None if all is observed.
+            n_samples: number of draws.
+            seed: of the draws.
 
         Returns:
             NumPy array `(n_samples, batch, features)`: x where observed, a draw elsewhere.
 
         Example:
-            >>> draws = model.sample_posterior(x, mask, n_samples=20, seed=0)
-            >>> low, high = np.quantile(draws, (0.05, 0.95), axis=0)          # 90 % intervals
+            ```python
+            draws = model.sample_posterior(x, mask, n_samples=20, seed=0)
+            low, high = np.quantile(draws, (0.05, 0.95), axis=0)              # 90 % intervals
+            ```
         """
         search = self.search_of(x, mask)
         draws = posterior_draws(**search, n_samples=check_count("n_samples", n_samples), seed=seed)
@@ -270,13 +293,33 @@ class VariationalAutoDecoder(ELBOModel):
         x_hat = self.decoder(ops.convert_to_tensor(z)[None], training=False)
         return ops.convert_to_numpy(self.likelihood.mean(x_hat))[0]
 
+    def predict(self, x, batch_size=None, **kwargs):
+        """Reconstructions, NumPy `(batch, features)`, float32.
+
+        Args:
+            x: dictionary of `x` and `mask`. With `index` these are training rows, reconstructed
+                from the table; without it their latents are inferred, as by `reconstruct`. Or
+                batches that hold an `index`.
+            batch_size: rows at a time.
+            **kwargs: as for `keras.Model.predict`; not used where latents are inferred.
+        """
+        if isinstance(x, dict) and "x" in x and "index" not in x:
+            return self.reconstruct(x["x"], x.get("mask"), batch_size=batch_size or 1000)
+        return super().predict(x, batch_size=batch_size, **kwargs)
+
+    def check_condition(self, c):
+        if c is not None:
+            raise ValueError(
+                f"c must be None, got {type(c).__name__}: an auto-decoder has no condition; "
+                f"`sample_posterior` draws the missing entries of rows."
+            )
+
     def generate(self, n, seed=0):
-        """Draw x from the model: z from the prior, decoded. Returns `(n, features)`."""
-        z = np.random.default_rng(seed).normal(size=(n, self.options["latent_dim"]))
-        return self.decode(z.astype("float32"))
+        """The older name of `sample(n_samples=n, seed=seed)`: NumPy `(n, features)`, float32."""
+        return self.sample(n_samples=n, seed=seed)
 
     def search_of(self, x, mask=None):
-        """What is asked of `latent_inference` for these rows: its arguments, as a dictionary."""
+        """The arguments of `infer_latents` for these rows, as a dictionary."""
         arrays = check_arrays({"x": x} if mask is None else {"x": x, "mask": mask})
         x, mask = arrays["x"], arrays.get("mask")
         self.check_rows(x, mask)
@@ -300,25 +343,34 @@ class VariationalAutoDecoder(ELBOModel):
 
 
 def principal_components(x, mask, latent_dim):
-    """Where a table starts: whitened principal components, or factor analysis if there are holes.
+    """Initial table: whitened principal components, or with missing entries a factor analysis.
 
     Args:
-        x: `(examples, features)`; mask: of its shape or None; latent_dim: components, those beyond
-            the number of features are 0.
+        x: `(examples, features)`.
+        mask: `(examples, features)`, 1 where observed, or None.
+        latent_dim: number of components; those beyond the number of features are 0.
 
     Returns:
-        `(mean, log_var)`, `(examples, latent_dim)` each; log_var None where nothing is missing.
+        `(mean, log_var)`, NumPy `(examples, latent_dim)` each; log_var is None if nothing is
+        missing.
 
     Example:
-        >>> mean, log_var = principal_components(x, mask, 10)
+        >>> x = np.random.default_rng(0).normal(size=(100, 3))
+        >>> mean, log_var = principal_components(x, None, 2)
+        >>> mean.shape, bool(np.allclose(mean.T @ mean / 100, np.eye(2), atol=1e-5)), log_var
+        ((100, 2), True, None)
     """
     if mask is not None and not np.all(mask):
         fit = factor_analysis(x, mask, latent_dim, steps=10)
         return fit["z"], np.log(fit["z_variance"])
-    centred = x - x.mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred / len(x))
-    keep = min(latent_dim, x.shape[1])
-    values, vectors = values[::-1][:keep], vectors[:, ::-1][:, :keep]
-    scores = np.zeros((len(x), latent_dim), "float32")
-    scores[:, :keep] = centred @ vectors / np.sqrt(np.maximum(values, 1e-6))
+    from sklearn.decomposition import PCA  # takes a second to import
+
+    rows, features = x.shape
+    scores, keep = np.zeros((rows, latent_dim), "float32"), min(latent_dim, features, rows - 1)
+    if keep:
+        pca = PCA(keep, svd_solver="covariance_eigh")
+        components = pca.fit_transform(x.astype("float64"))
+        # not whiten=True, which scales the rounding errors of constant features to variance 1
+        variance = pca.explained_variance_ * (rows - 1) / rows
+        scores[:, :keep] = components / np.sqrt(np.maximum(variance, 1e-6))
     return scores, None

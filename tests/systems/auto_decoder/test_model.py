@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cvae_keras.metrics.importance import importance_weighted_bound
+from cvae_keras.parts.distributions import Gaussian
 from cvae_keras.parts.posteriors import VARIANTS, FreeTablePosterior
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.systems.auto_decoder.decoder import ACTIVATIONS, DenseDecoder
@@ -139,12 +141,37 @@ def test_sigma_points_average_a_nonlinear_decoder():
     assert np.abs(mean - draws).max() < 0.5 * np.abs(mode - draws).max()
 
 
-def test_generate_draws_from_the_prior():
+def test_sample_draws_from_the_prior():
     model = make(hidden=())
-    x = model.generate(20_000, seed=0)
+    x = model.sample(n_samples=20_000, seed=0)
     kernel = model.decoder.layers[0].kernel.numpy()
+    assert x.shape == (20_000, 6) and x.dtype == np.float32
     np.testing.assert_allclose(np.cov(x.T), kernel.T @ kernel, atol=0.05)
-    assert np.array_equal(model.generate(3, seed=1), model.generate(3, seed=1))
+    assert np.array_equal(model.sample(None, 3, seed=1), model.sample(None, 3, seed=1))
+    assert np.array_equal(model.generate(3, seed=1), model.sample(n_samples=3, seed=1))
+    assert model.sample().shape == (1, 6)
+    with pytest.raises(ValueError, match="c must be None, got ndarray"):
+        model.sample(x)
+
+
+def test_predict_takes_the_table_for_training_rows_and_infers_others():
+    x, mask = data()
+    model = make()
+    train(model, 2)
+    rows = np.arange(5, 25)
+    inputs = {"x": x[rows], "mask": mask[rows]}
+    from_table = model.predict({**inputs, "index": rows}, verbose=0)
+    expected = model.decode(model.posterior.mean.numpy()[rows])
+    np.testing.assert_allclose(from_table, expected, atol=1e-6)
+    assert np.array_equal(model.predict(inputs, verbose=0), model.reconstruct(x[rows], mask[rows]))
+    with pytest.raises(ValueError, match="must hold 'x'"):
+        model.predict({"mask": mask})
+
+
+def test_the_importance_bound_points_to_the_laplace_bound():
+    x, mask = data()
+    with pytest.raises(ValueError, match="use laplace_bound"):
+        importance_weighted_bound(make(), {"x": x, "mask": mask})
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
@@ -354,8 +381,8 @@ def test_bad_input_is_refused():
 
 def test_table_gives_the_rows_asked_for():
     table = FreeTablePosterior(10, 3, "vae", log_var=-14)
-    mean, log_var = table(np.array([7, 2]))
-    assert np.array_equal(mean, table.mean.numpy()[[7, 2]]) and np.all(log_var == -14)
-    q, p = (mean, log_var), (np.zeros((1, 3), "float32"), np.zeros((1, 3), "float32"))
-    exact = 0.5 * (np.exp(-14) + np.square(mean) - 1 + 14)
-    np.testing.assert_allclose(table.kl(q, p, None, None), exact, rtol=1e-5)
+    q = table(np.array([7, 2]))
+    assert np.array_equal(q.mean, table.mean.numpy()[[7, 2]]) and np.all(q.log_var == -14)
+    exact = 0.5 * (np.exp(-14) + np.square(q.mean) - 1 + 14)
+    zero = np.zeros((1, 3), "float32")
+    np.testing.assert_allclose(q.kl(Gaussian(zero, zero)), exact, rtol=1e-5)
