@@ -318,17 +318,20 @@ class VariationalAutoDecoder(ELBOModel):
         """The older name of `sample(n_samples=n, seed=seed)`: NumPy `(n, features)`, float32."""
         return self.sample(n_samples=n, seed=seed)
 
+    def noise_precision(self):
+        """One over the noise variance of each feature, `(features,)`; 2.0 with fixed noise."""
+        if self.options["noise"] == "fixed":
+            return 2.0
+        log_scale = ops.convert_to_numpy(self.decoder.log_scale)
+        return np.exp(-2 * np.maximum(log_scale, self.likelihood.min_log_scale))
+
     def search_of(self, x, mask=None):
         """The arguments of `infer_latents` for these rows, as a dictionary."""
         arrays = check_arrays({"x": x} if mask is None else {"x": x, "mask": mask})
         x, mask = arrays["x"], arrays.get("mask")
         self.check_rows(x, mask)
         mask = np.ones_like(x) if mask is None else mask
-        precision = 2.0
-        if self.options["noise"] == "learned":
-            floor = self.likelihood.min_log_scale
-            log_scale = ops.convert_to_numpy(self.decoder.log_scale)
-            precision = np.exp(-2 * np.maximum(log_scale, floor))
+        precision = self.noise_precision()
         if self.options["reduction"] == "original":
             precision = precision / np.maximum(mask.sum(axis=1, keepdims=True), 1.0)
         ratio = float(self.term_weights["beta"])

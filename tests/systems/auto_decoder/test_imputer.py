@@ -202,5 +202,5 @@ def test_the_best_epoch_is_kept():
 def test_the_fitted_model_is_a_keras_file(fitted, table, tmp_path):
     fitted.model_.save(tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras")
-    x, mask = fitted._standardise(table)
+    x, mask = fitted._standardize(table)
     assert np.array_equal(model.posterior_mean(x, mask), fitted.model_.posterior_mean(x, mask))
