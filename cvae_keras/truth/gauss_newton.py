@@ -28,7 +28,8 @@ def gauss_newton(
         data: arrays of further arguments of `measure`, one entry per row.
         steps: maximum number of steps.
         damping: initial damping.
-        tolerance: a row has converged when no entry of its step is larger.
+        tolerance: a row has converged when no entry of its step, times 1 + damping, is larger: the
+            step is then small because the gradient is, not because of the damping.
         max_step: largest entry of a step, longer steps are shortened; None for no limit.
         rounding: size of rounding errors. It is added to the diagonal, and a cost that rises by a
             share of less than 100 times this value counts as no rise.
@@ -67,8 +68,8 @@ def gauss_newton(
             xp.where(better[:, None], new[1], gradient),
             xp.where(better[:, None, None], new[2], matrix),
         )
+        done = (size * (1.0 + damping) < tolerance) | (damping > 1e8)
         damping = xp.where(better, damping * 0.1, damping * 10.0)
-        done = (size < tolerance) | (damping > 1e8)
         if bool(xp.all(done)):
             break
         if xp is np and np.any(done):
