@@ -1,5 +1,6 @@
 """Analytic reference solutions, which every system is compared with."""
 
+from cvae_keras.truth.gauss_newton import gauss_newton
 from cvae_keras.truth.gaussian import (
     check_covariance,
     conditional_covariance,
@@ -9,7 +10,7 @@ from cvae_keras.truth.gaussian import (
     water_filling,
 )
 from cvae_keras.truth.linear_gaussian import conditional_error, conditional_mean, ridge_latent
-from cvae_keras.truth.sinusoid import fit_phase, solutions
+from cvae_keras.truth.sinusoid import fit_cosine, fit_phase, solutions
 
 __all__ = [
     "check_covariance",
@@ -17,7 +18,9 @@ __all__ = [
     "conditional_error",
     "conditional_log_density",
     "conditional_mean",
+    "fit_cosine",
     "fit_phase",
+    "gauss_newton",
     "optimum",
     "ridge_latent",
     "schur_complement",

@@ -1,0 +1,26 @@
+"""The Variational Auto-Decoder, its imputer, and the VAE with which it is compared."""
+
+from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
+from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
+from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
+from cvae_keras.systems.auto_decoder.inference import infer_latents
+from cvae_keras.systems.auto_decoder.laplace import laplace_bound
+from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
+
+__all__ = [
+    "DenseDecoder",
+    "MaskedVAE",
+    "VADImputer",
+    "VariationalAutoDecoder",
+    "factor_analysis",
+    "infer_latents",
+    "laplace_bound",
+]
+
+
+def __getattr__(name):
+    if name == "VADImputer":  # scikit-learn is imported only for it
+        from cvae_keras.systems.auto_decoder.imputer import VADImputer
+
+        return VADImputer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
