@@ -1,15 +1,16 @@
-"""How fast the auto-decoder trains and infers: ours against the original's recipe in PyTorch.
+"""Speed of the auto-decoder in training and inference, compared with Zadeh et al.'s in PyTorch.
 
-Training: the decoder of two hidden layers of 200 and a table of 50 latents a row, clean data,
-batches of 32 and 256; PyTorch with a dense Adam over the whole table, as the original. Test: the
-latents of new rows at four missing ratios; PyTorch with 100 epochs of Adam in batches of 256, ours
-with the steps that `--inner` names, and both say their error over all pixels. Fresh processes, one
-thread, alternating; the first epoch of a training is not counted.
+Training: a decoder with two hidden layers of 200 and a table of 50 latents per row, complete data,
+batches of 32 and 256; PyTorch with a dense Adam over the whole table, as Zadeh et al. (2019). Test:
+the latents of new rows at four missing ratios; PyTorch with 100 epochs of Adam in batches of 256,
+Keras with `--inner` steps; both report their error over all pixels. The runs alternate, each in a
+fresh process with one thread; the first epoch of a training is not counted.
 
     pip install -e .[benchmark]                    # adds torch; its CPU build is enough
-    CVAE_KERAS_DATA=folder python benchmarks/vad.py --repeats 2
+    CVAE_KERAS_DATA=folder python benchmarks/auto_decoder.py --repeats 2
 
-Writes `vad.md` and `vad.json` beside this file. MNIST comes from `CVAE_KERAS_DATA` or by download.
+Writes `auto_decoder.md` and `auto_decoder.json` beside this file. MNIST is read from the folder in
+`CVAE_KERAS_DATA`, or downloaded.
 """
 
 import json
@@ -27,9 +28,9 @@ HEAD = """# Auto-decoder: Keras against plain PyTorch
 
 {about}
 
-Median (least to greatest) over the repeats; errors are means.
+Median (minimum to maximum) over the repeats; errors are means.
 
-| library, batch | examples/s | examples a processor second | ms a row, test | {ratios} |
+| library, batch | examples/s | examples per CPU second | ms per row, test | {ratios} |
 |---|---|---|---|{lines}"""
 
 
@@ -40,7 +41,7 @@ def rows(config):
 
 
 def run_keras(config):
-    """Train and test ours; returns speed, milliseconds a row and errors."""
+    """Train and test the Keras model; returns clock marks, milliseconds per row and errors."""
     import keras
 
     from cvae_keras.experiments.auto_decoder.run import complete, score_missing, train
@@ -57,7 +58,7 @@ def run_keras(config):
 
 
 def run_torch(config):
-    """The original's recipe: two Adams, dense steps on the whole table, masked mean of squares."""
+    """As Zadeh et al.: two Adams, dense steps on the whole table, masked mean of squares."""
     import torch
 
     from cvae_keras.data.missing import draw_mask
@@ -130,7 +131,13 @@ def table(by_kind, about):
 @click.option("--train", type=click.IntRange(256), default=10_000, show_default=True)
 @click.option("--test", type=click.IntRange(1), default=2000, show_default=True)
 @click.option("--epochs", type=click.IntRange(2), default=30, show_default=True)
-@click.option("--inner", type=click.IntRange(1), default=6, show_default=True, help="Ours, test.")
+@click.option(
+    "--inner",
+    type=click.IntRange(1),
+    default=6,
+    show_default=True,
+    help="Steps of Keras.",
+)
 @click.option("--latent-lr", type=float, default=1e-2, show_default=True, help="Of PyTorch.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(""))
 @click.option("--work", "job", hidden=True)
@@ -142,8 +149,8 @@ def main(repeats, out, job, **settings):
     for seed, kind in bench.alternate(KINDS, repeats):
         runs.append(bench.start(__file__, {**settings, "kind": kind, "seed": seed}))
         print(
-            "{kind:9} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} a processor second, "
-            "{ms:.3f} ms a row, errors {mse}".format(**runs[-1]),
+            "{kind:9} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per CPU second, "
+            "{ms:.3f} ms per row, errors {mse}".format(**runs[-1]),
             flush=True,
         )
     about = ", ".join(f"{name} {value}" for name, value in settings.items())

@@ -1,4 +1,4 @@
-"""Data sets for missing-data experiments: rows in [0, 1] or near it, and masks of what is seen."""
+"""Data sets of the missing-data experiments, with rows in or near [0, 1], and random masks."""
 
 from pathlib import Path
 
@@ -11,23 +11,25 @@ NAMES = ("mnist", "fashion_mnist", "digits", "artificial_2", "artificial_10")
 
 
 def draw_mask(shape, ratio, seed):
-    """A mask of entries missing completely at random: 1 observed, 0 missing, each with prob. ratio.
+    """A mask of entries missing completely at random: 0 with probability `ratio`, else 1.
 
     Args:
-        shape: `(rows, features)`; ratio: share missing, in [0, 1); seed: of the draw.
+        shape: `(rows, features)`.
+        ratio: expected share of missing entries, in [0, 1).
+        seed: of the draw.
 
     Returns:
-        float32 array.
+        float32 array of that shape, 1 where observed.
 
     Raises:
         ValueError: ratio is outside [0, 1).
 
     Example:
-        >>> draw_mask((1000, 20), 0.3, seed=0).mean().round(1)
-        np.float32(0.7)
+        >>> round(float(draw_mask((1000, 20), 0.3, seed=0).mean()), 1)
+        0.7
     """
     if not 0 <= ratio < 1:
-        raise ValueError(f"ratio must lie in [0, 1), got {ratio!r}: choose for instance 0.5.")
+        raise ValueError(f"ratio must lie in [0, 1), got {ratio!r}: choose 0.5, for instance.")
     return (np.random.default_rng(seed).random(shape) >= ratio).astype("float32")
 
 
@@ -35,7 +37,11 @@ def artificial(latent_dim, rows, features=100, width=50, seed=0):
     """Data of a random decoder: z ~ N(0, I), two hidden ReLU layers with random weights.
 
     Args:
-        latent_dim: of z; rows; features: columns; width: of the hidden layers; seed.
+        latent_dim: width of z.
+        rows: number of rows.
+        features: number of columns.
+        width: units of the hidden layers.
+        seed: of weights and latents.
 
     Returns:
         float32 `(rows, features)`, each column of mean 0 and variance 1.
@@ -62,19 +68,25 @@ def load_rows(name, path=None, data_dir=None, train=10_000, test=2_000):
 
     Args:
         name: "mnist", "fashion_mnist", "digits", "artificial_2" or "artificial_10"; or "artificial"
-            with `path` to an .npz file that holds "train" and "test" (or "x", of which the last
-            fifth is the test); or the path of a .csv file with a line of names, likewise.
-        path, data_dir: of the files; train, test: rows at most.
+            with `path` to an .npz file with the arrays "train" and "test", or one array "x", of
+            which a random fifth is the test set; or the path of a .csv file with a header, of which
+            a random fifth is the test set.
+        path: of the .npz file.
+        data_dir: folder of the image files.
+        train: maximum number of training rows.
+        test: maximum number of test rows.
 
     Returns:
         `(x_train, x_test)`, float32 `(rows, features)`. Pixels are divided by their largest value,
-        columns of a .csv file are brought to [0, 1] by the training rows.
+        columns of a .csv file are scaled such that the training rows lie in [0, 1].
 
     Raises:
-        ValueError: an unknown name, no path where one is needed, a file without what it must hold.
+        ValueError: an unknown name, no path where one is needed, a file without these arrays.
 
     Example:
         >>> x_train, x_test = load_rows("digits")
+        >>> x_train.shape, x_test.shape
+        ((1438, 64), (359, 64))
     """
     if name == "artificial" and path is None:
         raise ValueError("artificial needs the path of an .npz file: give --dataset-path.")
@@ -109,11 +121,12 @@ def _read_npz(path):
             return file["train"].astype("float32"), file["test"].astype("float32")
         if "x" in file.files:
             return _split(file["x"].astype("float32"))
-        raise ValueError(f"{path} holds {file.files}: it must hold 'train' and 'test', or 'x'.")
+        raise ValueError(f"{path} holds {file.files}: store 'train' and 'test', or 'x'.")
 
 
 def _read_csv(path):
     import pandas as pd
+    from sklearn.preprocessing import MinMaxScaler
 
     if not path.is_file():
         raise ValueError(f"{path} is not a file: name a .csv file.")
@@ -121,6 +134,5 @@ def _read_csv(path):
     if frame.empty:
         raise ValueError(f"{path} has no complete rows of numbers: name another file.")
     train, test = _split(frame.to_numpy("float64"))
-    low, high = train.min(axis=0), train.max(axis=0)
-    span = np.where(high > low, high - low, 1.0)
-    return [((part - low) / span).astype("float32") for part in (train, test)]
+    scaler = MinMaxScaler().fit(train)
+    return [scaler.transform(part).astype("float32") for part in (train, test)]

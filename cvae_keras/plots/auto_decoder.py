@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-HOLE = "#f2c14e"
+MISSING_COLOR = "#f2c14e"
 STYLES = {
     "VAD": {"color": "#d1495b", "marker": "o"},
     "VAE zero-filled": {"color": "#5b8fd0", "marker": "s"},
@@ -12,17 +12,21 @@ STYLES = {
 
 
 def plot_rows(rows, titles, mask=None):
-    """Rows of pictures or of curves, one column an example.
+    """Rows of images or of curves, one column per example.
 
     Args:
-        rows: list of arrays `(examples, features)`; pictures where features is a square number.
-        titles: text of each row; mask: for the second row, 1 where observed; holes are yellow.
+        rows: list of arrays `(examples, features)`, shown as images if features is a square number.
+        titles: text of each row.
+        mask: `(examples, features)`, of the second row, 1 where observed; missing pixels are
+            yellow.
 
     Returns:
         Figure.
 
     Example:
-        >>> figure = plot_rows([x, x, x_hat], ["original", "given", "VAD"], mask)
+        ```python
+        figure = plot_rows([x, x, x_hat], ["true", "observed", "VAD"], mask)
+        ```
     """
     examples, features = rows[0].shape
     side = int(np.sqrt(features))
@@ -33,7 +37,7 @@ def plot_rows(rows, titles, mask=None):
         for axis, values, seen in zip(axes[number], row, _masks(mask, row, number), strict=True):
             shown = np.ma.masked_array(values, mask=seen == 0)
             if side * side == features:
-                axis.set_facecolor(HOLE)
+                axis.set_facecolor(MISSING_COLOR)
                 axis.imshow(shown.reshape(side, side), cmap="gray", vmin=low, vmax=high)
             else:
                 axis.plot(shown, ".", markersize=2)
@@ -48,36 +52,42 @@ def _masks(mask, row, number):
 
 
 def plot_panel(original, mask, results, ratios):
-    """The paper's panel: one picture at several ratios; original, given, then each model.
+    """One image at several missing ratios, as in Zadeh et al. (2019): true, observed, then models.
 
     Args:
-        original: `(features,)`; mask: `(ratios, features)`; results: name -> `(ratios, features)`.
-        ratios: numbers, the columns.
+        original: the complete image, `(features,)`.
+        mask: `(ratios, features)`, 1 where observed.
+        results: name of a model -> its reconstructions `(ratios, features)`.
+        ratios: missing ratios, one per column.
 
     Returns:
         Figure.
 
     Example:
-        >>> figure = plot_panel(x[0], mask, {"VAD": vad, "VAE zero-filled": vae}, (0.1, 0.5, 0.9))
+        ```python
+        figure = plot_panel(x[0], mask, {"VAD": vad, "VAE zero-filled": vae}, (0.1, 0.5, 0.9))
+        ```
     """
     rows = [np.tile(original, (len(ratios), 1))] * 2 + list(results.values())
-    figure = plot_rows(rows, ["original", "given", *results], mask)
+    figure = plot_rows(rows, ["true", "observed", *results], mask)
     for axis, ratio in zip(figure.axes[: len(ratios)], ratios, strict=True):
         axis.set_title(f"{ratio:.0%} missing", fontsize=7)
     return figure
 
 
 def plot_curves(table):
-    """Mean squared error over the missing ratio: a row of panels a case, a column a data set.
+    """Mean squared error over the missing ratio, a row of panels per case, a column per data set.
 
     Args:
-        table: a pandas DataFrame with the columns data, case, model, ratio, mse.
+        table: pandas DataFrame with the columns data, case, model, ratio and mse.
 
     Returns:
         Figure.
 
     Example:
-        >>> figure = plot_curves(pandas.read_csv("results/vad.csv"))
+        ```python
+        figure = plot_curves(pandas.read_csv("results/vad.csv"))
+        ```
     """
     names, cases = list(dict.fromkeys(table.data)), sorted(set(table.case))
     figure = Figure(figsize=(2.9 * len(names), 2.6 * len(cases)), layout="constrained")
@@ -86,8 +96,8 @@ def plot_curves(table):
         for j, name in enumerate(names):
             part = table[(table.case == case) & (table.data == name)]
             for model, style in STYLES.items():
-                mine = part[part.model == model].sort_values("ratio")
-                axes[i, j].plot(mine.ratio, mine.mse, markersize=3, label=model, **style)
+                curve = part[part.model == model].sort_values("ratio")
+                axes[i, j].plot(curve.ratio, curve.mse, markersize=3, label=model, **style)
             axes[i, j].set_title(f"{name}, {case}", fontsize=8)
             axes[i, j].set_ylim(bottom=0)
             axes[i, j].tick_params(labelsize=7)

@@ -1,4 +1,4 @@
-"""Adam for a table of which each batch touches a few rows, and nothing of the others."""
+"""Optimizers for tables of latents: Adam on the rows of a batch, and two learning rates."""
 
 import keras
 
@@ -6,7 +6,7 @@ from cvae_keras.checks import check_choice
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
-else:  # the gradient of a looked-up table is dense there, and so is the step
+else:  # there the gradient of a looked-up table is dense, and so is the step
     tf = None
 
 KINDS = ("adam", "sgd")
@@ -14,27 +14,31 @@ KINDS = ("adam", "sgd")
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class LazyAdam(keras.optimizers.Adam):
-    """Adam in which a row that is not in the batch stays where it is, momentum included.
+    """Adam that updates only the rows of the batch, and leaves all others unchanged.
 
-    Plain Adam moves every row in every step, as long as its momentum lasts, and costs as much as
-    the whole table is large. Here, for the rows i of the batch only,
+    Plain Adam moves every row in every step as long as its momentum lasts, at a cost proportional
+    to the size of the table. Here, for the rows i of the batch only,
 
         m_i <- b1 m_i + (1 - b1) g_i,    v_i <- b2 v_i + (1 - b2) g_i^2,    t_i <- t_i + 1
         row_i <- row_i - lr * (m_i / (1 - b1^t_i)) / (sqrt(v_i / (1 - b2^t_i)) + eps)
 
-    with a step count t_i of its own for each row. The rows of a batch must differ from each other.
+    with one step count t_i per row. The rows of a batch must all be different.
 
-    **TensorFlow only**: there the gradient of `ops.take(table, index)` comes as its rows. On other
-    backends, and for variables that are not looked up, this is Keras's Adam; on TensorFlow such
-    variables take one fused operation instead of a dozen.
+    **TensorFlow only**: there the gradient of `ops.take(table, index)` consists of its rows. On
+    other backends, and for variables that are not looked up, this is Keras's Adam; on TensorFlow
+    such variables take one fused operation instead of a dozen.
 
     Args:
-        as for `keras.optimizers.Adam`; clipping, weight decay and `amsgrad` are for its dense form.
+        learning_rate: a number or a Keras schedule.
+        **kwargs: as for `keras.optimizers.Adam`; clipping, weight decay and `amsgrad` apply only to
+            variables that are not looked up.
 
     Source: Kingma and Ba, "Adam", 2015, algorithm 1; the rows are those of a sparse gradient.
 
     Example:
-        >>> model.compile(LazyAdam(0.1))
+        ```python
+        model.compile(LazyAdam(0.1))
+        ```
     """
 
     def build(self, variables):

@@ -1,6 +1,6 @@
-"""Exact answers for linear and Gaussian models of data with holes. NumPy only.
+"""Exact solutions for linear and Gaussian models of incomplete data. NumPy only.
 
-- `ridge_latent`: the best latent of a row when the decoder is linear;
+- `ridge_latent`: the best latent of a row for a linear decoder;
 - `conditional_mean`, `conditional_error`: the best imputation of Gaussian data, and its error.
 """
 
@@ -10,25 +10,24 @@ from cvae_keras.truth.gaussian import schur_complement
 
 
 def ridge_latent(x, mask, kernel, bias=0.0, ratio=1.0, precision=2.0):
-    """The latent that a linear decoder's test-time inference must find: a ridge regression.
+    """The exact result of test-time inference with a linear decoder: a ridge regression.
 
-    It minimises, for each row on its own,
+    For each row it minimizes
 
         sum_d  m_d p_d (x_d - (z W + b)_d)^2 / 2  +  ratio |z|^2 / 2
 
     with the solution `z = (W_m P W_m' + ratio I)^-1 W_m P (x - b)_m`, W_m the observed columns.
     With p_d = 2 the first term is the masked sum of squares, as in `SquaredError`; the second is
-    the part of ratio * KL(q || N(0, I)) that depends on the mean of q. The seed averages them
-    over the n observed entries of a row: that is precision 2 / n.
+    the part of ratio * KL(q || N(0, I)) that depends on the mean of q. Zadeh et al. (2019) average
+    the squares over the n observed entries of a row, which is precision 2 / n.
 
     Args:
-        x: `(batch, features)`; entries that are not observed are not read.
+        x: `(batch, features)`; missing entries are not read.
         mask: `(batch, features)`, 1 where observed.
         kernel: W, `(latent_dim, features)`.
         bias: b, `(features,)` or a number.
         ratio: weight of the KL, above 0.
-        precision: p, one over the variance of the noise: a number, or `(features,)`, or
-            `(batch, features)`.
+        precision: p, one over the noise variance: a number, `(features,)` or `(batch, features)`.
 
     Returns:
         float64 `(batch, latent_dim)`.
@@ -46,7 +45,7 @@ def ridge_latent(x, mask, kernel, bias=0.0, ratio=1.0, precision=2.0):
     """
     x, mask, kernel = _as_rows(x, mask, "kernel", kernel)
     if not ratio > 0:
-        raise ValueError(f"ratio must be above 0, got {ratio!r}: z is not determined without it.")
+        raise ValueError(f"ratio must be above 0, got {ratio!r}: without it z is not determined.")
     weight = np.where(mask, precision, 0.0)  # (batch, features)
     target = np.where(mask, x - bias, 0.0)
     gram = np.einsum("ld,bd,kd->blk", kernel, weight, kernel, optimize=True)
@@ -55,14 +54,15 @@ def ridge_latent(x, mask, kernel, bias=0.0, ratio=1.0, precision=2.0):
 
 
 def conditional_mean(x, mask, mean, covariance):
-    """The best imputation of Gaussian data: E[x_U | x_K] for each row's own holes.
+    """The best imputation of Gaussian data: E[x_U | x_K] for each row's own missing entries.
 
     `E[x_U | x_K] = mean_U + S_UK S_KK^-1 (x_K - mean_K)`
 
     Args:
-        x: `(batch, features)`; entries that are not observed are not read.
+        x: `(batch, features)`; missing entries are not read.
         mask: `(batch, features)`, 1 where observed (K), 0 where missing (U).
-        mean: `(features,)`; covariance: S, `(features, features)`, positive definite.
+        mean: `(features,)`.
+        covariance: S, `(features, features)`, positive definite.
 
     Returns:
         float64 `(batch, features)`: x where observed, the conditional mean elsewhere.
@@ -87,13 +87,14 @@ def conditional_mean(x, mask, mean, covariance):
 def conditional_error(mask, covariance):
     """Expected squared error of `conditional_mean`, averaged over the missing entries.
 
-    No imputation has a smaller one. For a row it is `trace(S_UU - S_UK S_KK^-1 S_KU)`.
+    No imputation has a smaller one. Of one row it is `trace(S_UU - S_UK S_KK^-1 S_KU)`.
 
     Args:
-        mask: `(batch, features)`, 1 where observed; covariance: `(features, features)`.
+        mask: `(batch, features)`, 1 where observed.
+        covariance: S, `(features, features)`, positive definite.
 
     Returns:
-        Mean squared error of a missing entry; NaN where nothing is missing.
+        Mean squared error of a missing entry; NaN if nothing is missing.
 
     Raises:
         ValueError: the shapes do not fit.

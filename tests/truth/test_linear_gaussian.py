@@ -1,4 +1,4 @@
-"""The exact answers against brute force: minimisation, and sampling."""
+"""The exact solutions against brute force: minimization and sampling."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def problem(seed=0, batch=6, features=5, latent=3):
 
 
 @pytest.mark.parametrize("precision", [2.0, np.array([1.0, 9.0, 0.5, 2.0, 4.0])])
-def test_ridge_has_zero_gradient_and_no_better_neighbour(precision):
+def test_ridge_has_zero_gradient_and_no_better_neighbor(precision):
     rng, x, mask, kernel, _ = problem()
     bias, ratio = rng.normal(size=5), 0.3
 
@@ -29,10 +29,10 @@ def test_ridge_has_zero_gradient_and_no_better_neighbour(precision):
         assert np.all(objective(z + 0.01 * rng.normal(size=z.shape)) > objective(z))
 
 
-def test_ridge_does_not_read_what_is_missing():
+def test_ridge_does_not_read_missing_entries():
     _, x, mask, kernel, _ = problem()
-    holes = np.where(mask, x, np.nan)
-    assert np.array_equal(ridge_latent(holes, mask, kernel), ridge_latent(x, mask, kernel))
+    incomplete = np.where(mask, x, np.nan)
+    assert np.array_equal(ridge_latent(incomplete, mask, kernel), ridge_latent(x, mask, kernel))
     nothing = ridge_latent(x, np.zeros_like(mask), kernel)
     assert np.array_equal(nothing, np.zeros_like(nothing))
 

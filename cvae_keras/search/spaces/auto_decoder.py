@@ -1,4 +1,4 @@
-"""The search of the auto-decoder: scored by the ELBO at beta 1 of rows that it has not seen."""
+"""The search space of the auto-decoder, scored by the ELBO, at beta 1, of held-out rows."""
 
 import keras
 import numpy as np
@@ -15,18 +15,23 @@ from cvae_keras.training.optimizers import two_rates
 class VADHyperModel(SystemHyperModel):
     """beta, latent_dim, layers and both learning rates of a `VariationalAutoDecoder`.
 
-    Scored by `elbo`, at beta 1 whatever beta the trial trained with, on rows held out of the
-    training rows, whose latents are found from what is observed of them (`laplace_bound`).
+    Scored by `elbo`, an objective independent of the trial's beta: the ELBO at beta 1 of held-out
+    rows, whose latents are inferred from their observed entries (`laplace_bound`).
 
     Args:
-        data: as for `load_rows`; missing: share of entries that are missing; batch_size; rows: of
-            the training data at most; data_dir: folder of the image files.
+        data: name or path of a data set, as for `load_rows`.
+        missing: share of missing entries.
+        batch_size: rows per step.
+        rows: maximum number of training rows.
+        data_dir: folder of the image files.
 
     Raises:
         ValueError: as `load_rows`.
 
     Example:
-        >>> search.run(VADHyperModel("digits"), folder="runs/mine", trials=20, epochs=30)
+        ```python
+        search.run(VADHyperModel("digits"), folder="runs/mine", trials=20, epochs=30)
+        ```
     """
 
     def __init__(self, data="digits", missing=0.3, batch_size=32, rows=5000, data_dir=None):
@@ -58,7 +63,7 @@ class VADHyperModel(SystemHyperModel):
         return model
 
     def fit(self, hp, model, **options):
-        """As `SystemHyperModel.fit`; what is watched is the bound of the rows held out."""
+        """As `SystemHyperModel.fit`; callbacks monitor the bound of the held-out rows."""
         callbacks = [HeldOutBound(self.held_out), *options.pop("callbacks", [])]
         return model.fit(self.batches(), verbose=0, callbacks=callbacks, **options)
 
@@ -71,13 +76,15 @@ class VADHyperModel(SystemHyperModel):
 
 
 class HeldOutBound(keras.callbacks.Callback):
-    """Logs minus the `laplace_bound` of held-out rows as `val_loss`, for callbacks after it.
+    """Logs minus the `laplace_bound` of held-out rows as `val_loss`, for the callbacks after it.
 
     Args:
-        arrays: dictionary of `x` and `mask`.
+        arrays: dictionary of `x` and `mask`, `(batch, features)` each.
 
     Example:
-        >>> model.fit(batches, callbacks=[HeldOutBound({"x": x, "mask": mask}), stop_early])
+        ```python
+        model.fit(batches, callbacks=[HeldOutBound({"x": x, "mask": mask}), stop_early])
+        ```
     """
 
     def __init__(self, arrays):
@@ -85,6 +92,6 @@ class HeldOutBound(keras.callbacks.Callback):
         self.arrays = arrays
 
     def on_epoch_end(self, epoch, logs=None):
-        finite = np.isfinite(logs["loss"])  # else the model holds NaN: TerminateOnNaN saw to it
+        finite = np.isfinite(logs["loss"])  # else the model holds NaN, and TerminateOnNaN stops it
         bound = laplace_bound(self.model, **self.arrays, n_samples=3).mean() if finite else np.nan
         logs["val_loss"] = -float(bound)

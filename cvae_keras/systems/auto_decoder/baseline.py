@@ -1,4 +1,4 @@
-"""The VAE that the auto-decoder is held against: the same decoder, and an encoder of the holes."""
+"""The VAE with which the auto-decoder is compared: the same decoder, and an encoder."""
 
 import keras
 from keras import ops
@@ -11,21 +11,25 @@ from cvae_keras.parts.priors import StandardNormal
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 
 
-@keras.saving.register_keras_serializable("cvae_keras")
-class HoleEncoder(CompositeLayer):
-    """Dense layers over x with zeros in its holes, and where asked over the mask beside it.
+@keras.saving.register_keras_serializable("cvae_keras", name="HoleEncoder")
+class MaskedEncoder(CompositeLayer):
+    """Dense layers that read x with zeros for missing entries, and optionally the mask.
 
     Args:
-        hidden: units of each layer; sees_mask: whether the mask is read too.
+        hidden: units of each layer.
+        sees_mask: whether the mask is read too.
 
     Call arguments:
-        x, mask: `(batch, features)`; mask None where all is observed.
+        x: `(batch, features)`.
+        c: not used.
+        mask: `(batch, features)`, 1 where observed; None if all is observed.
 
     Returns:
         `(batch, hidden[-1])`.
 
     Example:
-        >>> HoleEncoder((200, 200), sees_mask=True)(x, mask=mask).shape         # (batch, 200)
+        >>> tuple(MaskedEncoder((200, 100), sees_mask=True)(ops.zeros((8, 30))).shape)
+        (8, 100)
     """
 
     def __init__(self, hidden=(200, 200), sees_mask=False, **kwargs):
@@ -43,14 +47,17 @@ class HoleEncoder(CompositeLayer):
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class MaskedVAE(ELBOModel):
-    """A VAE for data with holes: zero-filled, as in the paper, or aware of the mask.
+    """A VAE for incomplete data: zero-filled, as in Zadeh et al. (2019), or aware of the mask.
 
     `loss = sum_d m_d (x_d - f(z)_d)^2 + beta * KL(q(z | m x) || N(0, I))`, mean over examples
 
     Args:
-        features, latent_dim, hidden: of the `DenseDecoder` and, mirrored, of the encoder.
-        sees_mask: whether the encoder reads the mask beside the zero-filled x.
-        beta: weight of the KL; seed: of the samples.
+        features: width of x.
+        latent_dim: number of latent dimensions.
+        hidden: units of the decoder's hidden layers and, in reverse order, of the encoder's.
+        sees_mask: whether the encoder reads the mask in addition to the zero-filled x.
+        beta: weight of the KL term.
+        seed: of the samples.
 
     Call arguments:
         inputs: dictionary of `x` and `mask`, `(batch, features)`.
@@ -58,11 +65,16 @@ class MaskedVAE(ELBOModel):
     Returns:
         The terms of `ELBOModel`.
 
-    Source: the baseline of Zadeh et al., 2019; the mask beside x: Nazabal et al., "Handling
-    incomplete heterogeneous data using VAEs", 2020.
+    Source: the baseline of Zadeh et al., 2019; the mask as a second input: Nazabal et al.,
+    "Handling incomplete heterogeneous data using VAEs", 2020.
 
     Example:
-        >>> model = MaskedVAE(784, sees_mask=True)
+        ```python
+        model = MaskedVAE(784, sees_mask=True)
+        model.compile(keras.optimizers.Adam(1e-3))
+        model.fit({"x": x, "mask": mask}, epochs=30)
+        x_hat = model.reconstruct(x_test, mask_test)
+        ```
     """
 
     def __init__(
@@ -75,7 +87,7 @@ class MaskedVAE(ELBOModel):
         seed=0,
         **kwargs,
     ):
-        encoder = HoleEncoder(tuple(hidden)[::-1], sees_mask)
+        encoder = MaskedEncoder(tuple(hidden)[::-1], sees_mask)
         super().__init__(
             posterior=GaussianPosterior(encoder, latent_dim),
             prior=StandardNormal(latent_dim),
@@ -90,7 +102,12 @@ class MaskedVAE(ELBOModel):
         self({"x": ops.zeros((1, features)), "mask": ops.ones((1, features))})
 
     def reconstruct(self, x, mask):
-        """Decode the mean of q(z | m x): `(batch, features)`, float32."""
+        """Decode the mean of q(z | m x), NumPy `(batch, features)`, float32.
+
+        Args:
+            x: `(batch, features)`, any finite number where it is missing.
+            mask: `(batch, features)`, 1 where observed.
+        """
         mean = self.posterior(ops.convert_to_tensor(x), mask=ops.convert_to_tensor(mask)).mean
         return ops.convert_to_numpy(self.decoder(mean[None]))[0]
 

@@ -1,4 +1,4 @@
-"""The decoder of an auto-decoder: dense layers that also give their Jacobian."""
+"""The decoder of an auto-decoder: dense layers with a Jacobian in closed form."""
 
 import keras
 from keras import ops
@@ -20,30 +20,33 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
     """Dense layers from z to x, each `activation(dropout(W norm(h) + b))`; the last is linear.
 
     Args:
-        latent_dim: width of z; features: width of x.
-        hidden: units of each hidden layer; none makes the decoder linear.
+        latent_dim: width of z.
+        features: width of x.
+        hidden: units of each hidden layer; without hidden layers the decoder is linear.
         activation: "relu", "linear", "tanh" or "silu", of the hidden layers.
-        layer_norm: whether each layer normalises what it reads (no normalisation where False).
+        layer_norm: whether each layer normalizes its input.
         dropout: share of hidden units left out in training, in [0, 1).
-        skip: whether a linear map of z is added to the output; the hidden layers then start at 0
-            and only have to learn what is not linear.
-        noise: whether each feature has a learned noise scale: the output is then a dictionary of
-            "mean" and "log_scale", as `Normal(scale="decoder")` reads it.
+        skip: whether a linear map of z is added to the output. The last of the other layers then
+            starts at 0, and only has to learn the deviation from linearity.
+        noise: whether each feature has a learned noise scale. The output is then a dictionary of
+            "mean" and "log_scale", as `Normal(scale="decoder")` expects it.
         seed: of the dropout; its state is saved.
 
     Call arguments:
-        z: `(samples, batch, latent_dim)`; c: not used.
+        z: `(samples, batch, latent_dim)`.
+        c: not used.
 
     Returns:
-        `(samples, batch, features)`, float32; or the dictionary, where log_scale is `(features,)`.
+        `(samples, batch, features)`, float32; or the dictionary, with log_scale `(features,)`.
 
     Raises:
-        ValueError: an unknown activation, no positive widths, dropout outside [0, 1).
+        ValueError: an unknown activation, widths that are not positive, dropout outside [0, 1).
 
-    Source: the layers are those of the original's `FFLayer` (Zadeh et al., 2019).
+    Source: the layers are those of `FFLayer` in the code of Zadeh et al., 2019.
 
     Example:
-        >>> DenseDecoder(50, 784, hidden=(200, 200))(np.zeros((1, 32, 50))).shape    # (1, 32, 784)
+        >>> tuple(DenseDecoder(50, 784, hidden=(200, 200))(ops.zeros((1, 32, 50))).shape)
+        (1, 32, 784)
     """
 
     def __init__(
@@ -92,24 +95,30 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
         h = ops.cast(h if self.skip is None else h + self.skip(z), "float32")
         return {"mean": h, "log_scale": self.log_scale} if self.noise else h
 
-    # -- without training, and with derivatives -------------------------------------------------
+    # -- with derivatives in z, the weights fixed -----------------------------------------------
     def trace(self, z):
-        """Decode z `(batch, latent_dim)`, and keep what the derivatives need.
+        """Decode z, and keep the intermediate values that the derivatives need.
+
+        Args:
+            z: `(batch, latent_dim)`.
 
         Returns:
-            `(x_hat, steps)`: `(batch, features)`, and for each layer a `(norm, kernel, slope)`.
+            `(x_hat, steps)`: `(batch, features)`, and a `(norm, kernel, slope)` per layer.
 
         Example:
-            >>> x_hat, steps = decoder.trace(z)
+            >>> decoder = DenseDecoder(2, 3, hidden=(4,))
+            >>> x_hat, steps = decoder.trace(ops.zeros((5, 2)))
+            >>> tuple(x_hat.shape), tuple(decoder.jacobian(steps).shape)
+            ((5, 3), (5, 2, 3))
         """
         h, steps = z, []
         for number, layer in enumerate(self.layers):
             norm = None
             if self.norms:
                 part = self.norms[number]
-                centred = h - ops.mean(h, axis=-1, keepdims=True)
-                scale = ops.rsqrt(ops.mean(ops.square(centred), -1, keepdims=True) + part.epsilon)
-                norm = (centred * scale, scale, ops.stop_gradient(part.gamma))
+                centered = h - ops.mean(h, axis=-1, keepdims=True)
+                scale = ops.rsqrt(ops.mean(ops.square(centered), -1, keepdims=True) + part.epsilon)
+                norm = (centered * scale, scale, ops.stop_gradient(part.gamma))
                 h = norm[0] * norm[2] + ops.stop_gradient(part.beta)
             kernel = ops.stop_gradient(layer.kernel)
             h = ops.matmul(h, kernel) + ops.stop_gradient(layer.bias)
@@ -121,7 +130,12 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
         return (h if self.skip is None else h + ops.matmul(z, self._skip_kernel())), steps
 
     def pull_back(self, steps, g):
-        """The gradient in z of `sum(g * x_hat)`: g `(batch, features)` -> `(batch, latent_dim)`."""
+        """The gradient of `sum(g * x_hat)` in z, `(batch, latent_dim)`.
+
+        Args:
+            steps: from `trace`.
+            g: `(batch, features)`.
+        """
         added = 0.0 if self.skip is None else ops.matmul(g, ops.transpose(self._skip_kernel()))
         for norm, kernel, slope in reversed(steps):
             g = ops.matmul(g if slope is None else g * slope, ops.transpose(kernel))
@@ -130,7 +144,11 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
         return g + added
 
     def jacobian(self, steps):
-        """d x_hat / d z at the traced z: `(batch, latent_dim, features)`; batch 1 if linear."""
+        """d x_hat / d z at the traced z, `(batch, latent_dim, features)`; batch 1 if linear.
+
+        Args:
+            steps: from `trace`.
+        """
         t = ops.eye(self.latent_dim)[None]
         for norm, kernel, slope in steps:
             if norm:
@@ -145,5 +163,5 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
 
 
 def _through_norm(t, n, scale):
-    """A tangent through `n = (h - mean h) * scale`; its matrix is symmetric, so a gradient too."""
+    """A tangent through `n = (h - mean h) * scale`, or a gradient: the Jacobian is symmetric."""
     return scale * (t - ops.mean(t, -1, keepdims=True) - n * ops.mean(n * t, -1, keepdims=True))

@@ -1,11 +1,11 @@
-"""Test-time inference of an auto-decoder: the decoder is frozen, the latents of new rows are found.
+"""Test-time inference of an auto-decoder: the latents of new rows, for a frozen decoder.
 
 For each row on its own, from its observed entries alone,
 
     z = argmin  sum_d m_d p_d (x_d - f(z)_d)^2 / 2  +  ratio |z|^2 / 2
 
-with p one over the noise variance. All rows are one call. Two ways to the minimum: `newton`, few
-exact steps, and `descend`, many cheap ones that use the curvature of an average row.
+with p one over the noise variance. All rows are one call. There are two minimizers: `newton` takes
+few accurate steps; `descend` many cheap ones, preconditioned with the average row's curvature.
 """
 
 import numpy as np
@@ -16,12 +16,17 @@ from cvae_keras.truth.gauss_newton import gauss_newton
 
 
 def first_order(decoder, x, weight, z, ratio, kind="adam", rate=0.1, steps=100):
-    """Minimise the cost of `cvae_keras.systems.auto_decoder.inference` as the original does.
+    """Minimize the cost of this module with first-order steps, as Zadeh et al. do.
 
     Args:
-        decoder: a `DenseDecoder`; x: tensor `(batch, features)`; weight: m p, of its shape; z:
-            `(batch, latent_dim)`, where to start; ratio: weight of the prior.
-        kind: "adam" or "sgd"; rate: learning rate of the latents; steps: how many.
+        decoder: a `DenseDecoder`.
+        x: tensor `(batch, features)`.
+        weight: tensor `(batch, features)`, m p.
+        z: tensor `(batch, latent_dim)`, the initial latents.
+        ratio: weight of the prior.
+        kind: "adam" or "sgd".
+        rate: learning rate of the latents.
+        steps: number of steps.
 
     Returns:
         z, `(batch, latent_dim)`.
@@ -29,7 +34,9 @@ def first_order(decoder, x, weight, z, ratio, kind="adam", rate=0.1, steps=100):
     Source: Zadeh et al., "Variational Auto-Decoder", 2019; Kingma and Ba, "Adam", 2015.
 
     Example:
-        >>> z = first_order(decoder, x, mask * 2.0, ops.zeros((len(x), 50)), 0.02, "adam", 0.1)
+        ```python
+        z = first_order(decoder, x, mask * 2.0, ops.zeros((len(x), 50)), 0.02, "adam", 0.1)
+        ```
     """
     m, v = ops.zeros_like(z), ops.zeros_like(z)
     for step in range(1, steps + 1):
@@ -46,7 +53,7 @@ def first_order(decoder, x, weight, z, ratio, kind="adam", rate=0.1, steps=100):
 
 
 INITS = ("mean", "zeros", "normal", "train")
-#: The ways to the minimum, and their default number of steps.
+#: The minimizers, and their default number of steps.
 METHODS = {"newton": 15, "gradient": 30, "adam": 100, "sgd": 100}
 
 
@@ -64,20 +71,23 @@ def infer_latents(
     seed=0,
     batch_size=1000,
 ):
-    """The latents of new rows.
+    """Infer the latents of new rows.
 
     Args:
-        decoder: a `DenseDecoder`; x, mask: NumPy arrays `(batch, features)`, float32, 1 where
-            observed.
-        precision: p, broadcast to x's shape; ratio: weight of the prior, above 0 unless every
-            latent is determined by the observed entries.
+        decoder: a `DenseDecoder`.
+        x: NumPy array `(batch, features)`, float32, finite.
+        mask: NumPy array `(batch, features)`, float32, 1 where observed.
+        precision: p, broadcast to x's shape.
+        ratio: weight of the prior, above 0 unless the observed entries determine every latent.
         table: latents of the training rows, `(examples, latent_dim)`.
-        method: "newton" or "gradient"; by default newton where latent_dim * features <= 4000.
-            "adam" and "sgd" are the original's `first_order`.
-        steps: at most; by default 15, 30, 100 and 100; rate: learning rate of "adam" and "sgd".
-        init: "mean" starts at the mean of the table, "zeros" at 0, "normal" at draws of scale
-            0.001, "train" at draws with the table's mean and spread.
-        seed: of these draws; batch_size: rows at a time, which bounds the memory.
+        method: "newton" (`newton`), "gradient" (`descend`), "adam" or "sgd" (`first_order`); by
+            default newton if latent_dim * features <= 4000, else gradient.
+        steps: maximum number of steps; by default 15, 30, 100 and 100.
+        init: initial latents: "mean" of the table, "zeros", "normal" (draws with standard deviation
+            0.001) or "train" (draws with the table's mean and standard deviations).
+        rate: learning rate of "adam" and "sgd".
+        seed: of the draws.
+        batch_size: rows at a time, which bounds the memory.
 
     Returns:
         NumPy array `(batch, latent_dim)`, float32.
@@ -88,7 +98,9 @@ def infer_latents(
     Source: Zadeh et al., "Variational Auto-Decoder", 2019, section 3 (by first-order steps).
 
     Example:
-        >>> z = infer_latents(model.decoder, x, mask, 2.0, 0.02, table)
+        ```python
+        z = infer_latents(model.decoder, x, mask, 2.0, 0.02, table)
+        ```
     """
     small = table.shape[1] * x.shape[1] <= 4000
     method = check_choice("method", method or ("newton" if small else "gradient"), METHODS)
@@ -116,21 +128,27 @@ def infer_latents(
 
 
 def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
-    """Levenberg-Marquardt in the latent: exact for a linear decoder after one step.
+    """Damped Gauss-Newton steps in the latents; for a linear decoder one step is exact.
 
     Args:
-        decoder: a `DenseDecoder`; x: tensor `(batch, features)`; weight: m p, of its shape; ratio:
-            weight of the prior; z: `(batch, latent_dim)`, where to start.
-        steps: at most; tolerance: all is done when no entry of z moves by more.
+        decoder: a `DenseDecoder`.
+        x: tensor `(batch, features)`.
+        weight: tensor `(batch, features)`, m p.
+        ratio: weight of the prior.
+        z: tensor `(batch, latent_dim)`, the initial latents.
+        steps: maximum number of steps.
+        tolerance: a row has converged when no entry of its z moves by more.
 
     Returns:
-        `(z, root)`: `(batch, latent_dim)`, and the Cholesky root of the Gauss-Newton matrix
+        `(z, root)`: `(batch, latent_dim)`, and the Cholesky factor of the Gauss-Newton matrix
         `J diag(m p) J' + ratio I` there, `(batch, latent_dim, latent_dim)`.
 
     Source: Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963.
 
     Example:
-        >>> z, root = newton(decoder, x, mask * 2.0, 0.02, ops.zeros((len(x), 50)))
+        ```python
+        z, root = newton(decoder, x, mask * 2.0, 0.02, ops.zeros((len(x), 50)))
+        ```
     """
     eye = ops.eye(z.shape[-1])
 
@@ -150,8 +168,18 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
 def mean_curvature(decoder, precision, table):
     """Eigenvalues and eigenvectors of J diag(p) J', averaged over 64 training latents.
 
+    Args:
+        decoder: a `DenseDecoder`.
+        precision: p, NumPy array `(batch, features)`.
+        table: latents of the training rows, `(examples, latent_dim)`.
+
+    Returns:
+        `(values, vectors)`, NumPy arrays `(latent_dim,)` and `(latent_dim, latent_dim)`.
+
     Example:
-        >>> values, vectors = mean_curvature(decoder, precision, table)
+        ```python
+        values, vectors = mean_curvature(decoder, precision, table)
+        ```
     """
     rows = ops.convert_to_tensor(table[:: max(1, len(table) // 64)][:64])
     jacobian = ops.convert_to_numpy(decoder.jacobian(decoder.trace(rows)[1]))
@@ -161,21 +189,30 @@ def mean_curvature(decoder, precision, table):
 
 
 def descend(decoder, x, mask, weight, z, ratio, basis, steps=30, momentum=0.5):
-    """Preconditioned gradient descent with momentum; each row has a step size of its own.
+    """Preconditioned gradient descent with momentum and one step size per row.
 
     The gradient is divided by `share * curvature + ratio` in the eigenbasis of the average
-    curvature, share being what is observed of the row. A step that would raise the row's cost is
-    not taken, and its size shrinks.
+    curvature, where share is the observed share of the row. A step that would raise the row's cost
+    is not taken, and the row's step size shrinks.
 
     Args:
-        decoder, x, weight, ratio, z, steps: as for `newton`; mask: `(batch, features)`; basis: of
-            `mean_curvature`; momentum: in [0, 1).
+        decoder: a `DenseDecoder`.
+        x: tensor `(batch, features)`.
+        mask: tensor `(batch, features)`, 1 where observed.
+        weight: tensor `(batch, features)`, m p.
+        z: tensor `(batch, latent_dim)`, the initial latents.
+        ratio: weight of the prior.
+        basis: result of `mean_curvature`.
+        steps: number of steps.
+        momentum: in [0, 1).
 
     Returns:
         z, `(batch, latent_dim)`.
 
     Example:
-        >>> z = descend(decoder, x, mask, mask * 2.0, z, 0.02, mean_curvature(decoder, p, table))
+        ```python
+        z = descend(decoder, x, mask, mask * 2.0, z, 0.02, mean_curvature(decoder, p, table))
+        ```
     """
     values, vectors = (ops.convert_to_tensor(part, "float32") for part in basis)
     scale = 1.0 / (ops.mean(mask, -1, keepdims=True) * ops.relu(values) + ratio + 1e-6)

@@ -1,7 +1,7 @@
-"""The posterior of the latents of new rows, by Laplace: means and draws of what is missing.
+"""The Laplace approximation of a new row's posterior: means, draws and a bound on log p(x).
 
-Where `latent_inference` finds the most probable latent z_hat of a row, the curvature there tells
-how sure it is: `z ~ N(z_hat, ratio (J diag(m p) J' + ratio I)^-1)`.
+`infer_latents` finds the most probable latent z_hat of a row, and the curvature there gives its
+uncertainty: `z ~ N(z_hat, ratio (J diag(m p) J' + ratio I)^-1)`.
 """
 
 import keras
@@ -12,13 +12,19 @@ from cvae_keras.systems.auto_decoder.inference import infer_latents, newton
 
 
 def posterior_mean(decoder, x, mask, precision, ratio, table, batch_size=1000):
-    """E[f(z)] for new rows, over the Laplace approximation of each one's posterior.
+    """E[f(z)] of new rows, over the Laplace approximation of the posterior.
 
     The mean over 2 latent_dim sigma points, `z_hat +- sqrt(latent_dim) * column_j(root of Cov)`,
-    which is exact for a quadratic f. Where little is observed it is better than f(z_hat).
+    which is exact for a quadratic f. If few entries are observed it is better than f(z_hat).
 
     Args:
-        as for `infer_latents`.
+        decoder: a `DenseDecoder`.
+        x: NumPy array `(batch, features)`, float32, finite.
+        mask: NumPy array `(batch, features)`, float32, 1 where observed.
+        precision: p, broadcast to x's shape.
+        ratio: weight of the prior.
+        table: latents of the training rows, `(examples, latent_dim)`.
+        batch_size: rows at a time, which bounds the memory.
 
     Returns:
         NumPy array `(batch, features)`, float32.
@@ -26,7 +32,9 @@ def posterior_mean(decoder, x, mask, precision, ratio, table, batch_size=1000):
     Source: Julier and Uhlmann, "Unscented filtering and nonlinear estimation", 2004.
 
     Example:
-        >>> x_hat = posterior_mean(decoder, x, mask, 2.0, 0.02, table)
+        ```python
+        x_hat = posterior_mean(decoder, x, mask, 2.0, 0.02, table)
+        ```
     """
     means = np.empty(x.shape, "float32")
     for part, z, root in _laplace(decoder, x, mask, precision, ratio, table, batch_size):
@@ -40,7 +48,7 @@ def posterior_mean(decoder, x, mask, precision, ratio, table, batch_size=1000):
 
 
 def posterior_draws(decoder, x, mask, precision, ratio, table, n_samples, seed, batch_size=1000):
-    """Draws of x for new rows: z from the Laplace approximation of its posterior, and noise.
+    """Draw x for new rows: z from the Laplace approximation of its posterior, and noise.
 
     `z ~ N(z_hat, ratio (J diag(m p) J' + ratio I)^-1)`, `x = f(z) + sqrt(ratio / p) * eps`
 
@@ -48,7 +56,15 @@ def posterior_draws(decoder, x, mask, precision, ratio, table, n_samples, seed, 
     ratio that of the model whose noise variance is ratio / p.
 
     Args:
-        as for `infer_latents`; n_samples: draws of each row; seed: of the draws.
+        decoder: a `DenseDecoder`.
+        x: NumPy array `(batch, features)`, float32, finite.
+        mask: NumPy array `(batch, features)`, float32, 1 where observed.
+        precision: p, broadcast to x's shape.
+        ratio: weight of the prior.
+        table: latents of the training rows, `(examples, latent_dim)`.
+        n_samples: draws per row.
+        seed: of the draws.
+        batch_size: rows at a time, which bounds the memory.
 
     Returns:
         NumPy array `(n_samples, batch, features)`, float32.
@@ -56,7 +72,9 @@ def posterior_draws(decoder, x, mask, precision, ratio, table, n_samples, seed, 
     Source: MacKay, "Information theory, inference, and learning algorithms", 2003, chapter 27.
 
     Example:
-        >>> draws = posterior_draws(decoder, x, mask, 2.0, 0.02, table, n_samples=20, seed=0)
+        ```python
+        draws = posterior_draws(decoder, x, mask, 2.0, 0.02, table, n_samples=20, seed=0)
+        ```
     """
     rng = np.random.default_rng(seed)
     precision = np.broadcast_to(np.asarray(precision, "float32"), x.shape)
@@ -66,9 +84,9 @@ def posterior_draws(decoder, x, mask, precision, ratio, table, n_samples, seed, 
         shift = ops.solve_triangular(ops.swapaxes(root, 1, 2), eps)
         shift = ops.transpose(shift, (2, 0, 1)) * float(np.sqrt(ratio))
         noise = rng.normal(size=(n_samples, *x[part].shape)) * np.sqrt(ratio / precision[part])
-        many = max(1, 20_000 // len(noise[0]))
-        for begin in range(0, n_samples, many):  # few enough for the memory
-            some = slice(begin, begin + many)
+        at_once = max(1, 20_000 // len(noise[0]))  # bounds the memory
+        for begin in range(0, n_samples, at_once):
+            some = slice(begin, begin + at_once)
             flat = ops.reshape(z + shift[some], (-1, z.shape[-1]))
             x_hat = ops.convert_to_numpy(decoder.trace(flat)[0])
             draws[some, part] = x_hat.reshape(-1, *x[part].shape) + noise[some]
@@ -76,7 +94,7 @@ def posterior_draws(decoder, x, mask, precision, ratio, table, n_samples, seed, 
 
 
 def _laplace(decoder, x, mask, precision, ratio, table, batch_size):
-    """For each batch of rows: its slice, the latents, the root of one over their covariance."""
+    """For each batch of rows: its slice, the latents, the Cholesky factor of their precision."""
     precision = np.broadcast_to(np.asarray(precision, "float32"), x.shape)
     start = infer_latents(decoder, x, mask, precision, ratio, table, batch_size=batch_size)
     for first in range(0, len(x), batch_size):
@@ -87,17 +105,20 @@ def _laplace(decoder, x, mask, precision, ratio, table, batch_size):
 
 
 def laplace_bound(model, x, mask=None, n_samples=10, seed=0):
-    """ELBO at beta 1 of new rows under an auto-decoder with learned noise.
+    """The ELBO, at beta 1, of new rows under an auto-decoder with learned noise.
 
     `elbo = E_q[log p(x | z)] - KL(q(z) || N(0, I))`, `q = N(z_hat, (J' diag(m / s^2) J + I)^-1)`
 
-    q is the Laplace approximation of the posterior of each row: it has its mode z_hat, and the
-    curvature there, whatever beta the model was trained with. Of a linear decoder it is the
-    posterior itself, and the bound is log p(x).
+    q is the Laplace approximation of the posterior of each row, with its mode z_hat and its
+    curvature there; it does not depend on the beta of the training. For a linear decoder it is the
+    exact posterior, and the bound equals log p(x).
 
     Args:
-        model: a `VariationalAutoDecoder` with noise "learned"; x: `(batch, features)`; mask: of its
-            shape, 1 where observed, or None; n_samples: draws of z for the expectation; seed.
+        model: a `VariationalAutoDecoder` with noise "learned".
+        x: `(batch, features)`, any finite number where it is missing.
+        mask: `(batch, features)`, 1 where observed; None if all is observed.
+        n_samples: latent samples per example for the expectation.
+        seed: of the samples.
 
     Returns:
         NumPy float64 `(batch,)`, in nats.
@@ -108,10 +129,15 @@ def laplace_bound(model, x, mask=None, n_samples=10, seed=0):
     Source: MacKay, "Information theory, inference, and learning algorithms", 2003, chapter 27.
 
     Example:
-        >>> laplace_bound(model, x_test).mean()
+        ```python
+        laplace_bound(model, x_test).mean()
+        ```
     """
     if model.options["noise"] != "learned":
-        raise ValueError("model must have noise='learned', got 'fixed': make it so.")
+        raise ValueError(
+            "model must have noise='learned', got 'fixed', whose squared error is no likelihood: "
+            "create the model with noise='learned'."
+        )
     search = {**model.search_of(x, mask), "ratio": 1.0}
     decoder, generator = model.decoder, keras.random.SeedGenerator(seed)
     start = infer_latents(**search)

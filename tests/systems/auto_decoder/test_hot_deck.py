@@ -1,4 +1,4 @@
-"""Donors: their mean by hand, and when the model is left to itself."""
+"""Donors: their mean by hand, and when the model alone fills."""
 
 import numpy as np
 
@@ -17,24 +17,24 @@ def sevens(x, mask):
 def test_weights_and_mean_by_hand():
     donors = Donors(X, SEEN, sevens, precision=[2.0, 1.0])
     new, seen, x_hat = np.array([[1.5, 0.0]], "float32"), SEEN[2:], X_HAT[:1]
-    w = np.exp([-0.5 * 2.0 * 1.5**2, -0.5 * 2.0 * 0.5**2])  # the third has not got the entry
+    w = np.exp([-0.5 * 2.0 * 1.5**2, -0.5 * 2.0 * 0.5**2])  # the third donor lacks the entry
     found = donors.fill(new, seen, x_hat)
     np.testing.assert_allclose(found[0, 1], (w[0] * 1.0 + w[1] * 5.0) / w.sum(), rtol=1e-5)
 
 
-def test_a_row_gives_nothing_to_itself_and_the_far_leave_it_to_the_model():
+def test_a_row_is_no_donor_to_itself_and_without_similar_donors_the_model_fills():
     donors = Donors(X, SEEN, sevens, precision=[1.0, 1.0])
     again = donors.fill(X[2:], SEEN[2:], X_HAT[2:])
     np.testing.assert_allclose(again[0, 1], 1.0 + 4 / (1 + np.exp(2.0)), rtol=1e-5)
-    hermit = Donors(np.array([[0.0, 1.0], [30.0, 0.0]], "float32"), SEEN[1:], sevens, [1.0, 1.0])
+    distant = Donors(np.array([[0.0, 1.0], [30.0, 0.0]], "float32"), SEEN[1:], sevens, [1.0, 1.0])
     alone = np.array([[30.0, 0.0]], "float32")
-    assert hermit.fill(alone, SEEN[2:], X_HAT[:1])[0, 1] == 7.0
+    assert distant.fill(alone, SEEN[2:], X_HAT[:1])[0, 1] == 7.0
 
 
-def test_kinds_of_rows_take_donors_and_gaussian_rows_the_model():
+def test_clustered_rows_use_donors_and_gaussian_rows_the_model():
     rng = np.random.default_rng(0)
-    kinds = rng.normal(size=(12, 6)) * 3
-    table = kinds[rng.integers(12, size=600)] + 0.05 * rng.normal(size=(600, 6))
+    clusters = rng.normal(size=(12, 6)) * 3
+    table = clusters[rng.integers(12, size=600)] + 0.05 * rng.normal(size=(600, 6))
     seen = rng.random(table.shape) > 0.3
     seen[:, 0] = True
     options = {"latent_dim": 2, "hidden": (8,), "epochs": 2, "random_state": 0}

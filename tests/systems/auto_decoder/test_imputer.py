@@ -1,4 +1,4 @@
-"""VADImputer: scikit-learn's own checks, what is odd in data, and the exact Gaussian answer."""
+"""VADImputer: scikit-learn's own checks, special cases, and exact imputation of Gaussian data."""
 
 import keras
 import numpy as np
@@ -25,14 +25,14 @@ def gaussian(rows=1500, columns=8, missing=0.5, seed=0):
     return x, rng.random(x.shape) > missing, mean, covariance
 
 
-def holes(x, mask):
+def incomplete(x, mask):
     return np.where(mask, x, np.nan)
 
 
 @pytest.fixture(scope="module")
 def table():
     x, mask, *_ = gaussian(rows=200)
-    return holes(x, mask)
+    return incomplete(x, mask)
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +49,11 @@ def test_gaussian_data_are_imputed_as_by_the_conditional_mean():
     x, mask, mean, covariance = gaussian()
     best = np.mean((conditional_mean(x, mask, mean, covariance) - x)[~mask] ** 2)
     imputer = VADImputer(hidden=(8,), epochs=2, batch_size=500, random_state=0)
-    scales = np.logspace(-3, 4, x.shape[1])  # mixed scales do not matter
-    filled = imputer.fit_transform(holes(x, mask) * scales) / scales
+    scales = np.logspace(-3, 4, x.shape[1])  # mixed scales have no effect
+    filled = imputer.fit_transform(incomplete(x, mask) * scales) / scales
     assert np.mean((filled - x)[~mask] ** 2) < 1.05 * best
     assert np.array_equal(filled[mask], (x * scales / scales)[mask])
-    draws = imputer.sample(holes(x, mask) * scales, n_samples=100) / scales
+    draws = imputer.sample(incomplete(x, mask) * scales, n_samples=100) / scales
     low, high = np.quantile(draws, (0.05, 0.95), axis=0)
     assert 0.85 < np.mean(((x >= low) & (x <= high))[~mask]) < 0.95
 
@@ -79,7 +79,7 @@ def test_factor_analysis_is_the_fixed_point_of_likelihood():
     np.testing.assert_allclose(inner - np.diag(np.diag(inner)), 0, atol=1e-6 * inner.max())
 
 
-def test_what_is_observed_comes_back_bit_for_bit(table, fitted):
+def test_observed_values_are_returned_bit_for_bit(table, fitted):
     filled = fitted.transform(table)
     seen = ~np.isnan(table)
     assert np.array_equal(filled[seen], table[seen]) and np.isfinite(filled).all()
@@ -96,7 +96,7 @@ def test_same_seed_same_answer(table, fitted):
     assert not np.array_equal(other.transform(table), fitted.transform(table))
 
 
-def test_draws_differ_where_something_is_missing_only(table, fitted):
+def test_draws_differ_only_in_missing_entries(table, fitted):
     draws = fitted.sample(table, n_samples=4)
     spread = draws.std(axis=0)
     assert np.all(spread[np.isnan(table)] > 0) and np.all(spread[~np.isnan(table)] == 0)
@@ -104,7 +104,7 @@ def test_draws_differ_where_something_is_missing_only(table, fitted):
     assert np.array_equal(drawn, fitted.sample(table, 1)[0])
 
 
-def test_row_with_nothing_observed_takes_the_means(table, fitted):
+def test_row_without_an_observed_entry_is_filled_with_the_means(table, fitted):
     empty = np.full((1, table.shape[1]), np.nan)
     expected = np.nanmean(table, axis=0, keepdims=True)
     np.testing.assert_allclose(fitted.transform(empty), expected, rtol=1e-12)
@@ -120,17 +120,17 @@ def test_constant_column_is_filled_with_the_constant(table):
     assert np.isfinite(filled).all()
 
 
-def test_column_never_observed_is_filled_with_0_and_says_so(table):
+def test_column_without_an_observed_entry_is_filled_with_0_and_warns(table):
     odd = table.copy()
     odd[:, 2] = np.nan
     with pytest.warns(UserWarning, match=r"columns \[2\] have no observed entry"):
         imputer = VADImputer(**SMALL).fit(odd)
     assert np.all(imputer.transform(odd)[:, 2] == 0)
-    later = imputer.transform(table)  # observed now: kept, and of no use to the others
+    later = imputer.transform(table)  # observed now: returned, and not used for the others
     assert np.array_equal(later[~np.isnan(table)], table[~np.isnan(table)])
 
 
-def test_table_without_holes(table):
+def test_complete_table(table):
     whole = np.nan_to_num(table)
     assert np.array_equal(VADImputer(**SMALL).fit_transform(whole), whole)
 

@@ -1,4 +1,4 @@
-"""The auto-decoder: its table, its exact linear case, test-time inference, saving, bad input."""
+"""The auto-decoder: table, exact linear case, test-time inference, saving, bad input."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import tensorflow as tf
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.distributions import Gaussian
 from cvae_keras.parts.posteriors import VARIANTS, FreeTablePosterior
-from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
+from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder, MaskedVAE
 from cvae_keras.systems.auto_decoder.decoder import ACTIVATIONS, DenseDecoder
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder, principal_components
 from cvae_keras.systems.saved import load_model
@@ -53,7 +53,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_training_fits_what_is_observed(variant):
+def test_training_fits_the_observed_entries(variant):
     keras.utils.set_random_seed(0)
     model = make(variant=variant, log_var=-4.0)
     history = train(model, 8)
@@ -76,8 +76,8 @@ def test_linear_decoder_gives_the_ridge_solution(method, reduction):
     steps = {"newton": 5, "gradient": 200}[method]
     found = model.find_latents(x, mask, method=method, steps=steps)
     assert np.abs(found - exact).max() < 1e-4
-    junk = np.where(mask > 0, x, 1e3)  # what is missing is not read
-    again = model.find_latents(junk, mask, method=method, steps=steps)
+    other = np.where(mask > 0, x, 1e3)  # missing entries are not read
+    again = model.find_latents(other, mask, method=method, steps=steps)
     np.testing.assert_allclose(again, found, atol=1e-6)
 
 
@@ -107,7 +107,7 @@ def test_both_methods_find_the_same_minimum_and_freeze_the_decoder():
     np.testing.assert_allclose(cost(other), cost(z), rtol=1e-3, atol=1e-4)
     assert same(state(model), before)
     parts = [model.find_latents(x[i : i + 7], mask[i : i + 7], steps=50) for i in range(0, 48, 7)]
-    np.testing.assert_allclose(np.concatenate(parts), z, atol=1e-4)  # a row does not see others
+    np.testing.assert_allclose(np.concatenate(parts), z, atol=1e-4)  # rows are independent
     for init in ("zeros", "normal", "train"):
         assert np.isfinite(model.find_latents(x, mask, init=init, seed=1)).all()
 
@@ -309,6 +309,20 @@ def test_two_rates_without_latents_are_refused():
     other.fit({"x": x, "mask": mask}, verbose=0)
 
 
+def test_configs_round_trip():
+    for layer in (
+        DenseDecoder(3, 5, (4,), "silu", True, 0.1, skip=True, noise=True, seed=2),
+        MaskedEncoder((4, 3), sees_mask=True),
+        MaskedVAE(6, 2, (5, 4), sees_mask=True, beta=0.5, seed=3),
+        make(variant="vae", log_var=-2.0, noise="learned", skip=True, reduction="original"),
+        LazyAdam(0.5),
+        two_rates(0.5, 0.25, "sgd"),
+    ):
+        config = keras.saving.serialize_keras_object(layer)
+        again = keras.saving.deserialize_keras_object(config)
+        assert type(again) is type(layer) and again.get_config() == layer.get_config()
+
+
 def test_pca_start_is_whitened_and_reconstructs():
     x, mask = data()
     scores, log_var = principal_components(x, np.ones_like(mask), 2)
@@ -321,7 +335,7 @@ def test_pca_start_is_whitened_and_reconstructs():
     model = make(latent_init="pca")
     model.compile(two_rates(0.0, 0.0))
     model.fit({"x": x, "mask": mask}, epochs=1, verbose=0)
-    mean, log_var = principal_components(x, mask, 2)  # holes: factor analysis
+    mean, log_var = principal_components(x, mask, 2)  # missing entries: factor analysis
     np.testing.assert_allclose(model.posterior.mean, mean, atol=1e-6)
     np.testing.assert_allclose(model.posterior.log_var, log_var, atol=1e-6)
     assert not principal_components(x, None, 9)[0][:, 6:].any()
@@ -379,7 +393,7 @@ def test_bad_input_is_refused():
             make(**options)
 
 
-def test_table_gives_the_rows_asked_for():
+def test_table_returns_the_rows_of_an_index():
     table = FreeTablePosterior(10, 3, "vae", log_var=-14)
     q = table(np.array([7, 2]))
     assert np.array_equal(q.mean, table.mean.numpy()[[7, 2]]) and np.all(q.log_var == -14)
