@@ -2,7 +2,7 @@
 
 from cvae_keras.training.backends import at_once, compiled, forgets_graphs
 from cvae_keras.training.batches import Batches, FollowEpoch, FreshBatches, ShuffledBatches
-from cvae_keras.training.optimizers import LazyAdam, two_rates
+from cvae_keras.training.optimizers import LazyAdam, TwoRates, two_rates
 from cvae_keras.training.schedules import WeightSchedule, half_cosine, linear
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "FreshBatches",
     "LazyAdam",
     "ShuffledBatches",
+    "TwoRates",
     "WeightSchedule",
     "at_once",
     "compiled",
