@@ -4,22 +4,23 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import GIVEN, SAMPLE, TRUTH
-
-WEIGHTS = ("beta", "wx", "wy")
+from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH
 
 
 def plot_best_so_far(frame, goal):
     """The objective of each trial, and the best of all so far.
 
     Args:
-        frame: as `trials.csv`; goal: `keras_tuner.Objective`.
+        frame: as `trials.csv`.
+        goal: `keras_tuner.Objective`.
 
     Returns:
         Figure; trials that diverged or failed are crosses at the edge.
 
     Example:
-        >>> plot_best_so_far(rows, hypermodel.objective).savefig("best_so_far.png")
+        ```python
+        plot_best_so_far(rows, hypermodel.objective).savefig("best_so_far.png")
+        ```
     """
     axis = Figure(figsize=(7, 3.4), layout="constrained").subplots()
     done = frame[frame["status"] == "completed"]
@@ -30,7 +31,9 @@ def plot_best_so_far(frame, goal):
     lost = frame[frame["status"] != "completed"]
     if len(lost):
         edge = values.max() if goal.direction == "min" else values.min()
-        axis.plot(lost["trial"], [edge] * len(lost), "x", color=GIVEN, label="diverged or failed")
+        axis.plot(
+            lost["trial"], [edge] * len(lost), "x", color=OBSERVED, label="diverged or failed"
+        )
     axis.set(xlabel="trial", ylabel=goal.name)
     axis.legend(fontsize=8, frameon=False)
     return axis.figure
@@ -40,13 +43,17 @@ def plot_marginals(frame, names, goal):
     """The objective over each hyperparameter, and its marginal: the median within bins.
 
     Args:
-        frame: as `trials.csv`; names: of hyperparameters; goal: `keras_tuner.Objective`.
+        frame: as `trials.csv`.
+        names: of hyperparameters.
+        goal: `keras_tuner.Objective`.
 
     Returns:
-        Figure, a panel a hyperparameter; ranges over more than one decade are on a log scale.
+        Figure, one panel per hyperparameter; ranges over more than one decade are on a log scale.
 
     Example:
-        >>> plot_marginals(rows, ["beta", "wx"], hypermodel.objective)
+        ```python
+        plot_marginals(rows, ["beta", "wx"], hypermodel.objective)
+        ```
     """
     done = frame[frame["status"] == "completed"]
     columns = min(4, len(names))
@@ -71,16 +78,20 @@ def plot_marginals(frame, names, goal):
 
 
 def plot_parallel(frame, names, goal):
-    """Parallel coordinates: a line a trial through its hyperparameters, coloured by the objective.
+    """Parallel coordinates: one line per trial, colored by the objective.
 
     Args:
-        frame: as `trials.csv`; names: of hyperparameters; goal: `keras_tuner.Objective`.
+        frame: as `trials.csv`.
+        names: of hyperparameters.
+        goal: `keras_tuner.Objective`.
 
     Returns:
         Figure; dark lines are the best trials, by rank.
 
     Example:
-        >>> plot_parallel(rows, ["beta", "wx"], hypermodel.objective)
+        ```python
+        plot_parallel(rows, ["beta", "wx"], hypermodel.objective)
+        ```
     """
     done = frame[frame["status"] == "completed"]
     done = done.sort_values(goal.name, ascending=goal.direction != "min")  # the best on top
@@ -95,10 +106,10 @@ def plot_parallel(frame, names, goal):
             label = f"{number:.3g}" if ticks is None else ticks[round(value)]
             place_text = "top" if height == 0 else "bottom"
             axis.text(column, 1.04 * height - 0.02, label, fontsize=8, ha="center", va=place_text)
-        axis.axvline(column, color=GIVEN, linewidth=0.8)
-    colours = colormaps["viridis_r"](np.linspace(0, 1, len(done)))
-    for line, colour in zip(np.transpose(heights), colours, strict=True):
-        axis.plot(line, color=colour, linewidth=1.2, alpha=0.8)
+        axis.axvline(column, color=OBSERVED, linewidth=0.8)
+    colors = colormaps["viridis_r"](np.linspace(0, 1, len(done)))
+    for line, color in zip(np.transpose(heights), colors, strict=True):
+        axis.plot(line, color=color, linewidth=1.2, alpha=0.8)
     axis.set_xticks(range(len(names) + 1), [*names, goal.name], fontsize=9)
     axis.set(yticks=[], ylim=(-0.12, 1.12))
     axis.tick_params(axis="x", length=0, pad=8)
@@ -106,39 +117,43 @@ def plot_parallel(frame, names, goal):
     return axis.figure
 
 
-def plot_weighted_loss(done, goal):
-    """Why the weighted loss cannot choose: it ranks trials by their weights.
+def plot_weighted_loss(done, goal, weights):
+    """Why the weighted loss cannot choose a trial: it ranks trials by their weights.
 
     Args:
-        done: trials that completed, as in `trials.csv`; goal: `keras_tuner.Objective`.
+        done: trials that completed, as in `trials.csv`.
+        goal: `keras_tuner.Objective`.
+        weights: names of the hyperparameters that are weights of the loss.
 
     Returns:
         Figure of two panels over the weighted loss: the sum of the weights, and the objective; red
         is the trial that the weighted loss would choose, black the best.
 
     Example:
-        >>> plot_weighted_loss(rows[rows["status"] == "completed"], hypermodel.objective)
+        ```python
+        done = rows[rows["status"] == "completed"]
+        plot_weighted_loss(done, hypermodel.objective, hypermodel.weights)
+        ```
     """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    weights = [name for name in WEIGHTS if name in done]
-    total = done[weights].sum(axis=1)
+    total = done[list(weights)].sum(axis=1)
     best = done[goal.name].idxmin() if goal.direction == "min" else done[goal.name].idxmax()
-    marked = {"least weighted loss": (done["val_loss"].idxmin(), TRUTH), "best": (best, GIVEN)}
+    marked = {"lowest weighted loss": (done["val_loss"].idxmin(), TRUTH), "best": (best, OBSERVED)}
     panels = {" + ".join(weights): total, goal.name: done[goal.name]}
     for axis, (label, values) in zip(figure.subplots(1, 2), panels.items(), strict=True):
         axis.plot(done["val_loss"], values, "o", color=SAMPLE, markersize=4)
-        for name, (index, colour) in marked.items():
-            axis.plot(done["val_loss"][index], values[index], "o", color=colour, label=name)
+        for name, (index, color) in marked.items():
+            axis.plot(done["val_loss"][index], values[index], "o", color=color, label=name)
         if done["val_loss"].min() > 0:
             axis.set_xscale("log")
         axis.set(xlabel="weighted validation loss", ylabel=label)
         axis.legend(fontsize=8, frameon=False)
-    figure.suptitle("The weighted loss is small where the weights are, not where samples are good")
+    figure.suptitle("The weighted loss is low where the weights are, not where samples are good")
     return figure
 
 
 def positions(values):
-    """Where the values of a hyperparameter lie on an axis.
+    """Where the values of a hyperparameter are on an axis.
 
     Args:
         values: pandas Series.
@@ -148,7 +163,8 @@ def positions(values):
         decimal logarithm.
 
     Example:
-        >>> positions(pandas.Series([0.01, 1.0]))[0]
+        >>> import pandas as pd
+        >>> positions(pd.Series([0.01, 1.0]))[0]
         array([-2.,  0.])
     """
     array = values.to_numpy()
@@ -161,16 +177,24 @@ def positions(values):
 
 
 def bin_medians(place, score, bins=5):
-    """Median score in bins of equal width, or at each value where they are few.
+    """Median score in bins of equal width, or at each value where there are few.
+
+    Args:
+        place: `(trials,)`, positions on the axis.
+        score: `(trials,)`.
+        bins: how many.
+
+    Returns:
+        `(centers, medians)` of the bins that are not empty.
 
     Example:
         >>> bin_medians(np.array([0.0, 0.0, 1.0]), np.array([1.0, 3.0, 5.0]))
         (array([0., 1.]), array([2., 5.]))
     """
-    centres = np.unique(place)
-    if len(centres) > bins:
+    centers = np.unique(place)
+    if len(centers) > bins:
         edges = np.linspace(place.min(), place.max(), bins + 1)
-        centres = (edges[:-1] + edges[1:]) / 2
-    nearest = np.abs(place[:, None] - centres).argmin(axis=1)
+        centers = (edges[:-1] + edges[1:]) / 2
+    nearest = np.abs(place[:, None] - centers).argmin(axis=1)
     used = np.unique(nearest)
-    return centres[used], np.array([np.median(score[nearest == i]) for i in used])
+    return centers[used], np.array([np.median(score[nearest == i]) for i in used])

@@ -2,5 +2,6 @@
 
 from matplotlib import colormaps
 
-SAMPLE, TRUTH, GIVEN = "#5b8fd0", "#d1495b", "#222222"
+SAMPLE, TRUTH, OBSERVED = "#5b8fd0", "#d1495b", "#222222"
+GIVEN = OBSERVED  # its older name
 COLORS = colormaps["tab10"]

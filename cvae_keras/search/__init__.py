@@ -1,25 +1,42 @@
-"""Hyperparameter search with keras-tuner: a `HyperModel` a system, scores that no weight can bend.
+"""Hyperparameter search with keras-tuner: one `HyperModel` per system.
 
->>> from cvae_keras import search
->>> rows = search.run(search.SinusoidHyperModel(), folder="runs/mine", trials=10)
+Objectives are independent of the loss weights, which are tuned.
+
+```python
+from cvae_keras import search
+
+rows = search.run(search.SinusoidHyperModel(), folder="runs/mine", trials=10)
+```
 """
 
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.search.run import run
-from cvae_keras.search.spaces.auto_decoder import VADHyperModel
+from cvae_keras.search.spaces.auto_decoder import AutoDecoderHyperModel, VADHyperModel
 from cvae_keras.search.spaces.compression import CompressionHyperModel
-from cvae_keras.search.spaces.dense import TestbedHyperModel
+from cvae_keras.search.spaces.dense import DenseHyperModel, TestbedHyperModel
 from cvae_keras.search.spaces.multimodal import MultimodalHyperModel
 from cvae_keras.search.spaces.sinusoid import SinusoidHyperModel
 
-#: What `cvae-keras search` knows by name; another system's hypermodel is added here.
+#: Name of a command `cvae-keras search NAME` -> the hypermodel that it searches with. A new system
+#: needs an entry here, and its command in `cvae_keras.cli.search`.
 HYPERMODELS = {
     "sinusoid": SinusoidHyperModel,
-    "testbed": TestbedHyperModel,
+    "testbed": DenseHyperModel,
     "compression": CompressionHyperModel,
-    "vad": VADHyperModel,
+    "vad": AutoDecoderHyperModel,
     "multimodal": MultimodalHyperModel,
 }
 
-__all__ = ["HYPERMODELS", "SystemHyperModel", "choices", "run"]
-__all__ += [model.__name__ for model in HYPERMODELS.values()]
+__all__ = [
+    "HYPERMODELS",
+    "AutoDecoderHyperModel",
+    "CompressionHyperModel",
+    "DenseHyperModel",
+    "MultimodalHyperModel",
+    "SinusoidHyperModel",
+    "SystemHyperModel",
+    "TestbedHyperModel",
+    "VADHyperModel",
+    "choices",
+    "run",
+]

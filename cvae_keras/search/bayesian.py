@@ -1,7 +1,7 @@
-"""Bayesian optimisation: a Gaussian process over the trials so far says where to look next.
+"""Bayesian optimization: a Gaussian process over the trials so far proposes the next one.
 
-In the place of keras-tuner's own search of the next point, which takes seconds a trial, and of its
-process without noise, which follows every chance result.
+It replaces keras-tuner's own search for the next point, which takes seconds per trial, and its
+process without noise, which fits the noise of single results.
 """
 
 import warnings
@@ -20,31 +20,36 @@ from cvae_keras.search.journal import Journaled, diverged
 CANDIDATES, KEPT = 2000, 20
 SPREADS = (0.1, 0.03, 0.01)  # of new candidates around the kept ones, in shares of the range
 BELOW_ONE = 1 - 1e-9
-CHANGED = 0.25  # share of new candidates in which a choice, which has no near values, is drawn anew
+CHANGED = 0.25  # share of new candidates in which a choice, which has no near values, is redrawn
 
 
 class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
-    """A Latin hypercube at first, then the least lower confidence bound of a Gaussian process.
+    """A Latin hypercube at first, then the lowest lower confidence bound of a Gaussian process.
 
-    `next = argmin mean(v) - beta * std(v)` over vectors v in [0, 1]^d, a place a hyperparameter
+    `next = argmin mean(v) - beta * std(v)` over vectors v in [0, 1]^d, one entry per hyperparameter
 
-    The process has a Matern kernel of a length a hyperparameter, and noise. Trials that diverged
-    count as the worst that did not, so that it looks elsewhere; those that still run as if they
-    gave mean + std, so that workers do not all try the same. Only the places of values are looked
-    at: between those of two choices nothing is ever measured, and the bound would stay low there.
+    The process has a Matern kernel with a length scale per hyperparameter, and noise. Trials that
+    diverged count as the worst of those that did not, so that the search looks elsewhere; trials
+    that are still running count as mean + std, so that workers do not all try the same. Only
+    positions of values are candidates: between two choices nothing is ever measured, and the bound
+    would stay low there.
 
     Args:
-        as for `Journaled` and keras-tuner's oracle: `num_initial_points` of the cube, in which
-            each value of a choice has its share; `beta`, how much is explored.
+        journal: as for `Journaled`.
+        beta: how much is explored.
         ratios: dictionary, name -> name of another, of values on log scales of which the ratio
-            matters: the process sees it in the place of the first. Others are left as they are.
+            matters: the process sees it instead of the first. Others are left as they are.
+        options: as for keras-tuner's oracle, for instance `num_initial_points` of the hypercube,
+            which holds each value of a choice equally often.
 
     Source: McKay, Beckman and Conover, "A comparison of three methods for selecting values of
     input variables", 1979; Srinivas, Krause, Kakade and Seeger, "Gaussian process optimization in
     the bandit setting", 2010.
 
     Example:
-        >>> Bayesian(journal, max_trials=30, num_initial_points=10, objective=objective)
+        ```python
+        Bayesian(journal, max_trials=30, num_initial_points=10, objective=objective)
+        ```
     """
 
     def __init__(self, journal, beta=1.0, ratios=None, **options):
@@ -74,7 +79,7 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         return self._choose(points)
 
     def _first(self, number):
-        """The one point of this number in a Latin hypercube, or none behind its last."""
+        """The point of this number in a Latin hypercube, or none after its last."""
         cube = LatinHypercube(len(self._tuned()), rng=np.random.default_rng(self.seed))
         return cube.random(self.num_initial_points)[number : number + 1]
 
@@ -96,7 +101,7 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         kernel += WhiteKernel(0.01, (1e-6, 1.0))
         options = {"normalize_y": True, "random_state": self.seed % 2**32}
         process = GaussianProcessRegressor(kernel, n_restarts_optimizer=1, **options)
-        with warnings.catch_warnings():  # a length at its bound is no concern
+        with warnings.catch_warnings():  # a length scale at its bound is no concern
             warnings.simplefilter("ignore", ConvergenceWarning)
             process.fit(x, y)
             if self.ongoing_trials:
@@ -110,7 +115,7 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         return self.hyperparameters.space
 
     def _place(self, trial):
-        """The hyperparameters of a trial in [0, 1]^d; an inactive one has its default's place."""
+        """The hyperparameters of a trial in [0, 1]^d; an inactive one has that of its default."""
         values = trial.hyperparameters.values
         return [hp.value_to_prob(values.get(hp.name, hp.default)) for hp in self._tuned()]
 
@@ -127,7 +132,7 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         return seen
 
     def _snap(self, points):
-        """The places of the values that the points stand for: a choice has one place each."""
+        """The positions of the values that the points stand for: each choice has one."""
         points = points.copy()
         for column, hp in enumerate(self._tuned()):
             if isinstance(hp, Float) and hp.step is None:

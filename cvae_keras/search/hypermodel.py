@@ -1,4 +1,4 @@
-"""What a search trains and how it scores it: the base of the hypermodels, one a system."""
+"""What a search trains and how it scores it: the base of the hypermodels, one per system."""
 
 import keras_tuner
 
@@ -8,25 +8,32 @@ from cvae_keras.training.batches import ShuffledBatches
 class SystemHyperModel(keras_tuner.HyperModel):
     """A keras-tuner `HyperModel` with data and a score of its own.
 
-    A subclass fills in `build` and `score`, and sets `arrays` (to train on), `held_out` (for early
+    A subclass defines `build` and `score`, and sets `arrays` (to train on), `held_out` (for early
     stopping) and `batch_size`, or overrides `batches` and `validation`. The hyperparameters are
     those that `build` asks for; `search.run` tunes all of them, or those in a space it is given.
 
+    Args:
+        options: plain values that decide what a trial gives; each becomes an attribute.
+
     Attributes:
-        objective: `keras_tuner.Objective`, an entry of `score`. It must not depend on weights of
-            the loss: the least weighted loss belongs to the least weights.
-        ratios: dictionary, name -> name of another: weights of which the ratio alone matters, so
+        objective: `keras_tuner.Objective`, an entry of `score`. It must not depend on the weights
+            of the loss: the lowest weighted loss belongs to the lowest weights.
+        weights: names of the hyperparameters that are weights of the loss.
+        ratios: dictionary, name -> name of another: weights of which only the ratio matters, so
             that Bayesian search learns from fewer trials.
         seed: of the trial; the search sets it before `build`.
 
     Example:
-        >>> class Deeper(SinusoidHyperModel):
-        ...     def build(self, hp):
-        ...         self.batch_size = hp.Choice("batch_size", [50, 250])
-        ...         return super().build(hp)
+        ```python
+        class Deeper(SinusoidHyperModel):
+            def build(self, hp):
+                self.batch_size = hp.Choice("batch_size", [50, 250])
+                return super().build(hp)
+        ```
     """
 
     objective = keras_tuner.Objective("elbo", "max")
+    weights = ("beta",)
     ratios = None
     seed = 0
 
@@ -45,7 +52,7 @@ class SystemHyperModel(keras_tuner.HyperModel):
         return ShuffledBatches(self.arrays, self.batch_size, self.seed)
 
     def validation(self):
-        """Arrays on which the weighted loss is watched, for early stopping: a dictionary."""
+        """Arrays on which the weighted loss is monitored, for early stopping: a dictionary."""
         return self.held_out
 
     def score(self, model):
@@ -60,7 +67,8 @@ class SystemHyperModel(keras_tuner.HyperModel):
     def grid(self):
         """The space of a grid search: `keras_tuner.HyperParameters` with a few values each."""
         raise ValueError(
-            f"{type(self).__name__} has no grid of its own: give a space with a Choice each."
+            f"{type(self).__name__} has no grid of its own: give a space with a Choice for each "
+            f"hyperparameter."
         )
 
     def fit(self, hp, model, **options):
@@ -83,7 +91,9 @@ def choices(**values):
         `keras_tuner.HyperParameters`.
 
     Example:
-        >>> choices(beta=[0.5, 1.0], latent_dim=[2, 4])
+        >>> space = choices(beta=[0.5, 1.0], latent_dim=[2, 4])
+        >>> [hp.name for hp in space.space]
+        ['beta', 'latent_dim']
     """
     space = keras_tuner.HyperParameters()
     for name, options in values.items():

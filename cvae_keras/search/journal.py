@@ -1,4 +1,4 @@
-"""What a search asked for and what it got, one line an event: all that a resumed search needs."""
+"""What a search asked for and what it got, one event per line: all that a resumed search needs."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ from keras_tuner.engine.trial import TrialStatus
 
 
 class Journal:
-    """A file of events, one JSON object a line, that only ever grows.
+    """A file of events, one JSON object per line, that is only appended to.
 
     A process that is killed leaves at most an incomplete last line; opening it again drops that.
 
@@ -21,13 +21,14 @@ class Journal:
         path: of the file; made when the first event comes.
 
     Raises:
-        ValueError: a line other than the last is no JSON.
+        ValueError: a line other than the last is not JSON.
 
     Example:
-        >>> journal = Journal("runs/journal.jsonl")
-        >>> journal.append({"event": "open"})
-        >>> journal.events
-        [{'event': 'open'}]
+        ```python
+        journal = Journal("runs/journal.jsonl")
+        journal.append({"event": "open"})
+        journal.events                                                # [{"event": "open"}]
+        ```
     """
 
     def __init__(self, path):
@@ -40,11 +41,11 @@ class Journal:
             self.events = [json.loads(line) for line in complete.splitlines()]
         except ValueError as error:
             raise ValueError(
-                f"{self.path} is damaged ({error}): start the search anew in another folder."
+                f"{self.path} is damaged ({error}): start the search again in another folder."
             ) from error
 
     def append(self, event):
-        """Write one event, so that it stays even if the process ends now; NaN is written null."""
+        """Write one event and flush it to the disk; NaN is written as null."""
         line = json.dumps(_without_nan(event), allow_nan=False) + "\n"
         with self.path.open("ab") as file:
             file.write(line.encode())
@@ -67,17 +68,21 @@ class Journaled:
     """Mixin of a keras-tuner `Oracle`: every event goes to a journal, and is replayed from there.
 
     Args:
-        journal: a `Journal`, or None in a worker, which asks the chief; seed: integer >= 0;
-            options: of the oracle.
+        journal: a `Journal`, or None in a worker, which asks the chief.
+        seed: integer >= 0.
+        options: of the oracle.
 
     Attributes:
-        listener: None, or a function that is called after each trial; broken: None, or the trial
-            after which the search stopped, since it and those before it raised. A resumed search
-            runs trials that raised again.
+        listener: None, or a function that is called after each trial.
+        broken: None, or the trial after which the search stopped, since it and those before it
+            raised. A resumed search runs trials that raised again.
 
     Example:
-        >>> class MyRandom(Journaled, keras_tuner.oracles.RandomSearchOracle): ...
-        >>> oracle = MyRandom(Journal("runs/journal.jsonl"), max_trials=30, objective=objective)
+        ```python
+        class MyRandom(Journaled, keras_tuner.oracles.RandomSearchOracle): ...
+
+        oracle = MyRandom(Journal("runs/journal.jsonl"), max_trials=30, objective=objective)
+        ```
     """
 
     follows_from_trials = True  # what is proposed depends on the trials so far and the seed alone
@@ -97,7 +102,7 @@ class Journaled:
 
     def _repeat(self, event):
         kind = event["event"]
-        if kind == "open":  # the process before this one ended: nothing runs any more
+        if kind == "open":  # the process before this one ended: nothing is running any more
             for tuner in sorted(self.ongoing_trials):
                 self._drop(tuner)
             again = [i for i, trial in self.trials.items() if raised(trial)]

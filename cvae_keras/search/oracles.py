@@ -1,4 +1,4 @@
-"""Which hyperparameters to try next: keras-tuner's strategies, and a grid that can be resumed."""
+"""Which hyperparameters to try next: keras-tuner's strategies, and a resumable grid."""
 
 from itertools import product
 
@@ -14,18 +14,22 @@ class Random(Journaled, oracles.RandomSearchOracle):
     """Independent draws from the space.
 
     Example:
-        >>> Random(journal, max_trials=30, objective=objective, hyperparameters=space)
+        ```python
+        Random(journal, max_trials=30, objective=objective, hyperparameters=space)
+        ```
     """
 
 
 class Hyperband(Journaled, oracles.HyperbandOracle):
-    """Many trials of few epochs, of which the best go on for more.
+    """Many trials of few epochs, of which the best are continued.
 
     Source: Li et al., "Hyperband: a novel bandit-based approach to hyperparameter optimization",
     2018.
 
     Example:
-        >>> Hyperband(journal, max_epochs=27, objective=objective).size()
+        ```python
+        Hyperband(journal, max_epochs=27, objective=objective).size()
+        ```
     """
 
     follows_from_trials = False  # brackets are filled as trials are made
@@ -40,7 +44,9 @@ class Grid(Journaled, Oracle):
     """Every combination of the values of the space, in order, each once.
 
     Example:
-        >>> Grid(journal, max_trials=144, objective=objective, hyperparameters=space)
+        ```python
+        Grid(journal, max_trials=144, objective=objective, hyperparameters=space)
+        ```
     """
 
     def populate_space(self, trial_id):
@@ -64,9 +70,8 @@ def grid_cells(space):
             own, has conditions, or names a value twice.
 
     Example:
-        >>> space = keras_tuner.HyperParameters()
-        >>> space.Choice("beta", [0.5, 1.0])
-        >>> grid_cells(space)
+        >>> from cvae_keras.search import choices
+        >>> grid_cells(choices(beta=[0.5, 1.0]))
         [{'beta': 0.5}, {'beta': 1.0}]
     """
     values = {}
@@ -76,7 +81,7 @@ def grid_cells(space):
                 f"{hp.name} is a range without a step, which has no grid: give a step or a Choice."
             )
         if hp.conditions:
-            raise ValueError(f"{hp.name} has conditions, which a grid does not know: leave it out.")
+            raise ValueError(f"{hp.name} has conditions, which no grid supports: leave it out.")
         values[hp.name] = list(hp.values)
     cells = [dict(zip(values, cell, strict=True)) for cell in product(*values.values())]
     size = int(np.prod([len(v) for v in values.values()]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cvae_keras.files import manifest, write_json
+from cvae_keras.files import fill_template, manifest, markdown, write_json
 from cvae_keras.plots.search import (
     plot_best_so_far,
     plot_marginals,
@@ -17,51 +17,26 @@ from cvae_keras.search.journal import diverged, raised, results_of
 from cvae_keras.search.oracles import grid_cells
 from cvae_keras.search.tuner import TRIALS, model_path
 
+PACKAGE = "cvae_keras.search"
 SHOWN = 10
 LAST = ["val_loss", "epochs", "seed", "seconds"]
-
-SUMMARY = """# Search: {title}
-
-{counts}
-
-Objective: {name}, {direction}. It does not depend on the weights of the loss, which are tuned.
-
-The best {shown} trials (all: `trials.csv`):
-
-{table}
-
-val_loss is the loss that was trained, on validation data: its scale moves with the weights, so it
-ranks epochs of a trial, not trials. Each trial stopped after {patience} epochs without a lower one,
-and was scored at its best epoch.
-
-![score of the trials and the best so far](best_so_far.png)
-![score over each hyperparameter](marginals.png)
-![parallel coordinates](parallel.png)
-"""
-
-WEIGHTED = """
-## Why not the weighted loss
-
-The least weighted loss, {least:.4g}, has trial {chosen}: {values}. Its score is {score:.4g},
-against {best:.4g} of the best. The rank correlation of weighted loss and score over all trials is
-{correlation:.2f}, of weighted loss and the sum of the weights {weights:.2f}.
-
-![weighted loss against score](weighted_loss.png)
-"""
 
 
 def table(oracle, objective):
     """All trials that ended, in the order of their numbers.
 
     Args:
-        oracle: of `cvae_keras.search.oracles`; objective: name of the objective.
+        oracle: of `cvae_keras.search.oracles`.
+        objective: name of the objective.
 
     Returns:
         pandas DataFrame: `trial`, `status` ("completed", "diverged", "failed"), hyperparameters,
         the objective, its parts, and `val_loss`, `epochs`, `seed`, `seconds`.
 
     Example:
-        >>> table(oracle, "score").sort_values("score")
+        ```python
+        table(oracle, "score").sort_values("score")
+        ```
     """
     rows = []
     for trial_id in sorted(set(oracle.end_order)):
@@ -72,7 +47,7 @@ def table(oracle, objective):
         rows[-1] |= {name: metrics[name] for name in metrics if name not in LAST}
         rows[-1] |= {name: metrics.get(name) for name in LAST}
     frame = pd.DataFrame(rows)
-    if rows:  # a failed trial has none, which would make numbers with a point of the others
+    if rows:  # a failed trial has none, which would turn those of the others into floats
         frame = frame.astype({"epochs": "Int64", "seed": "Int64"})
     if objective in frame:  # first of the results
         names = [*tuned(oracle), objective]
@@ -87,7 +62,7 @@ def tuned(oracle):
 
 
 def write_trials(folder, oracle):
-    """Write `trials.csv` as far as the search is."""
+    """Write `trials.csv` with the trials that ended so far, and return them."""
     frame = table(oracle, oracle.objective.name)
     partial = Path(folder) / "trials.csv.partial"
     frame.to_csv(partial, index=False, float_format="%.8g")
@@ -95,18 +70,23 @@ def write_trials(folder, oracle):
     return frame
 
 
-def write(folder, oracle, settings, seconds):
+def write(folder, oracle, settings, seconds, weights=("beta",)):
     """Write all results of a search.
 
     Args:
-        folder: where to; oracle: whose search is over, or stopped; settings: as of `search.run`;
-            seconds: wall time of this process.
+        folder: where to.
+        oracle: of a search that is over, or was stopped.
+        settings: as of `search.run`.
+        seconds: wall time of this process.
+        weights: names of the hyperparameters that are weights of the loss.
 
     Returns:
         The table of the trials.
 
     Example:
-        >>> write(Path("runs"), oracle, settings, 60.0)
+        ```python
+        write(Path("runs"), oracle, settings, 60.0, hypermodel.weights)
+        ```
     """
     folder, goal = Path(folder), oracle.objective
     frame = write_trials(folder, oracle)
@@ -126,9 +106,11 @@ def write(folder, oracle, settings, seconds):
     plot_marginals(frame, names, goal).savefig(folder / "marginals.png", dpi=90)
     plot_parallel(frame, names, goal).savefig(folder / "parallel.png", dpi=90)
     text = _summary(frame, done, oracle, settings)
-    if {"beta", "wx", "wy"} & set(names) and len(done) > 2:
-        plot_weighted_loss(done, goal).savefig(folder / "weighted_loss.png", dpi=90)
-        text += _weighted(done, names, goal)
+    weights = [name for name in weights if name in names]
+    if weights and len(done) > 2:
+        figure = plot_weighted_loss(done, goal, weights)
+        figure.savefig(folder / "weighted_loss.png", dpi=90)
+        text += _weighted(done, weights, goal)
     (folder / "summary.md").write_text(text)
     return frame
 
@@ -143,22 +125,25 @@ def _summary(frame, done, oracle, settings):
     hypermodel = settings["hypermodel"]
     data = hypermodel.get("data") or hypermodel.get("config", "")
     shown = done.head(SHOWN).drop(columns="status")
-    return SUMMARY.format(
+    return fill_template(
+        PACKAGE,
+        "summary",
         title=f"{hypermodel['class']} {data}, {settings['strategy']}, seed {settings['seed']}",
         counts=f"{counted}\n\n`{json.dumps({k: v for k, v in settings.items() if k != 'space'})}`",
         name=goal.name,
-        direction={"min": "less is better", "max": "more is better"}[goal.direction],
+        direction={"min": "lower is better", "max": "higher is better"}[goal.direction],
         shown=len(shown),
         table=markdown(shown),
         patience=settings["patience"],
     )
 
 
-def _weighted(done, names, goal):
+def _weighted(done, weights, goal):
     chosen = done.loc[done["val_loss"].idxmin()]
-    weights = [name for name in ("beta", "wx", "wy") if name in names]
     ranks = done[["val_loss", goal.name]].assign(weights=done[weights].sum(axis=1)).rank().corr()
-    return WEIGHTED.format(
+    return fill_template(
+        PACKAGE,
+        "weighted_loss",
         least=chosen["val_loss"],
         chosen=int(chosen["trial"]),
         values=", ".join(f"{name} {chosen[name]:.3g}" for name in weights),
@@ -167,13 +152,6 @@ def _weighted(done, names, goal):
         correlation=ranks.loc["val_loss", goal.name],
         weights=ranks.loc["val_loss", "weights"],
     )
-
-
-def markdown(frame):
-    """A table in Markdown, four digits a number."""
-    shown = frame.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v)).replace("nan", "")
-    lines = ["| " + " | ".join(shown.columns) + " |", "|" + "---|" * len(shown.columns)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in shown.to_numpy()])
 
 
 def clean(folder):

@@ -15,6 +15,8 @@ from cvae_keras.search.tuner import Tuner, model_path
 
 TRIALS_ASKED = 30
 SETTINGS, JOURNAL = "search.json", "journal.jsonl"
+#: Hypermodels as older searches name them -> their names now.
+RENAMED = {"TestbedHyperModel": "DenseHyperModel", "VADHyperModel": "AutoDecoderHyperModel"}
 
 
 def run(
@@ -37,26 +39,29 @@ def run(
         space: `keras_tuner.HyperParameters`, what to tune; all else keeps the default that the
             hypermodel gives it. By default all that the hypermodel's `build` asks for, and for a
             grid the hypermodel's `grid()`.
-        folder: for `trials.csv`, `summary.md`, figures, `best.keras`, and the journal.
+        folder: where `trials.csv`, `summary.md`, figures, `best.keras`, and the journal go.
         strategy: "bayesian", "random", "grid" (every combination once) or "hyperband" (many trials
             of few epochs, of which the best go on).
         trials: how many; by default 30, and for a grid all; Hyperband decides that itself.
-        epochs: of a trial, at most; executions: trainings a trial, whose scores are averaged;
-            patience: epochs without a lower validation loss before a training stops.
+        epochs: of a trial, at most.
+        executions: trainings per trial, whose scores are averaged.
+        patience: epochs without a lower validation loss before a training stops.
         seed: integer; the seeds of all trials follow from it and their number.
         resume: go on with the search that the folder holds; its settings must be the same.
         processes: workers that `workers.on_this_machine` started, if there are any.
 
     Returns:
-        pandas DataFrame, a row a trial, as in `trials.csv`; None in a worker process.
+        pandas DataFrame, one row per trial, as in `trials.csv`; None in a worker process.
 
     Raises:
         ValueError: the folder holds a search and resume is False, or one with other settings; an
             unknown strategy, a space that has no grid, three trials in a row that raised.
 
     Example:
-        >>> rows = search.run(SinusoidHyperModel(), folder="runs/mine", strategy="random", trials=5)
-        >>> rows.sort_values("score").iloc[0]
+        ```python
+        rows = search.run(SinusoidHyperModel(), folder="runs/mine", strategy="random", trials=5)
+        rows.sort_values("score").iloc[0]
+        ```
     """
     check_choice("strategy", strategy, STRATEGIES)
     counts = {"epochs": epochs, "executions": executions, "patience": patience}
@@ -96,7 +101,7 @@ def _size(strategy, space, trials, counts):
         return {"max_epochs": counts["epochs"]}
     cells = len(grid_cells(space)) if strategy == "grid" else None
     number = check_count("trials", (cells or TRIALS_ASKED) if trials is None else trials)
-    if strategy == "bayesian":  # keras-tuner's 3 a dimension would leave little to learn from
+    if strategy == "bayesian":  # keras-tuner's 3 per dimension would leave few to learn from
         return {"max_trials": number, "num_initial_points": max(3, number // 3)}
     return {"max_trials": min(cells, number) if cells else number}
 
@@ -105,14 +110,18 @@ def claim(folder, settings, resume, write=True):
     """Make sure that a folder holds no search, or this one and that it is to go on.
 
     Args:
-        folder; settings: plain values; resume: whether a search may be there; write: whether to
-            write the settings if none is.
+        folder: of the search.
+        settings: plain values.
+        resume: whether a search may be there.
+        write: whether to write the settings if none is.
 
     Raises:
         ValueError: a search is there and resume is False, or its settings differ.
 
     Example:
-        >>> claim(Path("runs"), {"seed": 0}, resume=False)
+        ```python
+        claim(Path("runs"), {"seed": 0}, resume=False)
+        ```
     """
     path = folder / SETTINGS
     if not path.exists():
@@ -134,6 +143,8 @@ def claim(folder, settings, resume, write=True):
 def _flat(settings):
     """Settings with the hypermodel's one by one, so that only those that changed are shown."""
     own = {f"hypermodel {k}": v for k, v in settings.get("hypermodel", {}).items()}
+    if "hypermodel class" in own:
+        own["hypermodel class"] = RENAMED.get(own["hypermodel class"], own["hypermodel class"])
     return {k: v for k, v in settings.items() if k != "hypermodel"} | own
 
 
@@ -158,7 +169,8 @@ def _lead(tuner, oracle, settings, processes):
             workers.serve(oracle, processes)
         else:
             tuner.search()
-    rows = report.write(folder, oracle, settings, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    rows = report.write(folder, oracle, settings, seconds, tuner.hypermodel.weights)
     if not oracle.broken:
         report.clean(folder)
     if oracle.broken:
@@ -181,7 +193,7 @@ def best_trial(oracle):
 
 
 def keep_best(folder, oracle, best):
-    """Delete the models that are not the best, save those from which Hyperband may go on."""
+    """Delete the models that are not the best, except those that Hyperband may continue."""
     if isinstance(oracle, keras_tuner.oracles.HyperbandOracle):
         return
     for trial_id in oracle.end_order:

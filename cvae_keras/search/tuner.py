@@ -15,12 +15,20 @@ from cvae_keras.files import open_folder
 from cvae_keras.training.backends import forgets_graphs
 
 TRIALS = "trials"
-# A new model a trial is what TensorFlow warns of here, in the middle of the line of progress.
+# TensorFlow warns of a new model in each trial, in the middle of the progress bar.
 logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
 
 
 def trial_seed(seed, number, execution=0):
-    """The seed of one training: it follows from the search's seed and the number of the trial.
+    """The seed of one training: it follows from the seed of the search and the number of the trial.
+
+    Args:
+        seed: of the search.
+        number: of the trial.
+        execution: number of the training of this trial.
+
+    Returns:
+        An integer.
 
     Example:
         >>> trial_seed(seed=1, number=12)
@@ -33,13 +41,18 @@ class Tuner(BaseTuner):
     """keras-tuner's loop over trials, each seeded and scored by its hypermodel.
 
     Args:
-        oracle: of `cvae_keras.search.oracles`; hypermodel: a `SystemHyperModel`; folder: where
-            `trials/` goes, with a model a trial; epochs: of a trial, at most; executions: trainings
-            a trial, whose scores are averaged; patience: epochs without a lower validation loss
-            before a training stops; seed: of the search.
+        oracle: of `cvae_keras.search.oracles`.
+        hypermodel: a `SystemHyperModel`.
+        folder: where `trials/` goes, with one model per trial.
+        epochs: of a trial, at most.
+        executions: trainings per trial, whose scores are averaged.
+        patience: epochs without a lower validation loss before a training stops.
+        seed: of the search.
 
     Example:
-        >>> Tuner(oracle, SinusoidHyperModel(), Path("runs"), epochs=10).search()
+        ```python
+        Tuner(oracle, SinusoidHyperModel(), Path("runs"), epochs=10).search()
+        ```
     """
 
     def __init__(self, oracle, hypermodel, folder, epochs, executions=1, patience=3, seed=0):
@@ -48,9 +61,7 @@ class Tuner(BaseTuner):
         super().__init__(oracle, hypermodel, directory=str(folder), project_name=TRIALS)
 
     def _populate_initial_space(self):
-        if (
-            self.oracle.tune_new_entries
-        ):  # else the space is given, and no build is needed to know it
+        if self.oracle.tune_new_entries:  # otherwise the space is known without a build
             super()._populate_initial_space()
 
     def save(self, *args):
@@ -58,7 +69,7 @@ class Tuner(BaseTuner):
 
     def search(self, *args, **options):
         """Run trials until the oracle has no more."""
-        gc.freeze()  # each trial collects garbage, and need not look through all that was imported
+        gc.freeze()  # the garbage collection of each trial can skip all that was imported before
         try:
             super().search(*args, **options)
         finally:
@@ -99,7 +110,7 @@ class Tuner(BaseTuner):
         hp, hypermodel = trial.hyperparameters, self.hypermodel
         hypermodel.seed = seed
         epochs, first, past = self.epochs, 0, None
-        if "tuner/epochs" in hp.values:  # set by Hyperband, which also lets a trial go on
+        if "tuner/epochs" in hp.values:  # set by Hyperband, which may continue a trial
             epochs, first = hp.values["tuner/epochs"], hp.values["tuner/initial_epoch"]
             past = hp.values.get("tuner/trial_id")
         model = hypermodel.build(hp)
@@ -129,5 +140,5 @@ class Tuner(BaseTuner):
 
 
 def model_path(folder, trial_id):
-    """Where the model of a trial lies while the search runs."""
+    """The file of the model of a trial while the search runs."""
     return Path(folder) / TRIALS / f"{trial_id}.keras"

@@ -1,6 +1,6 @@
 """Several processes on one search: keras-tuner's chief, which hands out trials, and its workers.
 
-Who is who stands in the environment, as keras-tuner has it: `KERASTUNER_TUNER_ID` ("chief", or any
+The environment says which a process is, as in keras-tuner: `KERASTUNER_TUNER_ID` ("chief", or any
 other name), `KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT` (of the chief).
 """
 
@@ -28,18 +28,21 @@ def role():
 def on_this_machine(command, workers):
     """Make this process the chief, and start workers that run `command` beside it.
 
-    Workers have one TensorFlow thread each. They are ended with the context, and end by
+    Workers have one TensorFlow thread each. They are terminated when the context ends, and exit by
     themselves when this process is killed.
 
     Args:
-        command: list of strings; workers: how many.
+        command: list of strings.
+        workers: how many.
 
     Returns:
         Context manager of a dictionary, name -> `subprocess.Popen`, as `serve` takes it.
 
     Example:
-        >>> with on_this_machine([sys.executable, "search_of_mine.py"], workers=2) as processes:
-        ...     search.run(hypermodel, folder="runs/mine", processes=processes)
+        ```python
+        with on_this_machine([sys.executable, "search_of_mine.py"], workers=2) as processes:
+            search.run(hypermodel, folder="runs/mine", processes=processes)
+        ```
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -68,14 +71,16 @@ def serve(oracle, processes=None):
     """Hand out trials until all are done, as keras-tuner's chief does.
 
     Args:
-        oracle: of `cvae_keras.search.oracles`; processes: those of `on_this_machine`: the trial of
-            one that ended goes to another.
+        oracle: of `cvae_keras.search.oracles`.
+        processes: those of `on_this_machine`: the trial of one that ended goes to another.
 
     Raises:
         ValueError: all of these processes ended before the search did, or the port is taken.
 
     Example:
-        >>> serve(oracle)
+        ```python
+        serve(oracle)
+        ```
     """
     import grpc
     from keras_tuner.src import protos
@@ -95,12 +100,12 @@ def serve(oracle, processes=None):
             running.pop(name)
             oracle.lose(name)
         if processes and not running and not servicer.stop_triggered:
-            raise ValueError("all workers ended before the search: see what they wrote above.")
+            raise ValueError("all workers ended before the search: see their messages above.")
     server.stop(grace=5).wait()
 
 
 def end_with_parent():
-    """In a worker of `on_this_machine`: end when the chief has, however that happened."""
+    """In a worker of `on_this_machine`: exit when the chief has ended, even if it was killed."""
     if PARENT in os.environ:
         threading.Thread(target=_watch, args=(int(os.environ[PARENT]),), daemon=True).start()
 

@@ -1,0 +1,1 @@
+"""What is tuned of each system, and how it is scored: one hypermodel per file."""

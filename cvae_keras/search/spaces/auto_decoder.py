@@ -12,7 +12,7 @@ from cvae_keras.training.backends import at_once
 from cvae_keras.training.optimizers import two_rates
 
 
-class VADHyperModel(SystemHyperModel):
+class AutoDecoderHyperModel(SystemHyperModel):
     """beta, latent_dim, layers and both learning rates of a `VariationalAutoDecoder`.
 
     Scored by `elbo`, an objective independent of the trial's beta: the ELBO at beta 1 of held-out
@@ -30,7 +30,7 @@ class VADHyperModel(SystemHyperModel):
 
     Example:
         ```python
-        search.run(VADHyperModel("digits"), folder="runs/mine", trials=20, epochs=30)
+        search.run(AutoDecoderHyperModel("digits"), folder="runs/mine", trials=20, epochs=30)
         ```
     """
 
@@ -95,3 +95,6 @@ class HeldOutBound(keras.callbacks.Callback):
         finite = np.isfinite(logs["loss"])  # else the model holds NaN, and TerminateOnNaN stops it
         bound = laplace_bound(self.model, **self.arrays, n_samples=3).mean() if finite else np.nan
         logs["val_loss"] = -float(bound)
+
+
+VADHyperModel = AutoDecoderHyperModel  # its older name

@@ -1,4 +1,4 @@
-"""The search of the testbed: scored by the ELBO at beta 1, of which the best is known."""
+"""The search of the dense system: scored by the ELBO at beta 1, whose optimum is known."""
 
 import keras
 import numpy as np
@@ -15,24 +15,25 @@ EXAMPLES = 5000
 VALIDATION = 987_654_321  # seed of the validation examples, which no trial trains on
 
 
-class TestbedHyperModel(SystemHyperModel):
+class DenseHyperModel(SystemHyperModel):
     """beta, latent_dim, layers, gates and learning rate of a `DenseCVAE`.
 
-    Scored by `elbo`, at beta 1 whatever beta the trial trained with, on 5,000 examples; for
-    complete Gaussian data of few dimensions `gap` is how far it is from the best, in nats.
+    Scored by `elbo` at beta 1, whatever beta the trial was trained with, on 5,000 examples; for
+    complete Gaussian data of few dimensions `gap` is its distance to the optimum, in nats.
 
     Args:
-        config: name of a shipped configuration, or a JSON file, for its data; steps: batches an
-            epoch; batch_size.
+        config: name of a shipped configuration, or a JSON file, for its data.
+        steps: batches per epoch.
+        batch_size: examples per batch.
 
     Raises:
         ValueError: a configuration that cannot be read.
 
     Example:
-        >>> search.run(TestbedHyperModel("correlated"), folder="runs/mine", trials=20)
+        ```python
+        search.run(DenseHyperModel("correlated"), folder="runs/mine", trials=20)
+        ```
     """
-
-    __test__ = False  # not a test, whatever pytest thinks of its name
 
     def __init__(self, config="correlated", steps=100, batch_size=500):
         super().__init__(config=config, steps=steps, batch_size=batch_size)
@@ -70,9 +71,12 @@ class TestbedHyperModel(SystemHyperModel):
         return choices(beta=[0.5, 1.0, 2.0], latent_dim=[2, 4, 8], width=[32, 128])
 
     def _best(self):
-        """The best elbo that any model has on average, or None where there is no closed form."""
+        """The highest elbo that a model can have, or None where there is no closed form."""
         data = self.source.data
         if not hasattr(data, "covariance") or self.masked or 2**data.dim > ALL_PATTERNS_UP_TO:
             return None
         patterns = known_patterns(data.dim)
         return -np.mean([optimum(data.covariance, k, 1.0)["objective"] for k in patterns])
+
+
+TestbedHyperModel = DenseHyperModel  # its older name

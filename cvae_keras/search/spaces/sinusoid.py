@@ -1,4 +1,4 @@
-"""The search of the sinusoid tasks: the original's network, scored by samples from the prior."""
+"""The search of the sinusoid tasks: SidWorks01's network, scored by samples from the prior."""
 
 import keras
 import keras_tuner
@@ -7,12 +7,12 @@ from cvae_keras.checks import check_count
 from cvae_keras.data.sinusoid import TASKS, load
 from cvae_keras.metrics.modes import posterior_score
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
-from cvae_keras.systems.sinusoid.model import SinusoidCVAE
+from cvae_keras.systems.sinusoid.model import WEIGHTS, SinusoidCVAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.schedules import half_cosine
 
 SAMPLES = 100
-#: The ranges that the original tuned by eye, made explicit: 144 cells.
+#: The values that SidWorks01 tried by hand, as a grid: 144 cells.
 ORIGINAL_GRID = {
     "beta": [0.8, 1.0, 1.1, 2.0],
     "wx": [0.5, 0.6, 0.7],
@@ -25,23 +25,29 @@ class SinusoidHyperModel(SystemHyperModel):
     """beta, wx, wy, latent_dim, learning rate and prior of a `SinusoidCVAE`.
 
     Scored by `posterior_score` of 100 samples from the prior, on curves of the validation split.
-    The learning rate falls by half a cosine over the epochs of a trial. The ranges leave out where
-    no trial of earlier searches came near the best: rates below 0.001, and wy above 1.
+    The learning rate falls along half a cosine over the epochs of a trial. The ranges exclude
+    values at which no trial of earlier searches came near the best: rates below 0.001, wy above 1.
 
     Args:
-        data: "data_1" or "data_2"; examples: of the training split; batch_size: smaller than the
-            original's 250, for more steps on few examples; loss: of `SinusoidCVAE`; curves: of the
-            validation split, to score on; precision: "float32" or "mixed_bfloat16".
+        data: "data_1" or "data_2".
+        examples: how many of the training split.
+        batch_size: smaller than the 250 of SidWorks01's network, for more steps on few examples.
+        loss: of `SinusoidCVAE`.
+        curves: how many of the validation split, to score on.
+        precision: "float32" or "mixed_bfloat16".
 
     Raises:
         ValueError: a count below 1, or an unknown name.
 
     Example:
-        >>> search.run(SinusoidHyperModel("data_1"), folder="runs/mine", trials=30, epochs=10)
+        ```python
+        search.run(SinusoidHyperModel("data_1"), folder="runs/mine", trials=30, epochs=10)
+        ```
     """
 
     objective = keras_tuner.Objective("score", "min")
-    ratios = {"beta": "wx", "wy": "wx"}  # Adam's steps do not depend on the size of the loss
+    weights = tuple(WEIGHTS)
+    ratios = {"beta": "wx", "wy": "wx"}  # Adam's steps do not depend on the scale of the loss
 
     def __init__(
         self,
@@ -64,15 +70,16 @@ class SinusoidHyperModel(SystemHyperModel):
     def build(self, hp):
         log = {"sampling": "log"}
         before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.precision)  # layers take it up when they are made
+        keras.config.set_dtype_policy(self.precision)  # layers read it when they are made
         try:
             model = SinusoidCVAE(
                 TASKS[self.data],
                 latent_dim=hp.Int("latent_dim", 2, 128, default=100, **log),
                 loss=self.loss,
-                beta=hp.Float("beta", 0.05, 8.0, default=1.0, **log),
-                wx=hp.Float("wx", 0.1, 4.0, default=0.5, **log),
-                wy=hp.Float("wy", 0.001, 1.0, default=0.5, **log),
+                **{
+                    name: hp.Float(name, weight.low, weight.high, default=weight.default, **log)
+                    for name, weight in WEIGHTS.items()
+                },
                 prior=hp.Choice("prior", ["standard", "conditional"]),
                 seed=self.seed,
             )

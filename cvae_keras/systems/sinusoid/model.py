@@ -9,6 +9,8 @@
 | special | the term `wy * d(f(x_hat), y)`, differentiable through the task's functions f |
 """
 
+from typing import NamedTuple
+
 import keras
 from keras import ops
 
@@ -30,6 +32,29 @@ INITIALIZERS = {
 }
 PRIORS = {"standard": StandardNormal, "conditional": ConditionalNormal}
 REDUCTIONS = ("elbo", "original")
+
+
+class Weight(NamedTuple):
+    """A weight of the objective in experiments and searches.
+
+    Attributes:
+        default: its value where a search does not tune it. `SinusoidCVAE` has defaults of its own,
+            those of an ELBO of x alone.
+        low: the least that a search tries.
+        high: the greatest that a search tries.
+    """
+
+    default: float
+    low: float
+    high: float
+
+
+#: The weights of the objective, by name.
+WEIGHTS = {
+    "beta": Weight(1.0, 0.05, 8.0),
+    "wx": Weight(0.5, 0.1, 4.0),
+    "wy": Weight(0.5, 0.001, 1.0),
+}
 
 
 def forward(task, x):
