@@ -1,4 +1,4 @@
-"""Runs of the testbed from a JSON file: read it, draw its data, train a model for each beta."""
+"""The dense system from a JSON file: read it, draw its data, train a model for each beta."""
 
 import json
 from importlib.resources import files
@@ -46,7 +46,7 @@ def read_config(name):
 
     Returns:
         Dictionary: `data` (see `make_data`), `mask_percentage`, the layers and `latent_dim` of
-        `DenseCVAE`, `betas`, `beta_start` and `warm_up` (see `train`), `epochs`, `steps` (an
+        `DenseCVAE`, `betas`, `beta_start` and `warm_up` (see `train`), `epochs`, `steps` (per
         epoch), `batch_size`, `learning_rate`, `seed`.
 
     Raises:
@@ -71,10 +71,17 @@ def read_config(name):
 
 
 def check_config(config, name="config"):
-    """Return a configuration if its entries are complete and make sense.
+    """Return a configuration if its entries are complete and valid.
+
+    Args:
+        config: dictionary, see `read_config`.
+        name: of the configuration, for the error.
+
+    Returns:
+        The configuration.
 
     Raises:
-        ValueError: they are not; the sentence names the entry.
+        ValueError: an entry is missing, unknown or invalid; the sentence names it.
 
     Example:
         >>> check_config(read_config("baseline"))["latent_dim"]
@@ -82,10 +89,10 @@ def check_config(config, name="config"):
     """
     expected = {"data", "mask_percentage", *NETWORK, *TRAINING}
     if not isinstance(config, dict) or set(config) != expected:
-        given = set(config) if isinstance(config, dict) else set()
+        found = set(config) if isinstance(config, dict) else set()
         raise ValueError(
-            f"{name} lacks the entries {sorted(expected - given)} and has the unknown ones "
-            f"{sorted(given - expected)}: correct it."
+            f"{name} lacks the entries {sorted(expected - found)} and has the unknown ones "
+            f"{sorted(found - expected)}: correct it."
         )
     for entry in ("epochs", "steps", "batch_size"):
         check_count(f"{entry} of {name}", config[entry])
@@ -108,8 +115,11 @@ def make_data(options):
     """The data set that a configuration describes.
 
     Args:
-        options: dictionary of `kind` ("independent", "correlated", "projected", a `Manifold`'s
-            name, or "side_by_side" with a list of `parts`) and the arguments of its class.
+        options: dictionary of `kind` ("independent", "correlated", "projected", the name of a
+            `Manifold`, or "side_by_side" with a list of `parts`) and the arguments of its class.
+
+    Returns:
+        An object with `dim`, `scale` and `sample(n, seed)`.
 
     Raises:
         ValueError: an unknown kind, or arguments that its class refuses.
@@ -131,6 +141,9 @@ def make_data(options):
 def make_source(config):
     """The `Conditioned` examples that a configuration describes.
 
+    Args:
+        config: from `read_config`.
+
     Example:
         >>> make_source(read_config("baseline")).examples(5)["c"].shape
         (5, 4)
@@ -142,6 +155,11 @@ def make_model(config, data, beta):
     """An untrained, compiled `DenseCVAE` for a configuration, its data and one beta.
 
     The learning rate falls to 0 along a cosine.
+
+    Args:
+        config: from `read_config`.
+        data: from `make_data`.
+        beta: weight of the KL.
 
     Example:
         >>> config = read_config("baseline")
@@ -165,20 +183,25 @@ def make_model(config, data, beta):
 def train(config, beta, callbacks=(), verbose=0):
     """Train the model of a configuration at one beta, on fresh examples in every batch.
 
-    Over the first `warm_up` of the epochs a beta above `beta_start` rises from there. A direction
-    of x that barely pays for a latent dimension is otherwise found late or never: at the start,
-    where no latent is used, the gradient towards using one is nearly 0. A start much below does
-    harm: while the rate is cheap, the latent carries what should be read off the known values.
+    Over the first `warm_up` of the epochs, a beta above `beta_start` rises from there. Otherwise a
+    direction of x whose variance is just above beta / 2 is found late or never: at the start, when
+    no latent dimension is used, the gradient towards using one is nearly 0. A much lower start does
+    harm: while the KL has little weight, the latent carries information that the known values have.
 
     Args:
-        config: from `read_config`; beta: weight of the KL; callbacks: further Keras callbacks;
-            verbose: of Keras.
+        config: from `read_config`.
+        beta: weight of the KL.
+        callbacks: further Keras callbacks.
+        verbose: of `keras.Model.fit`.
 
     Returns:
-        `(model, source, history)`, the model with its `Conditioned` source of examples.
+        `(model, source, history)`: the model, its `Conditioned` source of examples, and the metrics
+        of each epoch as a dictionary.
 
     Example:
-        >>> model, source, history = train(read_config("baseline"), beta=0.25)
+        ```python
+        model, source, history = train(read_config("baseline"), beta=0.25)
+        ```
     """
     source = make_source(config)
     model = make_model(config, source.data, beta)
@@ -196,15 +219,20 @@ def measure_by_count(model, source, n=100_000, seed=12345):
     """Rate and distortion for each number of known dimensions.
 
     Args:
-        model, source: from `train`; n: fresh examples, of each pattern where there are at most 16,
-            else of each number of known dimensions; seed: integer.
+        model: from `train`.
+        source: from `train`.
+        n: fresh examples, per pattern where there are at most 16, else per number of known
+            dimensions.
+        seed: integer.
 
     Returns:
-        `(counts, patterns)`: dimensions + 1 rows, and one a pattern, as `measure` gives them, each
-        with `known`, the number of known dimensions, and `pattern`, such as "0110".
+        `(counts, patterns)`: one row per number of known dimensions, and one per pattern, as
+        `measure` gives them, each with `known`, that number, and `pattern`, such as "0110".
 
     Example:
-        >>> counts, patterns = measure_by_count(model, source, n=1000)
+        ```python
+        counts, patterns = measure_by_count(model, source, n=1000)
+        ```
     """
     every = known_patterns(source.data.dim)
     counts, patterns = [], []
