@@ -1,17 +1,22 @@
 """`cvae-keras table embedding`: CompressionVAE beside PCA, t-SNE and UMAP, run in one table."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from cvae_keras.data.images import GARMENTS, load_images
-from cvae_keras.files import manifest, open_folder, saved_result, write_json, write_table
+from cvae_keras.experiments import rows
+from cvae_keras.files import open_folder, write_table
 from cvae_keras.metrics.embedding import embedding_scores
 from cvae_keras.plots.compression import plot_embedding
 from cvae_keras.systems.compression.estimator import CompressionVAE
+
+NAME, SEEDS_NAME, FOLDER = "embedding", "embedding_seeds", "embedding_rows"
+METHODS = ("CompressionVAE", "PCA", "t-SNE", "UMAP")
 
 _PAPER = "published: Parametric UMAP, notebooks"
 _ORIGINAL = "measured for this project, other machine"
@@ -36,62 +41,74 @@ PUBLISHED = [
     _row("fashion_mnist", 2, "UMAP", _PAPER, 0.714, 0.761, 0.978),
 ]
 
-NOTES = """
-No method sees a label. 1-NN and 5-NN: nearest neighbours, fitted on the embedding of the training
-data, scored on that of the test data (MNIST and Fashion-MNIST: 60,000 and 10,000; digits: 1,500 and
-297). trust: trustworthiness of the first 10,000 training points with 5 neighbours. rmse: of test
-data decoded from their embedding, in units of the largest pixel; t-SNE and UMAP have none here
-(UMAP's inverse takes minutes). seconds_fit and cpu_seconds_fit: to fit and embed the training data,
-by the wall clock and of all cores; seconds_embed: to embed the test data. Compilation is counted:
-of TensorFlow's graph for CompressionVAE, of numba's code for UMAP in the first of its rows.
-
-Rows whose source is not "run here" were not run for this table, and their seconds are from other
-machines.
-"""
-
-
-NAME = "embedding"
-METHODS = ("CompressionVAE", "PCA", "t-SNE", "UMAP")
-
 
 @dataclass(frozen=True)
-class Job:
-    """One row: a method, a data set, a number of dimensions.
+class Job(rows.Job):
+    """One row: a method on a data set.
+
+    Args:
+        data: name of the data set, see `load_images`.
+        method: one of `METHODS`.
+        dimensions: of the embedding.
+        seed: integer, of the method.
 
     Example:
-        >>> Job("mnist", "PCA", 2).path(Path("rows"), quick=False).name
-        'mnist_PCA_2.json'
+        >>> Job("mnist", "PCA", 2).name
+        'mnist_PCA_2'
     """
 
     data: str
     method: str
     dimensions: int
+    seed: int = 0
 
-    def path(self, folder):
-        return folder / f"{self.data}_{self.method}_{self.dimensions}.json"
+    @property
+    def name(self):
+        return f"{self.data}_{self.method}_{self.dimensions}"
 
 
-def jobs(quick):
-    """The rows of the table, or of the quick one on scikit-learn's digits."""
-    rows = []
+class SeedJob(Job):
+    """A row of the table of seeds, which has a folder for each seed and no figures."""
+
+    @property
+    def name(self):
+        return f"seed_{self.seed}/{super().name}"
+
+
+def jobs_of(quick=False, seed=0):
+    """The rows of the table.
+
+    Args:
+        quick: those of the quick table, on scikit-learn's digits.
+        seed: integer.
+
+    Returns:
+        List of `Job`.
+
+    Example:
+        >>> len(jobs_of())
+        11
+    """
+    found = []
     for data in ("digits",) if quick else ("mnist", "fashion_mnist"):
-        rows += [Job(data, method, 2) for method in METHODS]
+        found += [Job(data, method, 2, seed) for method in METHODS]
         if data != "fashion_mnist":
-            # t-SNE's fast algorithm knows 2 dimensions at most
-            rows += [
-                Job(data, method, 64 if not quick else 8) for method in METHODS if method != "t-SNE"
-            ]
-    return rows
+            # t-SNE's fast algorithm is limited to 2 dimensions
+            many = [method for method in METHODS if method != "t-SNE"]
+            found += [Job(data, method, 8 if quick else 64, seed) for method in many]
+    return found
 
 
 def run_table(folder, quick=False, data_dir=None, seed=0):
     """Run the rows that `folder` does not hold yet, then write the table and its figures.
 
-    Each row is kept in `<folder>/embedding_rows/` as soon as it is there.
+    Each row is kept in `<folder>/embedding_rows/` when it is done.
 
     Args:
-        folder: where the table goes; quick: scikit-learn's digits instead of MNIST and
-            Fashion-MNIST; data_dir: see `load_images`; seed: integer, of every method.
+        folder: where the table goes.
+        quick: scikit-learn's digits instead of MNIST and Fashion-MNIST.
+        data_dir: see `load_images`.
+        seed: integer, of every method.
 
     Returns:
         Markdown of the table.
@@ -101,31 +118,44 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
             is not installed.
 
     Example:
-        >>> text = run_table("results/quick", quick=True)
+        ```python
+        text = run_table("results/quick", quick=True)
+        ```
     """
-    folder = open_folder(folder)
-    rows_folder = open_folder(folder / "embedding_rows")
-    todo, images = jobs(quick), {}
-    for job in tqdm(todo, desc="embeddings", unit="row"):
-        if saved_row(job, rows_folder, seed) is None:
-            if job.data not in images:
-                images[job.data] = load_images(job.data, data_dir)
-            row = run_row(job, images[job.data], rows_folder, seed)
-            tqdm.write(f"{job}: " + ", ".join(f"{k} {v:.3f}" for k, v in row.items()))
-        text = _write(folder, todo, rows_folder, seed)
-    return text
+    folder, jobs = open_folder(folder), jobs_of(quick, seed)
+
+    def show(job, result):
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in result["row"].items())
+        tqdm.write(f"{job.name}: {figures}")
+        write(folder, [(job, job.saved(folder / FOLDER)) for job in jobs])
+
+    run = partial(run_row, data_dir=data_dir)
+    return write(folder, rows.run_jobs(jobs, run, folder / FOLDER, title="embeddings", done=show))
 
 
-def saved_row(job, folder, seed):
-    """The row that `run_row` kept for this job and seed, or None."""
-    saved = saved_result(job.path(folder), _config(job, seed))
-    return saved["row"] if saved else None
+@lru_cache(maxsize=1)  # the rows of a data set follow each other
+def _images(name, data_dir):
+    return load_images(name, data_dir)
 
 
-def run_row(job, images, folder, seed, draw=True):
-    """Fit one method, time it, score it, and keep its figures and manifest."""
-    (x, y), (x_test, y_test) = images
-    method = _method(job, seed)
+def run_row(job, path, data_dir=None):
+    """Fit one method, time it and score it; in 2 dimensions its figure is saved beside `path`.
+
+    Args:
+        job: a `Job`.
+        path: of the result; the figure has the same name and ends in `.png`.
+        data_dir: see `load_images`.
+
+    Returns:
+        `(result, seconds)`: a dictionary of `row`, and the wall time of the fit.
+
+    Example:
+        ```python
+        result, seconds = run_row(Job("digits", "PCA", 2), Path("runs/row.json"))
+        ```
+    """
+    (x, y), (x_test, y_test) = _images(job.data, data_dir)
+    method = make(job)
     wall, cpu = time.perf_counter(), time.process_time()
     z = np.asarray(method.fit_transform(x), "float32")
     row = {"seconds_fit": time.perf_counter() - wall, "cpu_seconds_fit": time.process_time() - cpu}
@@ -136,22 +166,15 @@ def run_row(job, images, folder, seed, draw=True):
     if job.method in ("CompressionVAE", "PCA"):
         error = method.inverse_transform(z_test) - x_test
         row["rmse"] = float(np.sqrt(np.mean(np.square(error))) / float(x.max()))
-    if job.dimensions == 2 and draw:
-        stem = str(job.path(folder).with_suffix(""))
+    if job.dimensions == 2 and not isinstance(job, SeedJob):
         title = f"{job.method}, {job.data} test data, 5-NN {row['5-NN']:.3f}"
         names = GARMENTS if job.data == "fashion_mnist" else None
-        plot_embedding(z_test, y_test, names, title, f"{stem}.png")
-    config, seconds = _config(job, seed), row["seconds_fit"]
-    write_json(job.path(folder), {"row": row, "manifest": manifest(config, seconds)})
-    return row
-
-
-def _config(job, seed):
-    return {**asdict(job), "seed": seed}
+        plot_embedding(z_test, y_test, names, title, str(path.with_suffix(".png")))
+    return {"row": row}, row["seconds_fit"]
 
 
 class _TSNE:
-    """openTSNE with scikit-learn's calls; its optimiser is told every core it may use."""
+    """openTSNE with scikit-learn's methods."""
 
     def __init__(self, dimensions, seed):
         from openTSNE import TSNE
@@ -166,57 +189,77 @@ class _TSNE:
         return self.fitted.transform(x.astype("float32"))
 
 
-def _method(job, seed):
+def make(job):
+    """The method of a row: an object with `fit_transform` and `transform`.
+
+    Args:
+        job: a `Job`.
+
+    Raises:
+        ValueError: openTSNE or umap-learn is not installed.
+
+    Example:
+        >>> make(Job("digits", "PCA", 2)).n_components
+        2
+    """
     if job.method == "CompressionVAE":
-        return CompressionVAE(dim_latent=job.dimensions, random_state=seed)
+        return CompressionVAE(dim_latent=job.dimensions, random_state=job.seed)
     if job.method == "PCA":
         from sklearn.decomposition import PCA
 
-        return PCA(job.dimensions, random_state=seed)
+        return PCA(job.dimensions, random_state=job.seed)
     try:
         if job.method == "t-SNE":
-            return _TSNE(job.dimensions, seed)
+            return _TSNE(job.dimensions, job.seed)
         from umap import UMAP
     except ImportError as error:
         raise ValueError(
             f"{job.method} is not installed: pip install -e '.[embedding]' brings it."
         ) from error
-    return UMAP(n_components=job.dimensions, random_state=seed)
+    return UMAP(n_components=job.dimensions, random_state=job.seed)
 
 
-def _write(folder, todo, rows_folder, seed):
-    found = [(job, saved_row(job, rows_folder, seed)) for job in todo]
-    rows = [
-        {"data": job.data, "dim": job.dimensions, "method": job.method, "source": "run here", **row}
-        for job, row in found
-        if row
+def write(folder, results):
+    """Write the table from the rows that are there, and the published ones.
+
+    Args:
+        folder: where `embedding.{csv,md}` go.
+        results: list of `(job, result)`, as `rows.run_jobs` returns.
+
+    Returns:
+        Markdown of the table.
+
+    Example:
+        ```python
+        text = write(Path("results"), rows.run_jobs(jobs_of(), run_row, "results/embedding_rows"))
+        ```
+    """
+    found = [
+        {"data": job.data, "dim": job.dimensions, "method": job.method, "source": "run here"}
+        | result["row"]
+        for job, result in results
+        if result
     ]
-    sets = {job.data for job in todo}
-    rows += [row for row in PUBLISHED if row["data"] in sets]
     title = "Embeddings"
-    if any(row is None for _, row in found):
-        title += f": {sum(row is not None for _, row in found)} of {len(todo)} rows so far"
-    frame = pd.DataFrame(rows)
+    if len(found) < len(results):
+        title += f": {len(found)} of {len(results)} rows so far"
+    sets = {job.data for job, _ in results}
+    frame = pd.DataFrame(found + [row for row in PUBLISHED if row["data"] in sets])
     order = [*frame.columns[:4], "1-NN", "5-NN", "trust", "rmse", "seconds_fit"]
     order += ["cpu_seconds_fit", "seconds_embed"]
-    return write_table(frame.reindex(columns=order), folder / NAME, title, NOTES)
-
-
-SEEDS_NAME = "embedding_seeds"
-SEEDS_NOTES = """
-`CompressionVAE` at its defaults in 2 dimensions, one row a seed, which draws the validation rows,
-the weights, the batches and the noise; columns as in `embedding.md`. {verdict}
-"""
+    return write_table(frame.reindex(columns=order), folder / NAME, title, rows.notes(NAME))
 
 
 def run_seeds(folder, quick=False, data_dir=None, seeds=20):
     """Fit with each seed that `folder` does not hold yet, then write the table.
 
-    Each row is kept in `<folder>/embedding_rows/seed_<number>/` as soon as it is there.
+    Each row is kept in `<folder>/embedding_rows/seed_<number>/` when it is done.
 
     Args:
-        folder: where `embedding_seeds.{csv,md}` go; quick: scikit-learn's digits instead of MNIST;
-            data_dir: see `load_images`; seeds: how many, 0 to seeds - 1.
+        folder: where `embedding_seeds.{csv,md}` go.
+        quick: scikit-learn's digits instead of MNIST.
+        data_dir: see `load_images`.
+        seeds: how many, 0 to seeds - 1.
 
     Returns:
         Markdown of the table.
@@ -225,26 +268,46 @@ def run_seeds(folder, quick=False, data_dir=None, seeds=20):
         ValueError: the folder cannot be written, or the data cannot be read.
 
     Example:
-        >>> text = run_seeds("results/quick", quick=True, seeds=3)
+        ```python
+        text = run_seeds("results/quick", quick=True, seeds=3)
+        ```
     """
-    folder, job = open_folder(folder), Job("digits" if quick else "mnist", "CompressionVAE", 2)
-    rows, images = [], None
-    for seed in tqdm(range(seeds), desc="seeds", unit="fit"):
-        kept = open_folder(folder / "embedding_rows" / f"seed_{seed}")
-        if saved_row(job, kept, seed) is None:
-            images = images or load_images(job.data, data_dir)
-            run_row(job, images, kept, seed, draw=False)
-        rows.append({"seed": seed, **saved_row(job, kept, seed)})
-        text = _write_seeds(pd.DataFrame(rows), folder, job)
-    return text
+    folder, data = open_folder(folder), "digits" if quick else "mnist"
+    jobs = [SeedJob(data, "CompressionVAE", 2, seed) for seed in range(seeds)]
+
+    def show(job, result):
+        write_seeds(folder, [(job, job.saved(folder / FOLDER)) for job in jobs])
+
+    run = partial(run_row, data_dir=data_dir)
+    results = rows.run_jobs(jobs, run, folder / FOLDER, title="seeds", done=show)
+    return write_seeds(folder, results)
 
 
-def _write_seeds(frame, folder, job):
+def write_seeds(folder, results):
+    """Write the table of seeds from the rows that are there.
+
+    Args:
+        folder: where `embedding_seeds.{csv,md}` go.
+        results: list of `(job, result)`, as `rows.run_jobs` returns.
+
+    Returns:
+        Markdown of the table.
+
+    Example:
+        ```python
+        text = write_seeds(Path("results"), results)
+        ```
+    """
+    found = [{"seed": job.seed, **result["row"]} for job, result in results if result]
+    frame = pd.DataFrame(found)
     near = frame["5-NN"]
-    said = f"5-NN: {near.min():.3f} to {near.max():.3f}, mean {near.mean():.3f}"
-    if len(frame) > 1:
-        said += f", standard deviation {near.std():.4f}"
+    text = rows.notes(
+        SEEDS_NAME,
+        least=near.min(),
+        greatest=near.max(),
+        mean=near.mean(),
+        deviation=f"{near.std():.4f}" if len(near) > 1 else "unknown from one seed",
+    )
     order = ["seed", "1-NN", "5-NN", "trust", "rmse", "cpu_seconds_fit"]
-    title = f"CompressionVAE, {len(frame)} seeds, {job.data}"
-    notes = SEEDS_NOTES.format(verdict=said + ".")
-    return write_table(frame[order], folder / SEEDS_NAME, title, notes)
+    title = f"CompressionVAE, {len(frame)} seeds, {results[0][0].data}"
+    return write_table(frame[order], folder / SEEDS_NAME, title, text)

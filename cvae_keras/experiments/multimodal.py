@@ -2,16 +2,18 @@
 
 import json
 import time
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import combinations
 
 import keras
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
-from cvae_keras.data.multimodal import TASKS, GaussianModalities, picture_modalities
-from cvae_keras.files import ROOT, manifest, open_folder, saved_result, write_json, write_table
-from cvae_keras.metrics.classifier import Judge
+from cvae_keras.data.multimodal import TASKS, GaussianModalities, image_modalities
+from cvae_keras.experiments import rows
+from cvae_keras.files import ROOT, manifest, open_folder, write_json, write_table
+from cvae_keras.metrics.classifier import ImageClassifier
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.plots.multimodal import plot_multimodal
 from cvae_keras.systems.multimodal.model import MultimodalCVAE
@@ -19,133 +21,225 @@ from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import FreshBatches, ShuffledBatches
 from cvae_keras.training.optimizers import LazyAdam
 
-#: Dimensions of the main modality x and of the conditioning ones, one Gaussian each.
+NAME, FOLDER = "multimodal", "multimodal_rows"
+#: Dimensions of the main modality x and of the conditioning ones, one Gaussian data set each.
 GAUSSIANS = ((2, 8, 3, 5), (4, 2, 3, 8), (8, 2, 4, 6))
 PRIORS = {"N(0, I)": None, "learned": "dense", "flow": "flow"}
 
 
-def jobs_of(quick=False, seed=0):
-    """All trainings, as dictionaries of all that they depend on.
+@dataclass(frozen=True)
+class GaussianJob(rows.Job):
+    """A model of four jointly Gaussian modalities.
 
     Args:
-        quick: few steps, and scikit-learn's digits; seed: integer.
+        dims: dimensions of the main modality and of the three conditioning ones.
+        seed: integer, of the data too.
+        hidden: units of the hidden layers.
+        prior: one of `PRIORS`.
+        rate: learning rate of the first step.
+        steps: of training.
+        batch: examples per batch.
+        test: examples to score.
+        K: latent samples of the importance-weighted bound.
+        data: kind of the data, as files name it.
+
+    Example:
+        >>> GaussianJob((2, 8, 3, 5)).name
+        'gaussian_2_8_3_5'
+    """
+
+    dims: tuple
+    seed: int = 0
+    hidden: tuple = (64, 64)
+    prior: str = "learned"
+    rate: float = 3e-3
+    steps: int = 6000
+    batch: int = 256
+    test: int = 1000
+    K: int = 1000
+    data: str = "gaussian"
+
+    @property
+    def name(self):
+        return f"gaussian_{'_'.join(str(dim) for dim in self.dims)}"
+
+
+@dataclass(frozen=True)
+class ImageJob(rows.Job):
+    """A model of images given their label, or of the lower half given the upper one.
+
+    Args:
+        data: name of the data set, see `load_images`.
+        task: one of `TASKS`.
+        prior: one of `PRIORS`.
+        seed: integer.
+        hidden: units of the hidden layers.
+        rate: learning rate of the first step.
+        epochs: of training.
+        batch: examples per batch.
+        test: images to score.
+        K: latent samples of the importance-weighted bound.
+
+    Example:
+        >>> ImageJob("mnist", "half", "N(0, I)").name
+        'mnist_half_fixed'
+    """
+
+    data: str
+    task: str
+    prior: str
+    seed: int = 0
+    hidden: tuple = (512, 512)
+    rate: float = 1e-3
+    epochs: int = 30
+    batch: int = 128
+    test: int = 2000
+    K: int = 1000
+
+    @property
+    def name(self):
+        prior = "fixed" if PRIORS[self.prior] is None else self.prior
+        return f"{self.data}_{self.task}_{prior}"
+
+
+def jobs_of(quick=False, seed=0):
+    """All trainings of the table.
+
+    Args:
+        quick: few steps, and scikit-learn's digits.
+        seed: integer.
+
+    Returns:
+        List of `GaussianJob` and `ImageJob`.
 
     Example:
         >>> len(jobs_of())
         9
     """
-    size = {"steps": 600, "batch": 256, "test": 200, "K": 100} if quick else {
-        "steps": 6000, "batch": 256, "test": 1000, "K": 1000}  # fmt: skip
-    jobs = [
-        {"data": "gaussian", "dims": list(dims), "hidden": [64, 64], "prior": "learned",
-         "rate": 1e-2 if quick else 3e-3, **size, "seed": seed + number}
-        for number, dims in enumerate(GAUSSIANS[1:2] if quick else GAUSSIANS)
-    ]  # fmt: skip
-    size = {"epochs": 20, "hidden": [64], "test": 100, "K": 100} if quick else {
-        "epochs": 30, "hidden": [512, 512], "test": 2000, "K": 1000}  # fmt: skip
-    for task in TASKS:
-        for prior in PRIORS:
-            name = "digits" if quick else "mnist"
-            job = {"data": name, "task": task, "prior": prior, "rate": 2e-3 if quick else 1e-3}
-            jobs.append({**job, **size, "batch": 64 if quick else 128, "seed": seed})
-    return jobs
-
-
-def stem_of(job):
-    """Name of the file that keeps a job."""
-    if job["data"] == "gaussian":
-        return f"gaussian_{'_'.join(str(dim) for dim in job['dims'])}"
-    prior = "fixed" if PRIORS[job["prior"]] is None else job["prior"]
-    return f"{job['data']}_{job['task']}_{prior}"
+    if quick:
+        dims, data = GAUSSIANS[1:2], "digits"
+        gaussian = {"rate": 1e-2, "steps": 600, "test": 200, "K": 100}
+        images = {"rate": 2e-3, "epochs": 20, "hidden": (64,), "batch": 64, "test": 100, "K": 100}
+    else:
+        dims, data, gaussian, images = GAUSSIANS, "mnist", {}, {}
+    jobs = [GaussianJob(each, seed + number, **gaussian) for number, each in enumerate(dims)]
+    return jobs + [ImageJob(data, task, p, seed, **images) for task in TASKS for p in PRIORS]
 
 
 def run_gaussian(job):
     """Train on fresh Gaussian data with modalities dropped at random; score every subset.
 
     Args:
-        job: from `jobs_of`.
+        job: a `GaussianJob`.
 
     Returns:
-        Dictionary of `rows`, one a subset of the conditioning modalities, and `manifest`.
+        Dictionary of `rows`, one per subset of the conditioning modalities.
 
     Example:
-        >>> run_gaussian(jobs_of(quick=True)[0])["rows"][0]["gap_per_dim"]
+        ```python
+        run_gaussian(jobs_of(quick=True)[0])["rows"][0]["gap_per_dim"]
+        ```
     """
-    began, seed = time.perf_counter(), job["seed"]
-    dims = dict(zip("xabc", job["dims"], strict=True))
-    data, given = GaussianModalities(dims, seed=seed), [name for name in dims if name != "x"]
+    seed, dims = job.seed, dict(zip("xabc", job.dims, strict=True))
+    data, conditions = GaussianModalities(dims, seed=seed), [name for name in dims if name != "x"]
     keras.utils.set_random_seed(seed)
     model = MultimodalCVAE(
-        "x", given, dims, prior_network=PRIORS[job["prior"]], hidden=job["hidden"], drop_rate=0.5,
+        "x",
+        conditions,
+        dims,
+        prior_network=PRIORS[job.prior],
+        hidden=list(job.hidden),
+        drop_rate=0.5,
         seed=seed,
-    )  # fmt: skip
-    rate = keras.optimizers.schedules.CosineDecay(job["rate"], job["steps"])
+    )
+    rate = keras.optimizers.schedules.CosineDecay(job.rate, job.steps)
     model.compile(LazyAdam(rate), steps_per_execution=at_once(20))
-    batches = FreshBatches(data, job["batch"], 200, seed)
-    model.fit(batches, epochs=job["steps"] // 200, verbose=0)
-    test, rows = data.examples(job["test"], seed=[seed, 1]), []
-    for known in (subset for size in range(4) for subset in combinations(given, size)):
+    batches = FreshBatches(data, job.batch, 200, seed)
+    model.fit(batches, epochs=job.steps // 200, verbose=0)
+    test, found = data.examples(job.test, seed=[seed, 1]), []
+    for known in (subset for size in range(4) for subset in combinations(conditions, size)):
         arrays = {name: test[name] for name in ("x", *known)}
-        found = importance_weighted_bound(model, arrays, job["K"], seed)[0]
-        gap = (found - data.log_prob(test, "x", known)) / dims["x"]
-        rows.append({"data": "gaussian " + "+".join(str(dim) for dim in job["dims"]),
-                     "given": "+".join(known) or "nothing", "prior": job["prior"],
-                     "log_p": found.mean(), "log_p_se": _error(found),
-                     "exact": data.log_prob(test, "x", known).mean(),
-                     "gap_per_dim": gap.mean(), "gap_se": _error(gap)})  # fmt: skip
-    return {"rows": rows, "manifest": manifest(job, time.perf_counter() - began)}
+        log_p = importance_weighted_bound(model, arrays, job.K, seed)[0]
+        gap = (log_p - data.log_prob(test, "x", known)) / dims["x"]
+        found.append(
+            {
+                "data": "gaussian " + "+".join(str(dim) for dim in job.dims),
+                "given": "+".join(known) or "nothing",
+                "prior": job.prior,
+                "log_p": log_p.mean(),
+                "log_p_se": _error(log_p),
+                "exact": data.log_prob(test, "x", known).mean(),
+                "gap_per_dim": gap.mean(),
+                "gap_se": _error(gap),
+            }
+        )
+    return {"rows": found}
 
 
-def run_pictures(job, train, test, judge):
-    """Train on pictures, score the log-likelihood, and have the generated ones judged.
+def run_images(job, train, test, classifier):
+    """Train on images, score the log-likelihood, and classify generated images.
 
     Args:
-        job: from `jobs_of`; train, test: from `picture_modalities`; judge: a `Judge`.
+        job: an `ImageJob`.
+        train: first part of what `image_modalities` returns.
+        test: second part.
+        classifier: an `ImageClassifier`.
 
     Returns:
-        Dictionary of `rows` (one), `manifest`, and `pictures`: what was generated for the figure.
+        `(result, images)`: a dictionary of `rows` (one), and what was generated for the figure.
 
     Example:
-        >>> run_pictures(jobs_of(quick=True)[-1], train, test, judge)["rows"]
+        ```python
+        result, images = run_images(jobs_of(quick=True)[-1], train, test, classifier)
+        ```
     """
-    began, seed = time.perf_counter(), job["seed"]
-    main, given = TASKS[job["task"]]
-    names, classes = [main, *given], int(train["label"].max()) + 1
+    seed, (main, conditions) = job.seed, TASKS[job.task]
+    names, classes = [main, *conditions], int(train["label"].max()) + 1
     dims = {name: (classes,) if name == "label" else train[name].shape[1:] for name in names}
     keras.utils.set_random_seed(seed)
     model = MultimodalCVAE(
-        main, given, dims, decoder_dist="bernoulli", prior_network=PRIORS[job["prior"]],
-        hidden=job["hidden"], seed=seed,
-    )  # fmt: skip
-    batches = ShuffledBatches({name: train[name] for name in names}, job["batch"], seed)
-    rate = keras.optimizers.schedules.CosineDecay(job["rate"], job["epochs"] * len(batches))
+        main,
+        conditions,
+        dims,
+        decoder_dist="bernoulli",
+        prior_network=PRIORS[job.prior],
+        hidden=list(job.hidden),
+        seed=seed,
+    )
+    batches = ShuffledBatches({name: train[name] for name in names}, job.batch, seed)
+    rate = keras.optimizers.schedules.CosineDecay(job.rate, job.epochs * len(batches))
     model.compile(LazyAdam(rate), steps_per_execution=at_once(min(20, len(batches))))
     clock = time.process_time()
-    history = model.fit(batches, epochs=job["epochs"], verbose=0).history
+    history = model.fit(batches, epochs=job.epochs, verbose=0).history
     clock = time.process_time() - clock
-    part = {name: test[name][: job["test"]] for name in names}
-    found = importance_weighted_bound(model, part, job["K"], seed)[0]
-    if job["task"] == "label":
-        asked = np.arange(job["test"]) % classes
+    part = {name: test[name][: job.test] for name in names}
+    log_p = importance_weighted_bound(model, part, job.K, seed)[0]
+    if job.task == "label":
+        asked = np.arange(job.test) % classes
         made = model.sample({"label": asked}, seed=seed)[0]
         shown = model.sample({"label": np.arange(classes)}, n_samples=8, seed=seed)
     else:
-        asked = test["label"][: job["test"]]
+        asked = test["label"][: job.test]
         lower = model.sample(part["upper"], seed=seed)[0]
         made = np.concatenate([part["upper"], lower], axis=1)
         upper = test["upper"][:10]
         lower = model.sample(upper, n_samples=7, seed=seed)
         shown = np.concatenate([np.broadcast_to(upper, lower.shape), lower], axis=2)
         shown = np.concatenate([test["image"][None, :10], shown])
-    row = {"data": job["data"], "given": "+".join(given), "prior": job["prior"],
-           "log_p": found.mean(), "log_p_se": _error(found), "elbo_train": history["elbo"][-1],
-           "kl": history["kl"][-1], "active_units": history["active_units"][-1],
-           "judged": judge.share((made > 0.5).astype("float32"), asked),
-           "judged_real": judge.share(test["image"], test["label"]),
-           "examples_per_cpu_second": job["epochs"] * len(batches) * job["batch"] / clock,
-           }  # fmt: skip
-    about = manifest(job, time.perf_counter() - began)
-    return {"rows": [row], "pictures": shown.astype("float16"), "manifest": about}
+    row = {
+        "data": job.data,
+        "given": "+".join(conditions),
+        "prior": job.prior,
+        "log_p": log_p.mean(),
+        "log_p_se": _error(log_p),
+        "elbo_train": history["elbo"][-1],
+        "kl": history["kl"][-1],
+        "active_units": history["active_units"][-1],
+        "judged": classifier.accuracy((made > 0.5).astype("float32"), asked),
+        "judged_real": classifier.accuracy(test["image"], test["label"]),
+        "examples_per_cpu_second": job.epochs * len(batches) * job.batch / clock,
+    }
+    return {"rows": [row]}, shown.astype("float16")
 
 
 def _error(values):
@@ -153,53 +247,62 @@ def _error(values):
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
-NOTES = """
-log_p: mean test log-likelihood of the main modality given the others, in nats, importance-weighted
-with K points of z (1,000, in the quick table 100), so a bound from below; log_p_se: its standard
-error over the examples.
-
-gaussian: four jointly Gaussian modalities of the dimensions named, the first of which is generated
-given any subset of a, b and c by one model that was trained with each of them dropped half of the
-time. exact is the log-density of the same examples, gap_per_dim what is missing to it, divided by
-the dimensions, gap_se its standard error. {verdict}
-
-mnist, or digits: pictures of black and white pixels, given their label, or the lower half given the
-upper one; prior: N(0, I); learned, a Gaussian from a network of the condition; flow, that Gaussian
-bent by an autoregressive flow. judged: share of generated pictures (for
-the halves: the given half on top) that a classifier trained on real pictures takes for the label
-asked for; judged_real: the same for real test pictures. elbo_train, kl and active_units: of the
-last epoch. {beside}
-"""
-
-
-def verdict(frame):
-    """Worst gap, and the gap that lies highest above 0 in standard errors, as a sentence.
+@lru_cache(maxsize=1)  # one data set per table
+def images_of(name, data_dir=None):
+    """The images of a table, and a classifier of them.
 
     Args:
-        frame: the table.
+        name: of the data set, see `load_images`.
+        data_dir: see `load_images`.
+
+    Returns:
+        `(train, test, classifier)`.
 
     Example:
-        >>> verdict(pandas.read_csv("results/multimodal.csv"))
+        ```python
+        train, test, classifier = images_of("digits")
+        ```
     """
-    rows = frame[frame["data"].str.startswith("gaussian")]
-    worst, above = rows["gap_per_dim"].min(), (rows["gap_per_dim"] / rows["gap_se"]).max()
-    return (
-        f"Furthest below the exact value: {-worst:.4f} nats a dimension; nearest to it, or above: "
-        f"{above:+.1f} standard errors."
-    )
+    train, test = image_modalities(name, data_dir)
+    epochs = 20 if name == "digits" else 4
+    return train, test, ImageClassifier(train["image"], train["label"], epochs=epochs)
 
 
-NAME = "multimodal"
+def run_job(job, path, data_dir=None):
+    """Run one job; what a model of images generates is saved beside `path`.
+
+    Args:
+        job: a `GaussianJob` or an `ImageJob`.
+        path: of the result; the images have the same name and end in `.npz`.
+        data_dir: see `load_images`.
+
+    Returns:
+        `(result, seconds)`: a dictionary of `rows`, and the wall time.
+
+    Example:
+        ```python
+        result, seconds = run_job(jobs_of(quick=True)[0], Path("runs/row.json"))
+        ```
+    """
+    if isinstance(job, GaussianJob):
+        start = time.perf_counter()
+        return run_gaussian(job), time.perf_counter() - start
+    loaded, start = images_of(job.data, data_dir), time.perf_counter()
+    result, images = run_images(job, *loaded)
+    np.savez_compressed(path.with_suffix(".npz"), pictures=images)
+    return result, time.perf_counter() - start
 
 
 def run_table(folder, quick=False, data_dir=None, seed=0):
     """Run the trainings that `folder` does not hold yet, then write the table and its figure.
 
-    Each training is kept in `<folder>/multimodal_rows/` as soon as it is there.
+    Each training is kept in `<folder>/multimodal_rows/` when it is done.
 
     Args:
-        folder: where `multimodal.{csv,md,png,json}` go; quick: fewer steps, scikit-learn's digits;
-            data_dir: of `mnist.npz`, see `load_images`; seed: integer.
+        folder: where `multimodal.{csv,md,png,json}` go.
+        quick: fewer steps, scikit-learn's digits.
+        data_dir: folder of `mnist.npz`, see `load_images`.
+        seed: integer.
 
     Returns:
         The table as Markdown.
@@ -208,46 +311,40 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
         ValueError: the folder cannot be written, or the data cannot be read.
 
     Example:
-        >>> text = run_table("results/quick", quick=True)
+        ```python
+        text = run_table("results/quick", quick=True)
+        ```
     """
     folder = open_folder(folder)
-    rows_folder = open_folder(folder / "multimodal_rows")
-    jobs, sets, results, pictures = jobs_of(quick, seed), {}, [], {}
-    for job in tqdm(jobs, desc="multimodal", unit="training"):
-        path = rows_folder / f"{stem_of(job)}.json"
-        if saved_result(path, job) is None:
-            if job["data"] == "gaussian":
-                result = run_gaussian(job)
-            else:
-                if job["data"] not in sets:
-                    train, test = picture_modalities(job["data"], data_dir)
-                    judge = Judge(train["image"], train["label"], epochs=20 if quick else 4)
-                    sets[job["data"]] = train, test, judge
-                result = run_pictures(job, *sets[job["data"]])
-                np.savez_compressed(path.with_suffix(".npz"), pictures=result.pop("pictures"))
-            write_json(path, result)
-        results.append(saved_result(path, job))
-        if job["data"] != "gaussian":
-            with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
-                pictures[job["task"], job["prior"]] = file["pictures"].astype("float32")
-    frame = pd.DataFrame([row for result in results for row in result["rows"]])
-    plot_multimodal(frame, pictures).savefig(folder / f"{NAME}.png", dpi=110)
-    total = sum(result["manifest"]["seconds"] for result in results)
-    write_json(folder / f"{NAME}.json", manifest({"jobs": jobs}, total))
+    run = partial(run_job, data_dir=data_dir)
+    results = rows.run_jobs(jobs_of(quick, seed), run, folder / FOLDER, title=NAME)
+    frame = pd.DataFrame([row for _, result in results for row in result["rows"]])
+    images = {}
+    for job, _ in results:
+        if isinstance(job, ImageJob):
+            path = job.path(folder / FOLDER).with_suffix(".npz")
+            with np.load(path, allow_pickle=False) as file:
+                images[job.task, job.prior] = file["pictures"].astype("float32")
+    plot_multimodal(frame, images).savefig(folder / f"{NAME}.png", dpi=110)
+    total = sum(result["manifest"]["seconds"] for _, result in results)
+    configs = [job.config() for job, _ in results]
+    write_json(folder / f"{NAME}.json", manifest({"jobs": configs}, total))
+    gaussian = frame[frame["gap_per_dim"].notna()]
+    text = rows.notes(
+        NAME,
+        worst=-gaussian["gap_per_dim"].min(),
+        above=(gaussian["gap_per_dim"] / gaussian["gap_se"]).max(),
+        beside=_beside(),
+    )
     title = "The multimodal CVAE" + (" (quick)" if quick else "")
-    notes = NOTES.format(verdict=verdict(frame), beside=_beside())
-    return write_table(frame, folder / NAME, title, notes)
+    return write_table(frame, folder / NAME, title, text)
 
 
 def _beside():
-    """What `benchmarks/multimodal.py` measured, as a sentence for each task."""
+    """What `benchmarks/multimodal.py` measured, as a sentence; nothing where it was not run."""
     path = ROOT / "benchmarks" / "multimodal.json"
     if not path.exists():
-        return "`benchmarks/multimodal.py` puts it beside multivae."
+        return ""
     runs = json.loads(path.read_text())["runs"]
-    shown = [f"{run['task']}, {run['kind']}: {run['log_p']:.2f}" for run in runs]
-    return (
-        f"Beside multivae, {runs[0]['epochs']} epochs (`benchmarks/multimodal.md`): log p "
-        + "; ".join(shown)
-        + "."
-    )
+    values = "; ".join(f"{run['task']}, {run['kind']}: {run['log_p']:.2f}" for run in runs)
+    return rows.notes("multimodal_beside", epochs=runs[0]["epochs"], values=values)

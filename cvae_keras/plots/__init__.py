@@ -2,7 +2,7 @@
 
 from cvae_keras.plots.auto_decoder import plot_curves, plot_panel, plot_rows
 from cvae_keras.plots.compression import plot_embedding, plot_latent_grid
-from cvae_keras.plots.dense import plot_rate_distortion, plot_testbed_run
+from cvae_keras.plots.dense import plot_dense_run, plot_rate_distortion
 from cvae_keras.plots.multimodal import plot_multimodal, tiled
 from cvae_keras.plots.search import (
     plot_best_so_far,
@@ -15,6 +15,7 @@ from cvae_keras.plots.sinusoid import plot_samples, plot_solved
 __all__ = [
     "plot_best_so_far",
     "plot_curves",
+    "plot_dense_run",
     "plot_embedding",
     "plot_latent_grid",
     "plot_marginals",
@@ -25,7 +26,6 @@ __all__ = [
     "plot_rows",
     "plot_samples",
     "plot_solved",
-    "plot_testbed_run",
     "plot_weighted_loss",
     "tiled",
 ]

@@ -18,6 +18,7 @@ from cvae_keras.experiments.auto_decoder.run import (
     train,
     write_grid,
 )
+from cvae_keras.files import markdown
 from cvae_keras.plots.auto_decoder import plot_curves, plot_panel
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 
@@ -160,19 +161,24 @@ def test_table_is_written_and_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "OPTIONS", {})
     trained = []
     job = table.run_job
-    monkeypatch.setattr(table, "run_job", lambda *a: trained.append(a[0]["stem"]) or job(*a))
+    monkeypatch.setattr(
+        table, "run_job", lambda one, *a, **k: trained.append(one.name) or job(one, *a, **k)
+    )
     text = table.run_table(tmp_path, quick=True, data=["digits"])
     assert len(trained) == 12 and "VAE mask-aware" in text and "0.133" in text
     files = {path.name for path in tmp_path.iterdir()}
     assert files == {"vad.csv", "vad.md", "vad.json", "vad.png", "vad_panel_digits.png", "vad_rows"}
     frame = pd.read_csv(tmp_path / "vad.csv")
-    assert len(frame) == 18 and frame.mse.gt(0).all()  # 3 models, 2 cases, 3 ratios
+    errors = [f"{model}{end}" for model in table.MODELS for end in table.ERRORS.values()]
+    assert len(frame) == 6 and len(errors) == 9  # 2 cases, 3 ratios; 3 models, 3 kinds of errors
+    assert frame[errors].gt(0).all(axis=None)
+    assert markdown(frame) in text  # both files hold the same table
     (tmp_path / "vad_rows" / "digits_VAD_0.5.json").unlink()
     assert table.run_table(tmp_path, quick=True, data=["digits"]) == text
     assert trained[12:] == ["digits_VAD_0.5"]
 
 
-def test_vae_reads_no_hole_and_only_the_aware_one_reads_the_mask():
+def test_vae_ignores_missing_entries_and_only_the_aware_one_reads_the_mask():
     rng = np.random.default_rng(0)
     x, mask = rng.random((4, 6), "float32"), draw_mask((4, 6), 0.5, 0)
     for aware in (False, True):

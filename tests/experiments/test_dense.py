@@ -1,6 +1,7 @@
-"""Configurations, measuring against the optimum, runs that resume, and the table of the testbed."""
+"""Configurations, measuring against the optimum, runs that resume, and the table."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from cvae_keras.data.manifolds import Manifold, SideBySide
 from cvae_keras.experiments.dense import run as testbed_run
 from cvae_keras.experiments.dense import table
 from cvae_keras.experiments.dense.table import verdict
+from cvae_keras.files import RESULTS
 from cvae_keras.metrics.rate_distortion import average, encode, measure
 from cvae_keras.parts.distributions import Gaussian
 from cvae_keras.systems.dense import config as testbed
@@ -162,8 +164,8 @@ def test_a_killed_run_continues_and_a_finished_one_is_kept(tmp_path, monkeypatch
     whole = testbed_run.run_config(path, tmp_path / "whole")
     train = testbed_run.train
 
-    def killed(config, beta, callbacks, verbose):
-        return train(config, beta, [KillAt(2), *callbacks], 0)
+    def killed(config, beta, callbacks):
+        return train(config, beta, [KillAt(2), *callbacks])
 
     monkeypatch.setattr(testbed_run, "train", killed)
     with pytest.raises(Killed):
@@ -190,21 +192,25 @@ def test_a_killed_run_continues_and_a_finished_one_is_kept(tmp_path, monkeypatch
 
 
 def test_table_covers_what_was_asked_and_keeps_what_it_has(tmp_path, monkeypatch):
-    assert len(table.jobs_of()) == 32 and len(set(table.jobs_of())) == 32
-    assert sum(job[0] == "independent, 2" for job in table.jobs_of()) == 20
+    jobs = table.jobs_of()
+    assert len(jobs) == 31 and len(set(jobs)) == len({job.name for job in jobs}) == 31
+    assert sum(job.experiment.label == "independent, 2" for job in jobs) == 20
     real = table.experiment_config
 
-    def tiny(name, quick=False, seed=0):
-        return real(name, quick, seed) | SMALL
+    def tiny(experiment, quick=False, seed=0):
+        return real(experiment, quick, seed) | SMALL
 
     monkeypatch.setattr(table, "experiment_config", tiny)
     monkeypatch.setattr(table, "jobs_of", lambda quick, seed: JOBS)
     text = table.run_table(tmp_path, quick=True)
     frame = pd.read_csv(tmp_path / "testbed.csv", dtype={"pattern": str})
     rows = frame[frame["experiment"] == "independent, 2"]
-    assert rows["pattern"].fillna("").tolist() == ["", "", "", "00", "01", "10", "11"]
-    assert len(frame) == 7 + 9 and frame["gap"].min() > -0.05
-    assert verdict(frame) in text and (tmp_path / "testbed.png").exists()
+    assert rows["pattern"].fillna("").tolist() == ["", "", "", "01", "10"]
+    assert len(frame) == 5 + 9 and frame["gap"].min() > -0.05
+    assert not frame.drop(columns="pattern").duplicated().any()  # each row stands once
+    kinds = frame["experiment"].map({"independent, 2": False}).fillna(True).astype(bool)
+    about = pd.DataFrame({"missing": kinds, "warm_up": True, "baseline": ~kinds})
+    assert verdict(frame, about) in text and (tmp_path / "testbed.png").exists()
     config = json.loads((tmp_path / "testbed.json").read_text())["config"]
     assert config["experiments"]["independent, 2"]["data"]["dim"] == 2
     monkeypatch.setattr(table, "train", None)  # would fail if anything were trained again
@@ -216,7 +222,18 @@ def test_table_covers_what_was_asked_and_keeps_what_it_has(tmp_path, monkeypatch
         table.run_table(tmp_path, processes=0)
 
 
-JOBS = [("independent, 2", 0.5, 0), ("projected 2 to 8, 20 % missing", 0.5, 0)]
+JOBS = [table.Job(table.EXPERIMENTS[number], 0.5, 0, quick=True) for number in (0, 6)]
+
+
+def test_what_is_committed_is_the_table_of_the_committed_runs(tmp_path, monkeypatch):
+    """Each row once, all digits as they are; nothing is trained."""
+    monkeypatch.setattr(table, "train", None)
+    shutil.copytree(RESULTS / "testbed_runs", tmp_path / "testbed_runs")
+    text = table.run_table(tmp_path)
+    assert text == (RESULTS / "testbed.md").read_text()
+    assert (tmp_path / "testbed.csv").read_text() == (RESULTS / "testbed.csv").read_text()
+    printed = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(set(printed)) == len(printed) == 2 + 219
 
 
 def test_verdict_counts():
@@ -224,8 +241,12 @@ def test_verdict_counts():
     row |= {"rate": 1.0, "rate_exact": 1.0, "distortion": 0.5, "distortion_exact": 0.5}
     row |= {"objective": 1.5, "objective_exact": 1.5, "objective_se": 0.001, "gap": 0.0, "wrong": 0}
     far = row | {"seed": 1, "objective": 1.6, "gap": 1 / 15, "wrong": 1}
-    below = row | {"experiment": "x missing", "objective": 1.4, "gap": -1 / 15, "wrong": np.nan}
-    text = verdict(pd.DataFrame([row, far, below]))
+    below = row | {"experiment": "x", "objective": 1.4, "gap": -1 / 15, "wrong": np.nan}
+    left_out = far | {"experiment": "y"}
+    complete = {"missing": False, "warm_up": True, "baseline": True}
+    about = [complete, complete, {"missing": True, "warm_up": True, "baseline": False}]
+    about.append({"missing": False, "warm_up": False, "baseline": False})
+    text = verdict(pd.DataFrame([row, far, below, left_out]), pd.DataFrame(about))
     assert "within 1 % of the optimum: 1 of 2 rows" in text
     assert "right in every pattern: 1 of 2 rows" in text
     assert "not below the optimum (by 3 standard errors): 2 of 3 rows" in text

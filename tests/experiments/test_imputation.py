@@ -9,15 +9,15 @@ from cvae_keras.experiments.auto_decoder import imputation as table
 
 
 class Oracle:
-    """Fills the holes with the truth, and draws it with noise of scale 1."""
+    """Fills missing cells with the truth, and draws it with noise of scale 1."""
 
     def __init__(self, x):
         self.x = x
 
-    def fit_transform(self, holed):
+    def fit_transform(self, incomplete):
         return self.x
 
-    def sample(self, holed, n):
+    def sample(self, incomplete, n):
         return self.x + np.random.default_rng(0).normal(size=(n, *self.x.shape))
 
 

@@ -1,6 +1,7 @@
 """The multimodal table: what it runs, what it keeps, its exact densities, data and figure."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from cvae_keras.cli.main import main
-from cvae_keras.data.multimodal import GaussianModalities, picture_modalities
+from cvae_keras.data.multimodal import GaussianModalities, image_modalities
 from cvae_keras.experiments import multimodal as jobs
 from cvae_keras.experiments import multimodal as table
-from cvae_keras.metrics.classifier import Judge
+from cvae_keras.metrics.classifier import ImageClassifier
 from cvae_keras.plots.multimodal import tiled
 from cvae_keras.truth.gaussian import conditional_log_density
 
@@ -73,19 +74,19 @@ def test_gaussian_modalities_have_their_covariance_and_density():
         GaussianModalities({"x": 2, "a": 3}, covariance=np.eye(4))
 
 
-def test_pictures_are_black_and_white_and_their_halves_fit():
-    train, test = picture_modalities("digits")
+def test_images_are_black_and_white_and_their_halves_fit():
+    train, test = image_modalities("digits")
     for part, count in ((train, 1500), (test, 297)):
         assert set(np.unique(part["image"])) == {0, 1} and part["image"].shape == (count, 8, 8)
         both = np.concatenate([part["upper"], part["lower"]], axis=1)
         assert np.array_equal(both, part["image"]) and part["label"].shape == (count,)
 
 
-def test_the_judge_knows_real_digits():
-    train, test = picture_modalities("digits")
-    judge = Judge(train["image"], train["label"], epochs=3, batch_size=32)
-    assert judge.share(test["image"], test["label"]) > 0.7
-    assert judge.share(test["image"], (test["label"] + 1) % 10) < 0.1
+def test_the_classifier_recognizes_real_digits():
+    train, test = image_modalities("digits")
+    classifier = ImageClassifier(train["image"], train["label"], epochs=3, batch_size=32)
+    assert classifier.accuracy(test["image"], test["label"]) > 0.7
+    assert classifier.accuracy(test["image"], (test["label"] + 1) % 10) < 0.1
 
 
 # -- the table ------------------------------------------------------------------------------------
@@ -97,35 +98,37 @@ JOBS_OF = jobs.jobs_of
 
 def tiny_jobs(quick, seed):
     found = JOBS_OF(True, seed)
-    return [{**job, **TINY, **({"hidden": [8], "epochs": 1} if "epochs" in job else {})}
-            for job in (found[0], found[1], found[-1])]  # fmt: skip
+    small = {"hidden": (8,), "epochs": 1, **TINY}
+    del small["steps"]
+    return [replace(found[0], **TINY)] + [replace(job, **small) for job in (found[1], found[-1])]
 
 
 class Coin:
-    """A judge that costs nothing."""
+    """A classifier that costs nothing."""
 
-    def __init__(self, pictures, labels, epochs):
-        assert set(np.unique(pictures)) == {0, 1} and len(pictures) == len(labels)
+    def __init__(self, images, labels, epochs):
+        assert set(np.unique(images)) == {0, 1} and len(images) == len(labels)
 
-    def share(self, pictures, labels):
-        assert set(np.unique(pictures)) <= {0, 1} and len(pictures) == len(labels)
+    def accuracy(self, images, labels):
+        assert set(np.unique(images)) <= {0, 1} and len(images) == len(labels)
         return 0.5
 
 
 def test_all_rows_are_asked_for():
     full = jobs.jobs_of()
-    assert len({jobs.stem_of(job) for job in full}) == len(full) == 9
-    gaussian = [job for job in full if job["data"] == "gaussian"]
-    assert {dim for job in gaussian for dim in job["dims"]} <= set(range(2, 9))
-    assert {(job["task"], job["prior"]) for job in full if job["data"] == "mnist"} == {
+    assert len({job.name for job in full}) == len(full) == 9
+    gaussian = [job for job in full if job.data == "gaussian"]
+    assert {dim for job in gaussian for dim in job.dims} <= set(range(2, 9))
+    assert {(job.task, job.prior) for job in full if job.data == "mnist"} == {
         (task, prior) for task in jobs.TASKS for prior in jobs.PRIORS
     }
-    assert all(job["K"] == 1000 for job in full)
+    assert all(job.K == 1000 for job in full)
 
 
 def test_table_is_written_and_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "jobs_of", tiny_jobs)
-    monkeypatch.setattr(table, "Judge", Coin)
+    monkeypatch.setattr(table, "ImageClassifier", Coin)
+    table.images_of.cache_clear()
     result = CliRunner().invoke(main, ["table", "multimodal", "--quick", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     frame = pd.read_csv(tmp_path / "multimodal.csv")
@@ -135,8 +138,9 @@ def test_table_is_written_and_resumed(tmp_path, monkeypatch):
     assert (tmp_path / "multimodal.png").stat().st_size > 10_000
     assert json.loads((tmp_path / "multimodal.json").read_text())["config"]["jobs"]
     written = (tmp_path / "multimodal.md").read_bytes()
-    for name in ("run_gaussian", "run_pictures", "Judge"):
+    for name in ("run_gaussian", "run_images", "ImageClassifier"):
         monkeypatch.setattr(table, name, None)  # nothing is run again
+    table.images_of.cache_clear()
     table.run_table(tmp_path, quick=True)
     assert (tmp_path / "multimodal.md").read_bytes() == written
 
@@ -149,6 +153,6 @@ def test_bad_folder_and_data_are_refused_in_one_sentence(tmp_path):
     assert result.stderr.count("\n") == 1
 
 
-def test_tiled_pictures_keep_their_place():
+def test_tiled_images_keep_their_place():
     shown = tiled(np.arange(6, dtype="float32").reshape(2, 3, 1, 1))
     assert shown.shape == (4, 6) and shown[::2, ::2].tolist() == [[0, 1, 2], [3, 4, 5]]

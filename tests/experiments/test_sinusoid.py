@@ -3,6 +3,7 @@
 import json
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ import pandas as pd
 import pytest
 
 from cvae_keras.data.sinusoid import TASKS
+from cvae_keras.experiments.rows import run_jobs
 from cvae_keras.experiments.sinusoid import cases as sinusoid_cases
 from cvae_keras.experiments.sinusoid import solved as sinusoid_solved
 from cvae_keras.experiments.sinusoid import table as sinusoid
 from cvae_keras.experiments.sinusoid.cases import (
     CASES,
+    Job,
     case_config,
-    case_path,
     dead_entries,
     in_table_units,
     run_case,
@@ -24,6 +26,11 @@ from cvae_keras.experiments.sinusoid.cases import (
 from cvae_keras.files import manifest, open_folder, write_json, write_table
 from cvae_keras.systems.saved import load_model
 from cvae_keras.systems.sinusoid.model import SinusoidCVAE
+
+
+def tiny_job(reduction="original", **changes):
+    case = replace(CASES["data_1"][3], latent=2, batch=50, **changes)
+    return Job("data_1", case, reduction, quick=True)
 
 
 def tiny_config(**changes):
@@ -46,10 +53,17 @@ def test_a_row_is_trained_once_and_again_when_its_setting_changes(data, tmp_path
 
     original = sinusoid_cases.train_case
     monkeypatch.setattr(sinusoid_cases, "train_case", train_case)
-    row, history, fresh = run_case(tiny_config(), data, tmp_path)
-    assert fresh and {path.suffix for path in tmp_path.iterdir()} == {".json", ".keras", ".png"}
+    monkeypatch.setattr(sinusoid_cases, "examples", lambda name: data)
+
+    def run(job):
+        ((_, result),) = run_jobs([job], run_case, tmp_path)
+        return result["row"], result["history"]
+
+    job = tiny_job()
+    row, history = run(job)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".keras", ".png"}
     saved = json.loads((tmp_path / "data_1_4_original.json").read_text())
-    assert saved["row"] == row and saved["manifest"]["config"] == tiny_config()
+    assert saved["row"] == row and saved["manifest"]["config"] == job.config()
     assert all(isinstance(value, float) for value in row.values())
     # the row agrees with the model that was saved beside it
     model = load_model(tmp_path / "data_1_4_original.keras")
@@ -58,10 +72,20 @@ def test_a_row_is_trained_once_and_again_when_its_setting_changes(data, tmp_path
     assert row["validation_loss"] == pytest.approx(loss, rel=0.05)
     assert row["kl"] == pytest.approx(50 * row["kl_nats"])
     assert row["x_loss"] == pytest.approx(history["x_loss"][-1] / 100)
-    again, same_history, fresh = run_case(tiny_config(), data, tmp_path)
-    assert again == row and same_history == history and not fresh and trained == [1]
-    changed, _, fresh = run_case(tiny_config(beta=0.5), data, tmp_path)
-    assert fresh and changed != row and trained == [1, 0.5]
+    again, same_history = run(tiny_job())
+    assert again == row and same_history == history and trained == [1]
+    changed, _ = run(tiny_job(beta=0.5))
+    assert changed != row and trained == [1, 0.5]
+
+
+def test_rows_of_version_1_are_still_recognized(tmp_path):
+    """They say nothing of prior and schedule, of which there was no choice."""
+    plain, searched = tiny_job(), tiny_job(prior="conditional", schedule="half cosine")
+    for job, dropped in [(plain, ["prior", "schedule", "version"]), (searched, ["version"])]:
+        old = {name: value for name, value in job.config().items() if name not in dropped}
+        write_json(job.path(tmp_path), {"manifest": {"config": old}})
+        assert job.saved(tmp_path) and job.config()["version"] == 2
+        assert not (searched if job is plain else plain).saved(tmp_path)
 
 
 def test_only_the_quick_profile_shortens_a_row():
@@ -90,12 +114,8 @@ def test_units_of_the_table(reduction, loss, expected):
 
 
 def test_published_figures_stand_beside_the_originals_reduction_only():
-    case = CASES["data_1"][3]
     saved = {"row": {"kl": 1.0}, "history": {"x_loss": [9.0, 6.0, 5.85, 4.0]}}
-    rows = [
-        sinusoid._as_row(case, tiny_config(reduction=reduction), saved)
-        for reduction in ("original", "elbo")
-    ]
+    rows = [sinusoid.as_row(tiny_job(reduction), saved) for reduction in ("original", "elbo")]
     assert rows[0]["epoch_reaching_published_x"] == 3  # 5.85 / 100 entries
     assert np.isnan(rows[1]["epoch_reaching_published_x"])
     names = [f"published_{name}" for name in ("kl", "x_loss", "y_loss", "test")]
@@ -114,16 +134,12 @@ def test_entries_that_relu_holds_at_zero_are_counted():
 
 
 def test_a_table_says_which_rows_are_missing(tmp_path):
-    folder, case = tmp_path / "sinusoid_rows", CASES["data_1"][3]
-    jobs = [
-        (case, case_config("data_1", case, reduction, True, "float32", 0))
-        for reduction in ("original", "elbo")
-    ]
+    folder, jobs = tmp_path / "sinusoid_rows", [tiny_job("original"), tiny_job("elbo")]
     folder.mkdir()
     assert sinusoid.write_tables(tmp_path, jobs) == {}
-    for number, (_, config) in enumerate(jobs, 1):
-        saved = {"row": {"kl": 0.0}, "history": {"x_loss": [1.0]}, "manifest": {"config": config}}
-        case_path(config, folder).write_text(json.dumps(saved))
+    for number, job in enumerate(jobs, 1):
+        saved = {"row": {"kl": 0.0}, "history": {"x_loss": [1.0]}}
+        write_json(job.path(folder), saved | {"manifest": {"config": job.config()}})
         title = sinusoid.write_tables(tmp_path, jobs)["data_1"].splitlines()[0]
         assert ("1 of 2 rows so far" in title) == (number == 1)
 

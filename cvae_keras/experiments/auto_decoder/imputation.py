@@ -2,14 +2,16 @@
 
 import os
 import time
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from cvae_keras.data.missing import draw_mask
-from cvae_keras.files import manifest, open_folder, saved_result, write_json, write_table
+from cvae_keras.experiments import rows
+from cvae_keras.files import open_folder, write_table
 from cvae_keras.systems.auto_decoder.imputer import VADImputer
 from cvae_keras.truth.linear_gaussian import conditional_mean
 
@@ -17,30 +19,43 @@ NAME = "imputation"
 METHODS = ("mean", "KNN", "iterative", "missForest", "VAD")
 GAUSSIANS = ("gaussian wishart", "gaussian AR", "gaussian factors")
 FILES = ("letter", "spam")
-NOTES = """
-rmse: root mean squared error on the hidden cells of the table that the method was fitted on. The
-UCI tables (letter, spam) and scikit-learn's cancer are brought to [0, 1] by the least and greatest
-value of each column, and a fifth of the cells is hidden completely at random.
 
-gaussian: 3,000 rows (quick: 500) of 20 Gaussian columns of known covariance, half of the cells
-hidden; over_best is the mean squared error over that of the conditional mean, the best there is;
-covered the share of hidden values within 90 % intervals of 200 posterior draws.
 
-mean, KNN and iterative are scikit-learn's `SimpleImputer`, `KNNImputer` and `IterativeImputer` as
-they come; missForest is `IterativeImputer` with random forests (20 trees, a third of the columns a
-split, 3 rounds: the original has 100 trees and up to 10 rounds); VAD is `VADImputer` as it comes.
-"""
+@dataclass(frozen=True)
+class Job(rows.Job):
+    """One row: a method on a table.
+
+    Args:
+        data: name of the table, see `load`.
+        method: one of `METHODS`.
+        quick: fewer rows of Gaussian data.
+        seed: integer, of the missing cells and of the method.
+
+    Example:
+        >>> Job("gaussian AR", "KNN").name
+        'gaussian_AR_KNN'
+    """
+
+    data: str
+    method: str
+    quick: bool = False
+    seed: int = 0
+
+    @property
+    def name(self):
+        return f"{self.data}_{self.method}".replace(" ", "_")
 
 
 def run_table(folder, quick=False, data_dir=None, seed=0):
     """Run the rows that `folder` does not hold yet, then write the table.
 
-    Each row is kept in `<folder>/imputation_rows/` as soon as it is there.
+    Each row is kept in `<folder>/imputation_rows/` when it is done.
 
     Args:
-        folder: where the table goes; quick: one small bundled table and one Gaussian, without
-            missForest; data_dir: folder of `letter.csv` and `spam.csv`, or with them in `uci/`;
-            seed: integer, of the holes and of the methods.
+        folder: where the table goes.
+        quick: one small bundled table and one Gaussian, without missForest.
+        data_dir: folder of `letter.csv` and `spam.csv`, or with them in `uci/`.
+        seed: integer, of the missing cells and of the methods.
 
     Returns:
         The Markdown of the table.
@@ -49,33 +64,52 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
         ValueError: the folder cannot be written, or the files are not there.
 
     Example:
-        >>> text = run_table("results/quick", quick=True)
+        ```python
+        text = run_table("results/quick", quick=True)
+        ```
     """
     folder = open_folder(folder)
-    rows_folder = open_folder(folder / f"{NAME}_rows")
     names = ("cancer", GAUSSIANS[2]) if quick else (*FILES, *GAUSSIANS)
-    rows = []
-    for name in tqdm(names, desc="tables", unit="table"):
-        x, mask, covariance = load(name, quick, data_dir, seed)
-        for method in METHODS:
-            if quick and method == "missForest":
-                continue
-            config = {"data": name, "method": method, "quick": quick, "seed": seed}
-            path = rows_folder / f"{name}_{method}.json".replace(" ", "_")
-            if saved_result(path, config) is None:
-                row = run_row(make(method, seed), x, mask, covariance)
-                about = manifest(config, row["seconds"])
-                write_json(path, {"row": row, "manifest": about})
-            rows.append({"data": name, "method": method, **saved_result(path, config)["row"]})
+    methods = [method for method in METHODS if not (quick and method == "missForest")]
+    jobs = [Job(name, method, quick, seed) for name in names for method in methods]
+    run = partial(run_job, data_dir=data_dir)
+    results = rows.run_jobs(jobs, run, folder / f"{NAME}_rows", title=NAME)
+    frame = pd.DataFrame(
+        {"data": job.data, "method": job.method, **result["row"]} for job, result in results
+    )
     title = "Imputation of tables" + (" (quick)" if quick else "")
-    return write_table(pd.DataFrame(rows), folder / NAME, title, NOTES)
+    return write_table(frame, folder / NAME, title, rows.notes(NAME))
 
 
-def load(name, quick=False, data_dir=None, seed=0):
-    """A table without holes, a mask of what is seen of it, and its covariance where it is known.
+def run_job(job, path=None, data_dir=None):
+    """Run one job.
 
     Args:
-        name: "letter", "spam", "cancer" or one of `GAUSSIANS`; the others as for `run_table`.
+        job: a `Job`.
+        path: not used; nothing is saved beside the result.
+        data_dir: as for `run_table`.
+
+    Returns:
+        `(result, seconds)`: a dictionary of `row`, and the wall time of the method.
+
+    Example:
+        ```python
+        result, seconds = run_job(Job("cancer", "KNN"))
+        ```
+    """
+    row = run_row(make(job.method, job.seed), *load(job.data, job.quick, data_dir, job.seed))
+    return {"row": row}, row["seconds"]
+
+
+@lru_cache(maxsize=1)  # the methods of a table follow each other
+def load(name, quick=False, data_dir=None, seed=0):
+    """A complete table, a mask of what is observed of it, and its covariance where it is known.
+
+    Args:
+        name: "letter", "spam", "cancer" or one of `GAUSSIANS`.
+        quick: 500 rows of Gaussian data instead of 3,000.
+        data_dir: as for `run_table`.
+        seed: integer.
 
     Returns:
         `(x, mask, covariance)`: `(rows, columns)` twice, and `(columns, columns)` or None.
@@ -85,6 +119,8 @@ def load(name, quick=False, data_dir=None, seed=0):
 
     Example:
         >>> x, mask, covariance = load("gaussian AR", quick=True)
+        >>> x.shape
+        (500, 20)
     """
     rng, covariance = np.random.default_rng([seed, 7]), None
     if name in GAUSSIANS:
@@ -120,7 +156,16 @@ def _read(name, data_dir):
 
 
 def make(method, seed):
-    """The imputer of a row."""
+    """The imputer of a row.
+
+    Args:
+        method: one of `METHODS`.
+        seed: integer.
+
+    Example:
+        >>> make("KNN", 0).n_neighbors
+        5
+    """
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401, scikit-learn asks for it
     from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
@@ -137,27 +182,32 @@ def make(method, seed):
 
 
 def run_row(imputer, x, mask, covariance=None, draws=200):
-    """Hide, fit, fill, and compare with what was hidden.
+    """Remove cells, fit, fill, and compare with what was removed.
 
     Args:
-        imputer: of scikit-learn's kind; x, mask, covariance: of `load`; draws: for the intervals,
-            where the covariance is known and the imputer has `sample`.
+        imputer: with scikit-learn's `fit_transform`.
+        x: `(rows, columns)`, complete.
+        mask: `(rows, columns)` of booleans, True where x is observed.
+        covariance: `(columns, columns)`, or None where it is not known.
+        draws: posterior draws for the intervals, where the covariance is known and the imputer has
+            a `sample`.
 
     Returns:
         Dictionary of `rmse`, `over_best`, `covered`, `seconds` and `cpu_seconds`.
 
     Example:
-        >>> run_row(make("KNN", 0), *load("cancer"))["rmse"]
+        >>> 0.1 < run_row(make("mean", 0), *load("cancer"))["rmse"] < 0.2
+        True
     """
-    holed, hidden = np.where(mask, x, np.nan), ~mask
+    incomplete, missing = np.where(mask, x, np.nan), ~mask
     wall, cpu = time.perf_counter(), time.process_time()
-    filled = imputer.fit_transform(holed)
-    row = {"rmse": float(np.sqrt(np.mean((filled - x)[hidden] ** 2)))}
+    filled = imputer.fit_transform(incomplete)
+    row = {"rmse": float(np.sqrt(np.mean((filled - x)[missing] ** 2)))}
     spent = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     if covariance is not None:
         best = conditional_mean(x, mask, np.zeros(x.shape[1]), covariance)
-        row["over_best"] = row["rmse"] ** 2 / float(np.mean((best - x)[hidden] ** 2))
+        row["over_best"] = row["rmse"] ** 2 / float(np.mean((best - x)[missing] ** 2))
         if hasattr(imputer, "sample"):
-            low, high = np.quantile(imputer.sample(holed, draws), (0.05, 0.95), axis=0)
-            row["covered"] = float(np.mean(((x >= low) & (x <= high))[hidden]))
+            low, high = np.quantile(imputer.sample(incomplete, draws), (0.05, 0.95), axis=0)
+            row["covered"] = float(np.mean(((x >= low) & (x <= high))[missing]))
     return {**row, **spent}

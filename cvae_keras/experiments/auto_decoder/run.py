@@ -1,4 +1,4 @@
-"""One auto-decoder experiment from a dictionary of options: train, test with holes, and files."""
+"""One auto-decoder experiment from a dictionary of options: its training, its tests, its files."""
 
 import json
 import time
@@ -47,7 +47,16 @@ RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def complete(config):
-    """The options of an experiment with the defaults filled in; unknown ones are refused.
+    """The options of an experiment with the defaults filled in.
+
+    Args:
+        config: dictionary, option -> value.
+
+    Returns:
+        Dictionary of every option in `DEFAULTS`.
+
+    Raises:
+        ValueError: an unknown option or schedule.
 
     Example:
         >>> complete({"epochs": 3})["latent_dim"]
@@ -66,7 +75,8 @@ def write_grid(folder, grid):
     """Write one `config_<i>.json` for each combination of a grid, after those already there.
 
     Args:
-        folder: where to; grid: option -> list of values.
+        folder: where to.
+        grid: dictionary, option -> list of values.
 
     Returns:
         The files.
@@ -75,7 +85,9 @@ def write_grid(folder, grid):
         ValueError: an unknown option, or one that is not a list.
 
     Example:
-        >>> write_grid("runs/vad/first", {"latent_dim": [25, 50]})
+        ```python
+        paths = write_grid("runs/vad/first", {"latent_dim": [25, 50]})
+        ```
     """
     for name, values in grid.items():
         if not isinstance(values, list) or not values:
@@ -90,27 +102,51 @@ def write_grid(folder, grid):
 
 
 def read_config(folder, number):
-    """The options in `<folder>/config_<number>.json`."""
+    """The options in `<folder>/config_<number>.json`.
+
+    Args:
+        folder: of the grid.
+        number: of the configuration.
+
+    Returns:
+        Dictionary of every option in `DEFAULTS`.
+
+    Raises:
+        ValueError: the file is not there, is not JSON, or holds unknown options.
+
+    Example:
+        ```python
+        config = read_config(Path("runs/vad/first"), 0)
+        ```
+    """
     path = folder / f"config_{number}.json"
     if not path.is_file():
         raise ValueError(f"{path} is not there: write it with `cvae-keras vad grid`.")
     try:
         return complete(json.loads(path.read_text()))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is no JSON ({error}): write it anew.") from error
+        raise ValueError(f"{path} is not JSON ({error}): write it again.") from error
 
 
 def train(config, x, callbacks=(), verbose=0):
-    """Train an auto-decoder on x, of which `config["missing"]` is hidden.
+    """Train an auto-decoder on x without the share `config["missing"]` of its entries.
 
     Args:
-        config: options, see `DEFAULTS`; x: `(rows, features)`; callbacks: of Keras.
+        config: options, see `DEFAULTS`.
+        x: `(rows, features)`.
+        callbacks: further Keras callbacks.
+        verbose: of `keras.Model.fit`.
 
     Returns:
         `(model, history)`.
 
+    Raises:
+        ValueError: an unknown option or schedule.
+
     Example:
-        >>> model, history = train({"epochs": 3}, x_train)
+        ```python
+        model, history = train({"epochs": 3}, x_train)
+        ```
     """
     config = complete(config)
     keras.utils.set_random_seed(config["seed"])
@@ -138,18 +174,23 @@ def train(config, x, callbacks=(), verbose=0):
 
 
 def score_missing(model, config, x, ratio, mask_seed):
-    """Reconstruct x from what a fresh mask leaves of it.
+    """Reconstruct x from the entries that a fresh mask leaves observed.
 
     Args:
-        model: with a `reconstruct(x, mask)`; config: options; x: `(rows, features)`; ratio: share
-            missing; mask_seed: of the mask.
+        model: with a `reconstruct(x, mask)`.
+        config: options, see `DEFAULTS`.
+        x: `(rows, features)`.
+        ratio: share of missing entries.
+        mask_seed: integer or list of integers, of the mask.
 
     Returns:
-        Dictionary of `mse` (over all entries, as the original counts), `mse_missing`,
-        `mse_observed` and `ms_per_row`.
+        Dictionary of `mse` (over all entries, as in Zadeh et al., 2019), `mse_missing`,
+        `mse_observed`, and `ms_per_row`, milliseconds of processor time.
 
     Example:
-        >>> score_missing(model, config, x_test, 0.5, mask_seed=[0, 5])["mse"]
+        ```python
+        score_missing(model, config, x_test, 0.5, mask_seed=[0, 5])["mse"]
+        ```
     """
     mask = draw_mask(x.shape, ratio, mask_seed)
     options = {}
@@ -167,7 +208,22 @@ def score_missing(model, config, x, ratio, mask_seed):
 
 
 def save_run(folder, number, model, history, config, seconds, data):
-    """Write `model_<number>.keras` and `train_<number>.json`, history and manifest."""
+    """Write `model_<number>.keras` and `train_<number>.json`, history and manifest.
+
+    Args:
+        folder: of the grid.
+        number: of the configuration.
+        model: to save.
+        history: what `keras.Model.fit` returned.
+        config: options, see `DEFAULTS`.
+        seconds: wall time of the training.
+        data: name of the data set.
+
+    Example:
+        ```python
+        save_run(Path("runs/vad/first"), 0, model, history, config, 60.0, "digits")
+        ```
+    """
     model.save(folder / f"model_{number}.keras")
     history = {name: np.asarray(values).tolist() for name, values in history.history.items()}
     about = manifest({**config, "data": data}, seconds)

@@ -1,47 +1,27 @@
 """`cvae-keras table vad`: error over the missing ratio, the auto-decoder against the VAE."""
 
-import json
 import time
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import keras
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from cvae_keras.data.missing import NAMES, draw_mask, load_rows
+from cvae_keras.experiments import rows
 from cvae_keras.experiments.auto_decoder.run import RATIOS, complete, score_missing, train
-from cvae_keras.files import manifest, open_folder, saved_result, write_json, write_table
+from cvae_keras.files import manifest, open_folder, write_json, write_table
 from cvae_keras.plots.auto_decoder import plot_curves, plot_panel
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import ShuffledBatches
 
-NOTES = """
-Mean squared error over all entries of the test rows, observed ones included, as the paper counts.
-(a): trained and tested at the same missing ratio. (b): trained on clean data, tested with missing
-entries; in (a) the auto-decoder learns its variances, in (b) they are fixed. All three models have
-the same decoder and the same number of epochs. `vad.csv` has the errors on observed and on missing
-entries apart.
-
-- The auto-decoder is not below the zero-filled VAE, from ratio 0.3 on: {where}.
-- It is not below the mask-aware VAE: {there}.
-"""
-
-PUBLISHED = """
-Published curves, read off the plots of Zadeh et al., 2019 (other data than here, for comparison of
-shape only), at ratio 0.9:
-
-| data | VAE | VAD |
-|---|---|---|
-| synthetic | 0.133 | 0.030 |
-| Menpo | 0.0069 | 0.0036 |
-| MOSEI | 0.020 | 0.010 |
-| MOSI | 0.0049 | 0.0033 |
-"""
-
-
+NAME, FOLDER = "vad", "vad_rows"
 MODELS = ("VAD", "VAE zero-filled", "VAE mask-aware")
 CASES = ("a: same ratio", "b: clean training")
+#: Column of a row -> what the table adds to the name of the model.
+ERRORS = {"mse": "", "mse_missing": ", missing", "mse_observed": ", observed"}
 PANEL = (0.1, 0.3, 0.5, 0.7, 0.9)
 QUICK = {"train_rows": 1000, "test_rows": 200, "epochs": 20}
 #: What a data set needs that others do not; the same for every model.
@@ -52,15 +32,88 @@ OPTIONS = {
 }
 
 
-def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
-    """Run the rows that `folder` does not hold yet, then write the table and the figures.
-
-    A training is one row of work, kept in `<folder>/vad_rows/` as soon as it is there. Case (a)
-    trains a model for each ratio, case (b) one on clean data, tested at all ratios.
+@dataclass(frozen=True)
+class Job(rows.Job):
+    """The training of one model on one data set.
 
     Args:
-        folder: where the table goes; quick: digits and artificial data, three ratios, few epochs;
-            data: names of data sets; data_dir: of the image files; seed.
+        data: name of the data set, see `load_rows`.
+        model: one of `MODELS`.
+        missing: share of the training entries that are missing; 0 is the case of clean training.
+        ratios: shares of missing entries to test at.
+        quick: fewer rows and epochs.
+        seed: integer.
+
+    Example:
+        >>> Job("digits", "VAE zero-filled", 0.5, (0.5,)).name
+        'digits_VAE-zero-filled_0.5'
+    """
+
+    data: str
+    model: str
+    missing: float
+    ratios: tuple
+    quick: bool = False
+    seed: int = 0
+
+    @property
+    def name(self):
+        return f"{self.data}_{self.model.replace(' ', '-')}_{self.missing:g}"
+
+    @property
+    def case(self):
+        """One of `CASES`."""
+        return CASES[0] if self.missing else CASES[1]
+
+    @property
+    def options(self):
+        """The options of the training, see `cvae_keras.experiments.auto_decoder.run.DEFAULTS`."""
+        quick = QUICK if self.quick else {}
+        options = complete({**OPTIONS.get(self.data, {}), **quick, "seed": self.seed})
+        # with missing entries the latents of some rows are less certain than those of others
+        variant = "vae_free" if self.missing else options["variant"]
+        return {**options, "missing": self.missing, "variant": variant}
+
+    def config(self):
+        names = {"stem": self.name, "data": self.data, "model": self.model, "case": self.case}
+        return {**names, "test": list(self.ratios), "options": self.options}
+
+
+def jobs_of(name, ratios, quick=False, seed=0):
+    """The trainings of a data set: each model on clean data, and at each missing ratio.
+
+    Args:
+        name: of the data set.
+        ratios: shares of missing entries.
+        quick: fewer rows and epochs.
+        seed: integer.
+
+    Returns:
+        List of `Job`.
+
+    Example:
+        >>> len(jobs_of("digits", (0.3, 0.5, 0.9)))
+        12
+    """
+    return [
+        Job(name, model, missing, (missing,) if missing else tuple(ratios), quick, seed)
+        for model in MODELS
+        for missing in (0.0, *ratios)
+    ]
+
+
+def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
+    """Run the trainings that `folder` does not hold yet, then write the table and the figures.
+
+    A training is kept in `<folder>/vad_rows/` when it is done. Case (a) trains a model for each
+    ratio, case (b) one on clean data, tested at all ratios.
+
+    Args:
+        folder: where the table goes.
+        quick: digits and artificial data, three ratios, few epochs.
+        data: names of data sets.
+        data_dir: of the image files.
+        seed: integer.
 
     Returns:
         The Markdown of the table.
@@ -69,85 +122,86 @@ def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
         ValueError: the folder cannot be written, or a data set is unknown or not there.
 
     Example:
-        >>> text = run_table("results/quick", quick=True)
+        ```python
+        text = run_table("results/quick", quick=True)
+        ```
     """
     folder = open_folder(folder)
-    rows_folder = open_folder(folder / "vad_rows")
     names = data or (["digits", "artificial_2"] if quick else NAMES)
     ratios = (0.3, 0.5, 0.9) if quick else RATIOS
-    jobs = [job for name in names for job in table_jobs(name, ratios, quick, seed)]
-    arrays, rows = {}, []
-    for job in tqdm(jobs, desc="trainings", unit="row"):
-        path = rows_folder / f"{job['stem']}.json"
-        saved = saved_result(path, job)
-        if saved is None:
-            if job["data"] not in arrays:
-                size = job["options"]["train_rows"], job["options"]["test_rows"]
-                arrays[job["data"]] = load_rows(job["data"], None, data_dir, *size)
-            saved = run_job(job, arrays[job["data"]])
-            if pictures := saved.pop("pictures"):
-                np.savez_compressed(path.with_suffix(".npz"), **pictures)
-            write_json(path, saved)
-        rows += [{"data": job["data"], "case": job["case"], "model": job["model"], **row}
-                 for row in saved["rows"]]  # fmt: skip
-    table = pd.DataFrame(rows).drop(columns="ms_per_row")
-    plot_curves(table).savefig(folder / "vad.png", dpi=110)
+    jobs = [job for name in names for job in jobs_of(name, ratios, quick, seed)]
+    run = partial(run_job, data_dir=data_dir)
+    results = rows.run_jobs(jobs, run, folder / FOLDER, title="trainings")
+    frame = pd.DataFrame(
+        {"data": job.data, "case": job.case, "model": job.model, **row}
+        for job, result in results
+        for row in result["rows"]
+    )
+    plot_curves(frame).savefig(folder / f"{NAME}.png", dpi=110)
     for name in names:
-        draw_panel(name, rows_folder, folder)
-    return _write(table, folder, jobs)
+        draw_panel(name, folder / FOLDER, folder)
+    total = sum(result["manifest"]["seconds"] for _, result in results)
+    configs = [job.config() for job in jobs]
+    write_json(folder / f"{NAME}.json", manifest({"jobs": configs}, total))
+    return write(folder, frame)
 
 
-def table_jobs(name, ratios, quick, seed):
-    """The trainings of a data set, as dictionaries of all that they depend on."""
-    options = complete({**OPTIONS.get(name, {}), **(QUICK if quick else {}), "seed": seed})
-    jobs = []
-    for model in MODELS:
-        for missing in (0.0, *ratios):
-            case = CASES[0] if missing else CASES[1]
-            stem = f"{name}_{model.replace(' ', '-')}_{missing:g}"
-            test = [missing] if missing else list(ratios)
-            job = {"stem": stem, "data": name, "model": model, "case": case, "test": test}
-            variant = "vae_free" if missing else options["variant"]  # holes: some rows know less
-            jobs.append({**job, "options": {**options, "missing": missing, "variant": variant}})
-    return jobs
+@lru_cache(maxsize=1)  # the trainings of a data set follow each other
+def _load(name, data_dir, train_rows, test_rows):
+    return load_rows(name, None, data_dir, train_rows, test_rows)
 
 
-def run_job(job, arrays):
-    """Train one model and test it.
+def run_job(job, path, data_dir=None):
+    """Train one model and test it; the images of the panel of case (b) are saved beside `path`.
 
     Args:
-        job: from `table_jobs`; arrays: `(x_train, x_test)`.
+        job: a `Job`.
+        path: of the result; the images have the same name and end in `.npz`.
+        data_dir: of the image files.
 
     Returns:
-        Dictionary of `rows` (one a test ratio), `manifest`, and of `pictures` (arrays for the panel
-        of case (b), else none).
+        `(result, seconds)`: a dictionary of `rows`, one per test ratio, and the wall time.
 
     Example:
-        >>> run_job(table_jobs("digits", (0.5,), True, 0)[0], load_rows("digits"))["rows"]
+        ```python
+        result, seconds = run_job(jobs_of("digits", (0.5,), True)[0], Path("runs/row.json"))
+        ```
     """
-    x, x_test = arrays
-    config, begin = job["options"], time.perf_counter()
-    model = train(config, x)[0] if job["model"] == "VAD" else train_vae(job, x)
-    rows, pictures = [], {}
-    for ratio in job["test"]:
+    config = job.options
+    x, x_test = _load(job.data, data_dir, config["train_rows"], config["test_rows"])
+    begin, found, images = time.perf_counter(), [], {}
+    model = train(config, x)[0] if job.model == "VAD" else train_vae(job, x)
+    for ratio in job.ratios:
         masks = [config["seed"], round(10 * ratio)]
-        rows.append({"ratio": ratio, **score_missing(model, config, x_test, ratio, masks)})
-        if job["case"] == CASES[1] and ratio in PANEL:
+        found.append({"ratio": ratio, **score_missing(model, config, x_test, ratio, masks)})
+        if not job.missing and ratio in PANEL:
             mask = draw_mask(x_test.shape, ratio, masks)[:1]
-            pictures[f"x_hat_{ratio}"] = model.reconstruct(x_test[:1] * mask, mask)[0]
-            pictures[f"mask_{ratio}"] = mask[0]
-    if pictures:
-        pictures["x"] = x_test[0]
-    seconds = time.perf_counter() - begin
-    return {"rows": rows, "pictures": pictures, "manifest": manifest(job, seconds)}
+            images[f"x_hat_{ratio}"] = model.reconstruct(x_test[:1] * mask, mask)[0]
+            images[f"mask_{ratio}"] = mask[0]
+    if images:
+        np.savez_compressed(path.with_suffix(".npz"), **images, x=x_test[0])
+    return {"rows": found}, time.perf_counter() - begin
 
 
 def train_vae(job, x):
-    """The VAE of a job: the auto-decoder's decoder, and an encoder of zero-filled rows."""
-    config = job["options"]
+    """The VAE of a job: the decoder of the auto-decoder, and an encoder of zero-filled rows.
+
+    Args:
+        job: a `Job`.
+        x: `(rows, features)`.
+
+    Returns:
+        A trained `MaskedVAE`.
+
+    Example:
+        ```python
+        model = train_vae(Job("digits", "VAE mask-aware", 0.5, (0.5,)), x)
+        ```
+    """
+    config = job.options
     keras.utils.set_random_seed(config["seed"])
     names = ("latent_dim", "hidden", "beta", "seed")
-    aware = job["model"] == MODELS[2]
+    aware = job.model == MODELS[2]
     model = MaskedVAE(x.shape[1], sees_mask=aware, **{name: config[name] for name in names})
     batch = min(config["batch_size"], len(x))
     steps = config["epochs"] * (len(x) // batch)
@@ -160,8 +214,20 @@ def train_vae(job, x):
 
 
 def draw_panel(name, rows_folder, folder):
-    """Write `vad_panel_<name>.png` from the pictures of case (b), if all are there."""
-    paths = {m: rows_folder / f"{name}_{m.replace(' ', '-')}_0.npz" for m in MODELS}
+    """Write `vad_panel_<name>.png` from the images of case (b), if all are there.
+
+    Args:
+        name: of the data set.
+        rows_folder: which holds the images.
+        folder: where the figure goes.
+
+    Example:
+        ```python
+        draw_panel("digits", Path("results/vad_rows"), Path("results"))
+        ```
+    """
+    jobs = {model: Job(name, model, 0.0, ()) for model in MODELS}
+    paths = {model: job.path(rows_folder).with_suffix(".npz") for model, job in jobs.items()}
     if not all(path.exists() for path in paths.values()):
         return
     files = {model: np.load(path, allow_pickle=False) for model, path in paths.items()}
@@ -172,19 +238,40 @@ def draw_panel(name, rows_folder, folder):
     plot_panel(first["x"], mask, found, ratios).savefig(folder / f"vad_panel_{name}.png", dpi=110)
 
 
-def _write(table, folder, jobs):
-    index = ["data", "case", "ratio"]
-    wide = table.pivot_table("mse", index, "model", sort=False)[list(MODELS)].reset_index()
-    wide = wide.sort_values(["data", "case", "ratio"], kind="stable", ignore_index=True)
-    wide["VAD lowest"] = np.where(wide["VAD"] <= wide[list(MODELS[1:])].min(axis=1), "yes", "no")
-    loses = wide[(wide["VAD"] >= wide[MODELS[1]]) & (wide.ratio >= 0.3)]
-    where = ", ".join(f"{r.data} {r.case} {r.ratio:g}" for r in loses.itertuples()) or "nowhere"
-    aware = wide[wide["VAD"] >= wide[MODELS[2]]]
-    there = ", ".join(f"{r.data} {r.case} {r.ratio:g}" for r in aware.itertuples()) or "nowhere"
-    notes = NOTES.format(where=where, there=there) + PUBLISHED
-    text = write_table(wide, folder / "vad", "Variational auto-decoder against VAE", notes)
-    table.to_csv(folder / "vad.csv", index=False, float_format="%.6g")
-    seconds = [json.loads((folder / "vad_rows" / f"{j['stem']}.json").read_text()) for j in jobs]
-    total = sum(each["manifest"]["seconds"] for each in seconds)
-    write_json(folder / "vad.json", manifest({"jobs": jobs}, total))
-    return text
+def write(folder, frame):
+    """Write the table, the models side by side.
+
+    Args:
+        folder: where `vad.{csv,md}` go.
+        frame: `data`, `case`, `model`, `ratio`, `mse`, `mse_missing`, `mse_observed`.
+
+    Returns:
+        The Markdown of the table: data, case, ratio, the error of each model over all entries,
+        whether that of the auto-decoder is the lowest, and the errors over the missing and over the
+        observed entries.
+
+    Example:
+        ```python
+        text = write(Path("results"), frame)
+        ```
+    """
+    index, parts = ["data", "case", "ratio"], []
+    for column, ending in ERRORS.items():
+        wide = frame.pivot_table(column, index, "model", sort=False)[list(MODELS)]
+        parts.append(wide.add_suffix(ending))
+    table = pd.concat(parts, axis=1).reset_index()
+    table = table.sort_values(index, kind="stable", ignore_index=True)
+    ours, others = table[MODELS[0]], table[list(MODELS[1:])]
+    lowest = np.where(ours <= others.min(axis=1), "yes", "no")
+    table.insert(len(index) + len(MODELS), "VAD lowest", lowest)
+    text = rows.notes(
+        NAME,
+        zero_filled=_places(table[(ours >= table[MODELS[1]]) & (table["ratio"] >= 0.3)]),
+        mask_aware=_places(table[ours >= table[MODELS[2]]]),
+    )
+    return write_table(table, folder / NAME, "Variational auto-decoder against VAE", text)
+
+
+def _places(table):
+    rows = [f"{row.data} {row.case} {row.ratio:g}" for row in table.itertuples()]
+    return ", ".join(rows) or "nowhere"

@@ -1,4 +1,4 @@
-"""`cvae-keras testbed`: train the models of a JSON file, follow them, and draw how they did."""
+"""`cvae-keras testbed`: train the models of a JSON file, log them, and draw the results."""
 
 import json
 import shutil
@@ -8,11 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+from tqdm.keras import TqdmCallback
 
 from cvae_keras.data.conditions import known_patterns
 from cvae_keras.files import manifest, open_folder, write_json
 from cvae_keras.metrics.rate_distortion import encode
-from cvae_keras.plots.dense import plot_testbed_run
+from cvae_keras.plots.dense import plot_dense_run
 from cvae_keras.systems.dense.config import make_source, measure_by_count, read_config, train
 from cvae_keras.systems.saved import load_model
 from cvae_keras.truth.gaussian import optimum
@@ -25,11 +26,14 @@ class RateDistortionLog(keras.callbacks.Callback):
     `distortion_<i>` for each input. A resumed training continues the file.
 
     Args:
-        path: of the CSV; source: `Conditioned` data; n: fresh examples of each number of known
-            dimensions.
+        path: of the CSV.
+        source: `Conditioned` data.
+        n: fresh examples of each number of known dimensions.
 
     Example:
-        >>> train(config, 0.25, [RateDistortionLog("runs/log.csv", source)])
+        ```python
+        train(config, 0.25, [RateDistortionLog("runs/log.csv", source)])
+        ```
     """
 
     def __init__(self, path, source, n=1000):
@@ -61,7 +65,8 @@ def run_config(name, folder):
     only measured and drawn again.
 
     Args:
-        name: of a shipped configuration, or a JSON file; folder: where the files go.
+        name: of a shipped configuration, or a JSON file.
+        folder: where the files go.
 
     Returns:
         The measured rows, a `pandas.DataFrame`.
@@ -70,7 +75,9 @@ def run_config(name, folder):
         ValueError: a bad configuration, a folder that cannot be written or holds another run.
 
     Example:
-        >>> run_config("baseline", "runs/baseline")
+        ```python
+        frame = run_config("baseline", "runs/baseline")
+        ```
     """
     config, folder, start = read_config(name), open_folder(folder), time.perf_counter()
     settings = folder / "config.json"
@@ -90,14 +97,14 @@ def run_config(name, folder):
     frame.to_csv(folder / "measured.csv", index=False, float_format="%.6g")
     first = config["betas"][0]
     codes, curves = _codes(models[first], source), _curves(source)
-    figure = plot_testbed_run(histories, codes, rows, curves, Path(name).stem)
+    figure = plot_dense_run(histories, codes, rows, curves, Path(name).stem)
     figure.savefig(folder / "figure.png", dpi=90)
     write_json(folder / "manifest.json", manifest(config, time.perf_counter() - start))
     return frame
 
 
 def _train(config, beta, source, folder):
-    """The trained model at one beta, and its ELBO at each epoch; from the folder if it is there."""
+    """The model at one beta, trained unless the folder has it, and its ELBO at each epoch."""
     path, log = folder / f"model_beta_{beta:g}.keras", folder / f"elbo_beta_{beta:g}.csv"
     if not path.exists():
         backup = folder / f".backup_beta_{beta:g}"
@@ -107,9 +114,9 @@ def _train(config, beta, source, folder):
             [
                 keras.callbacks.CSVLogger(log, append=backup.exists()),
                 RateDistortionLog(folder / "training.csv", source),
+                TqdmCallback(verbose=0, desc=f"beta {beta:g}"),
                 keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False),
             ],
-            verbose=2,
         )
         model.save(path)
         shutil.rmtree(backup)  # only now: a training killed before this line continues
@@ -117,7 +124,7 @@ def _train(config, beta, source, folder):
 
 
 def _codes(model, source, n=3000):
-    """Posterior means in the two most used latent dimensions, and how much was known."""
+    """Posterior means in the two dimensions of highest KL, and the number of known inputs."""
     arrays = source.examples(n, seed=1)
     _, kl, mean = encode(model, arrays)
     order = kl.mean(axis=0).argsort()[::-1][:2]

@@ -1,59 +1,258 @@
 """`cvae-keras table testbed`: rate and distortion against the optimum, for every condition."""
 
-import os
-import subprocess
-import sys
 import time
-from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
-from cvae_keras.checks import check_count, check_part
+from cvae_keras.checks import check_part
 from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO
-from cvae_keras.files import manifest, open_folder, saved_result, write_json, write_table
+from cvae_keras.experiments import rows
+from cvae_keras.files import manifest, open_folder, write_json, write_table
 from cvae_keras.plots.dense import plot_rate_distortion
 from cvae_keras.systems.dense.config import measure_by_count, read_config, train
 
 ZERO = 1e-6  # an optimum below this counts as 0
-NOTES = """
-known: how many dimensions are given as condition; pattern: which, where there are at most 16
-patterns in all (1 known, 0 not), else all of that number on average. rate: KL in nats; distortion:
-squared error, summed over dimensions; objective: distortion + beta * rate, with its standard error
-objective_se; each beside the exact optimum (`cvae_keras.truth.gaussian`). gap: objective over its
-optimum minus 1, or, where the optimum is 0, the objective itself. active: latent dimensions with a
-KL above 0.01 nats, on average over the patterns of a row; wrong: patterns in which their number is
-not the exact one, those left out in which an eigenvalue lies within 10 % of the threshold. With
-missing values a dimension that is missing is neither given nor scored, and the optimum is averaged
-over what is missing in these examples. The rows "no warm-up" show what training does when beta does
-not rise at first (see `cvae_keras.testbed.train`); the counts below leave them out. {examples:,}
-fresh examples a pattern, or a row where there are more than 16.
-
-{verdict}
-"""
 
 
-def verdict(frame):
+@dataclass(frozen=True)
+class Experiment:
+    """A shipped configuration, and what the table changes in it; None keeps what it says.
+
+    Args:
+        label: printed in the table and in the names of files; nothing else depends on it.
+        config: name of the shipped configuration.
+        dim: of the data.
+        rank: of the data.
+        latent_dim: of the model.
+        epochs: of the training.
+        missing: percentage of the values that are missing.
+        betas: weights of the KL, a training each.
+        warm_up: False where beta does not rise at the start although the configuration says so:
+            shown in the table, not counted in its verdict.
+        seeds: how many, of the full table.
+    """
+
+    label: str
+    config: str
+    dim: int | None = None
+    rank: int | None = None
+    latent_dim: int | None = None
+    epochs: int | None = None
+    missing: int | None = None
+    betas: tuple | None = None
+    warm_up: bool = True
+    seeds: int = 1
+
+
+EXPERIMENTS = (
+    Experiment("independent, 2", "baseline", seeds=10),
+    Experiment("independent, 8", "baseline", dim=8, latent_dim=32, epochs=80),
+    Experiment(
+        "independent, 8, no warm-up", "baseline", dim=8, latent_dim=32, epochs=80, warm_up=False
+    ),
+    Experiment("correlated, 4", "correlated"),
+    Experiment("projected 2 to 8, rank 2", "projected"),
+    Experiment("projected 2 to 8, rank 1", "projected", rank=1),
+    Experiment("projected 2 to 8, 20 % missing", "projected_with_mask", missing=20, betas=(0.25,)),
+    Experiment("projected 2 to 8, 50 % missing", "projected_with_mask", missing=50, betas=(0.25,)),
+)
+
+
+def experiment_config(experiment, quick=False, seed=0):
+    """The configuration of one experiment.
+
+    Args:
+        experiment: an `Experiment`.
+        quick: a quarter of the epochs.
+        seed: integer, of model and batches.
+
+    Returns:
+        Dictionary, as `read_config`.
+
+    Example:
+        >>> experiment_config(EXPERIMENTS[1])["latent_dim"]
+        32
+    """
+    config, changes = read_config(experiment.config), asdict(experiment)
+    changes = {name: value for name, value in changes.items() if value is not None}
+    data = {name: changes[name] for name in ("dim", "rank") if name in changes}
+    config |= {name: changes[name] for name in ("latent_dim", "epochs") if name in changes}
+    config |= {"data": {**config["data"], **data}, "seed": seed}
+    if "missing" in changes:
+        config["mask_percentage"] = experiment.missing
+    if "betas" in changes:
+        config["betas"] = list(experiment.betas)
+    if not experiment.warm_up:
+        config["warm_up"] = 0
+    return config | {"epochs": config["epochs"] // 4} if quick else config
+
+
+@dataclass(frozen=True)
+class Job(rows.Job):
+    """The training of one experiment at one beta, with one seed.
+
+    Args:
+        experiment: an `Experiment`.
+        beta: weight of the KL.
+        seed: integer.
+        quick: a quarter of the epochs, and 10,000 examples to measure on instead of 100,000.
+
+    Example:
+        >>> Job(EXPERIMENTS[0], 0.25).name
+        'independent_2_beta_0.25_seed_0'
+    """
+
+    experiment: Experiment
+    beta: float
+    seed: int = 0
+    quick: bool = False
+
+    @property
+    def name(self):
+        words = self.experiment.label.replace(",", "").replace("%", "percent").split()
+        return f"{'_'.join(words)}_beta_{self.beta}_seed_{self.seed}"
+
+    def config(self):
+        examples = 10_000 if self.quick else 100_000
+        config = experiment_config(self.experiment, self.quick, self.seed)
+        return {**config, "betas": [self.beta], "examples": examples}
+
+
+def jobs_of(quick=False, seed=0):
+    """All trainings of the table, the longest first.
+
+    Without warm-up only those betas are trained that the warm-up would raise: the others would
+    repeat the training of the experiment that has one.
+
+    Args:
+        quick: fewer epochs, and at most 2 seeds per experiment.
+        seed: integer, the first.
+
+    Returns:
+        List of `Job`.
+
+    Example:
+        >>> len(jobs_of())
+        31
+    """
+    jobs = []
+    for experiment in EXPERIMENTS:
+        config = experiment_config(experiment, quick, seed)
+        seeds = min(experiment.seeds, 2) if quick else experiment.seeds
+        jobs += [
+            Job(experiment, beta, number, quick)
+            for number in range(seed, seed + seeds)
+            for beta in config["betas"]
+            if experiment.warm_up or beta > config["beta_start"]
+        ]
+    return sorted(jobs, key=lambda job: -experiment_config(job.experiment)["epochs"])
+
+
+def run_job(job, path=None):
+    """Train and measure one job.
+
+    Args:
+        job: a `Job`.
+        path: not used; nothing is saved beside the result.
+
+    Returns:
+        `(result, seconds)`: a dictionary of `rows` (of the table) and `loss` (of each epoch), and
+        the wall time of the training.
+
+    Example:
+        ```python
+        result, seconds = run_job(Job(EXPERIMENTS[0], 0.25, quick=True))
+        ```
+    """
+    settings, start = job.config(), time.perf_counter()
+    model, source, history = train(settings, beta=job.beta)
+    seconds = time.perf_counter() - start
+    counts, patterns = measure_by_count(model, source, settings["examples"])
+    return {"rows": table_rows(job, counts, patterns), "loss": history["loss"]}, seconds
+
+
+def table_rows(job, counts, patterns):
+    """The rows of one job: each number of known dimensions, and each pattern where they are few.
+
+    Args:
+        job: a `Job`.
+        counts: first part of what `measure_by_count` returns.
+        patterns: second part.
+
+    Returns:
+        List of dictionaries, the columns of the table.
+
+    Example:
+        ```python
+        rows = table_rows(job, *measure_by_count(model, source, n=1000))
+        ```
+    """
+    found = []
+    for row in counts + (patterns if len(patterns) <= ALL_PATTERNS_UP_TO else []):
+        mine = [p for p in patterns if row["pattern"] in ("", p["pattern"])]
+        mine = [p for p in mine if p["known"] == row["known"] and p["margin"] > 0.1]
+        best = row["objective_exact"]
+        columns = {"experiment": job.experiment.label, "beta": job.beta, "seed": job.seed}
+        columns |= {"known": row["known"], "pattern": row["pattern"]}
+        for column in ("rate", "distortion", "objective"):
+            columns |= {column: row[column], f"{column}_exact": row[f"{column}_exact"]}
+        columns["objective_se"] = row["objective_se"]
+        columns["gap"] = row["objective"] / best - 1 if best > ZERO else row["objective"]
+        columns |= {"active": row["active"], "active_exact": row["active_exact"]}
+        wrong = sum(p["active"] != p["active_exact"] for p in mine)
+        found.append(columns | {"wrong": None if job.experiment.missing else wrong})
+    return found
+
+
+def gather(results):
+    """The rows of all jobs, each once, with what the table does not print of them.
+
+    Args:
+        results: list of `(job, result)`, as `rows.run_jobs` returns.
+
+    Returns:
+        `(frame, about)`: the table, and with the same index a frame of `missing` (whether values
+        are), `warm_up` (of `Experiment`) and `baseline` (whether there are further seeds).
+
+    Example:
+        ```python
+        frame, about = gather(rows.run_jobs(jobs_of(), run_job, "results/testbed_runs"))
+        ```
+    """
+    found = []
+    for job, result in results:
+        one = job.experiment
+        about = {"missing": bool(one.missing), "warm_up": one.warm_up, "baseline": one.seeds > 1}
+        # a pattern of one digit is the only one of its number: the row of that number says it all
+        found += [(row, about) for row in result["rows"] if len(set(row["pattern"])) != 1]
+    frame, about = (pd.DataFrame(part) for part in zip(*found, strict=True))
+    return frame.assign(wrong=frame["wrong"].astype(float)), about
+
+
+def verdict(frame, about):
     """How many rows of the table are near the optimum, as text.
 
     Complete data: gap within 1 % (0.01 where the optimum is 0), rate and distortion within 3 %,
     active dimensions exact. Missing values: at most 5 % above the bound (0.01), and not below it by
-    more than 3 standard errors.
+    more than 3 standard errors. Experiments without warm-up are left out.
 
     Args:
         frame: the table.
+        about: `missing`, `warm_up` and `baseline` of its rows, see `gather`.
 
     Returns:
         Markdown list.
 
     Example:
-        >>> print(verdict(pd.read_csv("results/testbed.csv")))
+        ```python
+        print(verdict(*gather(results)))
+        ```
     """
-    frame = frame[~frame["experiment"].str.contains("no warm-up")]  # shown, not relied upon
-    missing = frame["experiment"].str.contains("missing")
+    frame, about = frame[about["warm_up"]], about[about["warm_up"]]
+    missing = about["missing"]
     zero = frame["objective_exact"] <= ZERO
     near = frame["gap"].abs() <= 0.01
     both = near.copy()
@@ -63,233 +262,89 @@ def verdict(frame):
     bound = frame["gap"] <= np.where(zero, 0.01, 0.05)
     above = frame["objective"] >= frame["objective_exact"] - 3 * frame["objective_se"] - ZERO
     right = frame["wrong"] == 0
-    lines = [
-        f"- {what}: {int((met & of).sum())} of {int(of.sum())} rows"
-        for what, met, of in [
-            ("objective within 1 % of the optimum", near, ~missing),
-            ("objective within 1 %, rate and distortion within 3 %", both, ~missing),
-            ("active dimensions right in every pattern", right, ~missing),
-            ("missing values: within 5 % of the bound", bound, missing),
-            ("not below the optimum (by 3 standard errors)", above, missing | ~missing),
-        ]
-    ]
+    gaps = frame["gap"][~missing & ~zero].abs()
+    good = (both & right)[about["baseline"]].groupby(frame["seed"]).all()
+    text = rows.notes(
+        "dense_verdict",
+        near=(near & ~missing).sum(),
+        both=(both & ~missing).sum(),
+        right=(right & ~missing).sum(),
+        complete=(~missing).sum(),
+        bound=(bound & missing).sum(),
+        missing=missing.sum(),
+        above=above.sum(),
+        rows=len(frame),
+        median=gaps.median(),
+        greatest=gaps.max(),
+        good_seeds=good.sum(),
+        seeds=len(good),
+    )
     beyond = frame[missing & ~bound]
     if len(beyond):
         exact = beyond["objective_exact"]
-        lines.append(
-            f"- the rows beyond 5 % have an optimum of at most {exact.max():.4f} (such holes are "
-            f"rare) and lie within {(beyond['objective'] - exact).max():.4f} of it: the networks' "
-            f"own precision"
-        )
-    gaps = frame["gap"][~missing & ~zero].abs()
-    lines.append(f"- gap: median {gaps.median():.2%}, greatest {gaps.max():.2%}")
-    groups = (both & right)[frame["experiment"] == "independent, 2"].groupby(frame["seed"])
-    lines.append(f"- baseline: all rows so in {groups.all().sum()} of {len(groups)} seeds")
-    return "\n".join(lines)
-
-
-SEEDS = 10
-#: Experiment -> the shipped configuration that it runs, and what it changes in it.
-EXPERIMENTS = {
-    "independent, 2": ("baseline", {}),
-    "independent, 8": ("baseline", {"data": {"dim": 8}, "latent_dim": 32, "epochs": 80}),
-    "independent, 8, no warm-up": (
-        "baseline",
-        {"data": {"dim": 8}, "latent_dim": 32, "epochs": 80, "warm_up": 0},
-    ),
-    "correlated, 4": ("correlated", {}),
-    "projected 2 to 8, rank 2": ("projected", {}),
-    "projected 2 to 8, rank 1": ("projected", {"data": {"rank": 1}}),
-    "projected 2 to 8, 20 % missing": ("projected_with_mask", {"betas": [0.25]}),
-    "projected 2 to 8, 50 % missing": (
-        "projected_with_mask",
-        {"mask_percentage": 50, "betas": [0.25]},
-    ),
-}
-
-
-def experiment_config(name, quick=False, seed=0):
-    """The configuration of one experiment.
-
-    Args:
-        name: of `EXPERIMENTS`; quick: a quarter of the epochs; seed: of model and batches.
-
-    Returns:
-        As `read_config`.
-
-    Example:
-        >>> experiment_config("independent, 8")["latent_dim"]
-        32
-    """
-    base, changes = EXPERIMENTS[name]
-    config = read_config(base)
-    data = {**config["data"], **changes.get("data", {})}
-    config |= {**changes, "data": data, "seed": seed}
-    return config | {"epochs": config["epochs"] // 4} if quick else config
-
-
-def jobs_of(quick=False, seed=0):
-    """All trainings of the table: experiment, beta and seed; the baseline with further seeds.
-
-    Example:
-        >>> len(jobs_of())
-        32
-    """
-    jobs = []
-    for name in EXPERIMENTS:
-        config = experiment_config(name, quick, seed)
-        seeds = range(seed, seed + (2 if quick else SEEDS)) if name == "independent, 2" else [seed]
-        jobs += [(name, beta, s) for s in seeds for beta in config["betas"]]
-    return sorted(jobs, key=lambda job: -experiment_config(job[0])["epochs"])  # longest first
-
-
-def job_path(job, folder):
-    """The file that keeps a job, `<experiment>_beta_<beta>_seed_<seed>.json`."""
-    name, beta, seed = job
-    words = name.replace(",", "").replace("%", "percent").split()
-    return folder / f"{'_'.join(words)}_beta_{beta}_seed_{seed}.json"
-
-
-def job_settings(job, quick):
-    """All that the result of a job depends on."""
-    name, beta, seed = job
-    examples = 10_000 if quick else 100_000
-    return {**experiment_config(name, quick, seed), "betas": [beta], "examples": examples}
-
-
-def run_job(job, folder, quick=False):
-    """Train and measure one job, unless the folder holds it already.
-
-    Args:
-        job: of `jobs_of`; folder: for its JSON file; quick: fewer epochs and examples.
-
-    Returns:
-        Dictionary of `rows` (of the table), `loss` (of each epoch) and `manifest`.
-
-    Example:
-        >>> result = run_job(("independent, 2", 0.25, 0), Path("runs"), quick=True)
-    """
-    settings, path = job_settings(job, quick), job_path(job, folder)
-    if saved := saved_result(path, settings):
-        return saved
-    start = time.perf_counter()
-    model, source, history = train(settings, beta=job[1])
-    seconds = time.perf_counter() - start
-    counts, patterns = measure_by_count(model, source, settings["examples"])
-    result = {"rows": table_rows(job, counts, patterns), "loss": history["loss"]}
-    write_json(path, result | {"manifest": manifest(settings, seconds)})
-    return saved_result(path, settings)
-
-
-def table_rows(job, counts, patterns):
-    """The rows of one job: each number of known dimensions, and each pattern where they are few.
-
-    Args:
-        job: of `jobs_of`; counts, patterns: from `measure_by_count`.
-
-    Returns:
-        List of dictionaries, the columns of the table.
-
-    Example:
-        >>> rows = table_rows(job, *measure_by_count(model, source, n=1000))
-    """
-    rows = []
-    for row in counts + (patterns if len(patterns) <= ALL_PATTERNS_UP_TO else []):
-        mine = [p for p in patterns if row["pattern"] in ("", p["pattern"])]
-        mine = [p for p in mine if p["known"] == row["known"] and p["margin"] > 0.1]
-        best, complete = row["objective_exact"], "missing" not in job[0]
-        columns = dict(zip(("experiment", "beta", "seed"), job, strict=True))
-        columns |= {"known": row["known"], "pattern": row["pattern"]}
-        for column in ("rate", "distortion", "objective"):
-            columns |= {column: row[column], f"{column}_exact": row[f"{column}_exact"]}
-        columns["objective_se"] = row["objective_se"]
-        columns["gap"] = row["objective"] / best - 1 if best > ZERO else row["objective"]
-        columns |= {"active": row["active"], "active_exact": row["active_exact"]}
-        wrong = sum(p["active"] != p["active_exact"] for p in mine)
-        rows.append(columns | {"wrong": wrong if complete else None})
-    return rows
+        excess = (beyond["objective"] - exact).max()
+        text += rows.notes("dense_beyond", optimum=exact.max(), excess=excess)
+    return text.strip()
 
 
 def run_table(folder, quick=False, seed=0, part=(1, 1), processes=1):
     """Run the jobs that `folder` does not hold yet, then write the table and its figure.
 
-    Each job is kept in `<folder>/testbed_runs/` as soon as it is there: a killed run loses the
-    trainings it was at.
+    Each job is kept in `<folder>/testbed_runs/` when it is done: a killed run loses only the
+    trainings that were running.
 
     Args:
-        folder: where `testbed.{csv,md,png}` go; quick: a quarter of the epochs, 10,000 examples, 2
-            seeds; seed: integer; part: (i, n) runs every n-th job from the i-th and writes no
-            table; processes: how many share the work, each with one thread.
+        folder: where `testbed.{csv,md,png,json}` go.
+        quick: a quarter of the epochs, 10,000 examples, 2 seeds.
+        seed: integer.
+        part: (i, n) runs every n-th job from the i-th and writes no table.
+        processes: how many share the work, each with one thread.
 
     Returns:
         The table as Markdown, or None for a part.
 
     Raises:
         ValueError: the folder cannot be written, a bad part or number of processes, or a process
-            that failed.
+            that was killed.
 
     Example:
-        >>> text = run_table("runs/quick", quick=True)
+        ```python
+        text = run_table("runs/quick", quick=True)
+        ```
     """
-    (index, parts), processes = check_part(part), check_count("processes", processes)
-    start, runs = time.perf_counter(), open_folder(open_folder(folder) / "testbed_runs")
-    jobs = jobs_of(quick, seed)
-    if processes > 1:
-        _share(jobs, folder, runs, quick, seed, processes)
-    mine = tqdm(jobs[index - 1 :: parts], desc="testbed", unit="model", disable=processes > 1)
-    results = [(job, run_job(job, runs, quick)) for job in mine]
-    if parts > 1:
+    check_part(part)  # before a folder is made
+    start, runs = time.perf_counter(), open_folder(folder) / "testbed_runs"
+    results = rows.run_jobs(jobs_of(quick, seed), run_job, runs, part, processes, "testbed")
+    if part[1] > 1:
         return None
     return write(folder, results, quick, seed, time.perf_counter() - start)
-
-
-def _share(jobs, folder, runs, quick, seed, processes):
-    """Run the jobs in several processes, this command with `--part`, and show how far they are."""
-    command = [sys.executable, "-m", "cvae_keras", "table", "testbed", "--out", str(folder)]
-    command += ["--seed", str(seed), *(["--quick"] if quick else [])]
-    env = os.environ | {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
-    began = time.time()
-    with ExitStack() as stack:
-        log = stack.enter_context(TemporaryFile("w+"))
-        workers = []
-        for index in range(processes):
-            part = ["--part", f"{index + 1}/{processes}"]
-            worker = subprocess.Popen([*command, *part], env=env, stdout=log, stderr=log)
-            stack.callback(worker.wait)
-            stack.callback(worker.terminate)
-            workers.append(worker)
-        bar = stack.enter_context(tqdm(total=len(jobs), desc="testbed", unit="model"))
-        while any(worker.poll() is None for worker in workers):
-            time.sleep(1)
-            paths = [job_path(job, runs) for job in jobs]
-            bar.update(sum(p.exists() and p.stat().st_mtime >= began for p in paths) - bar.n)
-        if any(worker.returncode for worker in workers):
-            log.seek(0)
-            raise ValueError(f"a process of the testbed failed: {log.read()[-500:]}")
 
 
 def write(folder, results, quick, seed, seconds):
     """Write the table, its figure and its manifest from the results of all jobs.
 
     Args:
-        folder: where they go; results: list of (job, what `run_job` returns); quick, seed: as for
-            `run_table`; seconds: wall time so far.
+        folder: where they go.
+        results: list of `(job, result)`, as `rows.run_jobs` returns.
+        quick: as for `run_table`.
+        seed: as for `run_table`.
+        seconds: wall time so far.
 
     Returns:
         The table as Markdown.
 
     Example:
-        >>> text = write("runs", results, quick=False, seed=0, seconds=900.0)
+        ```python
+        text = write("runs", results, quick=False, seed=0, seconds=900.0)
+        ```
     """
-    frame = pd.DataFrame([row for _, result in results for row in result["rows"]])
-    frame["wrong"] = frame["wrong"].astype(float)
-    folder = Path(folder)
+    folder, (frame, about) = Path(folder), gather(results)
     trained = sum(result["manifest"]["seconds"] for _, result in results)
     config = {"quick": quick, "seed": seed, "seconds_of_training": round(trained, 1)}
-    configs = {name: experiment_config(name, quick, seed) for name in EXPERIMENTS}
+    configs = {each.label: experiment_config(each, quick, seed) for each in EXPERIMENTS}
     write_json(folder / "testbed.json", manifest(config | {"experiments": configs}, seconds))
     plot_rate_distortion(frame[frame["seed"] == seed]).savefig(folder / "testbed.png", dpi=90)
     examples = results[0][1]["manifest"]["config"]["examples"]
-    notes = NOTES.format(examples=examples, verdict=verdict(frame))
+    text = rows.notes("dense", examples=examples, verdict=verdict(frame, about))
     title = "The testbed: rate and distortion against the optimum" + (" (quick)" if quick else "")
-    return write_table(frame, folder / "testbed", title, notes)
+    return write_table(frame, folder / "testbed", title, text)

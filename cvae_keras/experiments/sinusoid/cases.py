@@ -3,31 +3,44 @@
 import json
 import time
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import keras
 import numpy as np
 
-from cvae_keras.data.sinusoid import TASKS
-from cvae_keras.files import manifest, saved_result, write_json
+from cvae_keras.data.sinusoid import TASKS, load
+from cvae_keras.experiments import rows
 from cvae_keras.metrics.modes import score_samples
 from cvae_keras.plots.sinusoid import plot_samples
-from cvae_keras.systems.sinusoid.model import REDUCTIONS, SinusoidCVAE
+from cvae_keras.systems.sinusoid.model import WEIGHTS, SinusoidCVAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import ShuffledBatches
 from cvae_keras.training.schedules import half_cosine
 
 SEARCHED_EPOCHS = 25
+VERSION = 2
+#: What rows of version 1 leave out, since there was no choice yet.
+VERSION_1 = {"prior": "standard", "schedule": "constant"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row: a setting of the original's network, and the figures published for it, if any.
+    """One row: a setting of SidWorks01's network, and the figures published for it, if any.
 
     Args:
-        label: the row's name; loss, beta, wx, wy, latent, lr, batch, epochs: the setting.
+        label: the name of the row.
+        loss: of `SinusoidCVAE`.
+        beta: weight of the KL.
+        wx: weight of the x term.
+        wy: weight of the y term.
+        latent: latent dimensions.
+        lr: learning rate of the first epoch.
+        batch: examples per batch.
+        epochs: of the full training.
         published: (KL, x_loss, y_loss, test loss) as published, averages over the training batches
-            of the last epoch in the original's reduction; None where nothing was.
-        prior: of `SinusoidCVAE`; schedule: of the learning rate, "constant" or "half cosine".
+            of the last epoch in the original reduction; None where nothing was published.
+        prior: of `SinusoidCVAE`.
+        schedule: of the learning rate, "constant" or "half cosine".
 
     Example:
         >>> CASES["data_1"][3].published
@@ -78,13 +91,16 @@ def searched_case(name, folder):
     """The winner of the sinusoid searches in a folder, as a row of the table of full length.
 
     Args:
-        name: of the data set; folder: which holds `search_sinusoid_<task>_*/best.json`.
+        name: of the data set.
+        folder: which holds `search_sinusoid_<task>_*/best.json`.
 
     Returns:
-        A `Case`, the one with the least score of all searches, or None where there is no search.
+        A `Case`, the one with the lowest score of all searches, or None where there is no search.
 
     Example:
-        >>> searched_case("data_1", RESULTS)
+        ```python
+        case = searched_case("data_1", RESULTS)
+        ```
     """
     task, found = name.removeprefix("data_"), []
     for path in sorted(folder.glob(f"search_sinusoid_{task}_*/best.json")):
@@ -95,9 +111,7 @@ def searched_case(name, folder):
         return None
     best = min(found, key=lambda best: best["score"])
     values, fixed = best["hyperparameters"], best["manifest"]["config"]["hypermodel"]
-    weights = [
-        values.get(key, default) for key, default in (("beta", 1.0), ("wx", 0.5), ("wy", 0.5))
-    ]
+    weights = [values.get(name, weight.default) for name, weight in WEIGHTS.items()]
     latent, rate = values.get("latent_dim", 100), values.get("learning_rate", 1e-3)
     prior = values.get("prior", "standard")
     setting = (fixed["loss"], *weights, latent, rate, fixed["batch_size"], SEARCHED_EPOCHS)
@@ -105,44 +119,95 @@ def searched_case(name, folder):
 
 
 def case_config(name, case, reduction, quick, precision, seed):
-    """All that a row's run depends on, as a dictionary; a saved row with the same is not rerun."""
+    """All that the result of a row depends on; a saved row with the same is not run again.
+
+    Args:
+        name: of the data set.
+        case: a `Case`.
+        reduction: of `SinusoidCVAE`.
+        quick: 20,000 examples and 2 epochs instead of 100,000 and those of the case.
+        precision: "float32" or "mixed_bfloat16".
+        seed: integer.
+
+    Returns:
+        Dictionary of plain values, its `version` among them.
+
+    Example:
+        >>> config = case_config("data_1", CASES["data_1"][3], "elbo", True, "float32", seed=0)
+        >>> config["version"], config["epochs"]
+        (2, 2)
+    """
     config = asdict(case)
     del config["published"]
-    for option, usual in (("prior", "standard"), ("schedule", "constant")):
-        if config[option] == usual:
-            del config[option]  # rows saved before there was a choice say nothing of it
     config |= {"data": name, "reduction": reduction, "seed": seed, "precision": precision}
-    config["examples"] = 20_000 if quick else 100_000
-    if quick:
-        config["epochs"] = 2
-    return config
+    config |= {"examples": 20_000 if quick else 100_000, "version": VERSION}
+    return config | {"epochs": 2} if quick else config
+
+
+@dataclass(frozen=True)
+class Job(rows.Job):
+    """A case on a data set, with one reduction.
+
+    Args:
+        data: name of the data set.
+        case: a `Case`.
+        reduction: of `SinusoidCVAE`.
+        quick: as for `case_config`.
+        precision: as for `case_config`.
+        seed: integer.
+
+    Example:
+        >>> Job("data_1", CASES["data_1"][3], "elbo").name
+        'data_1_4_elbo'
+    """
+
+    data: str
+    case: Case
+    reduction: str
+    quick: bool = False
+    precision: str = "float32"
+    seed: int = 0
+
+    @property
+    def name(self):
+        label = "_".join(self.case.label.replace("/", "-").split())
+        return f"{self.data}_{label}_{self.reduction}"
+
+    def config(self):
+        options = (self.reduction, self.quick, self.precision, self.seed)
+        return case_config(self.data, self.case, *options)
+
+    @staticmethod
+    def upgrade(config):
+        return {**VERSION_1, "version": VERSION, **config}
 
 
 def train_case(config, train, callbacks=()):
     """Train the model of one row.
 
     Args:
-        config: from `case_config`; train: `(x, y)`, of which `config["examples"]` are used;
-            callbacks: further Keras callbacks.
+        config: from `case_config`.
+        train: `(x, y)`, each `(examples, points, 2)`, of which `config["examples"]` are used.
+        callbacks: further Keras callbacks.
 
     Returns:
         `(model, history)`.
 
     Example:
-        >>> config = case_config("data_1", CASES["data_1"][3], "elbo", True, "float32", seed=0)
-        >>> model, history = train_case(config, TASKS["data_1"].sample(20_000, seed=0))
+        ```python
+        config = case_config("data_1", CASES["data_1"][3], "elbo", True, "float32", seed=0)
+        model, history = train_case(config, TASKS["data_1"].sample(20_000, seed=0))
+        ```
     """
     keras.utils.set_random_seed(config["seed"])
-    original = config["reduction"] == REDUCTIONS[1]
-    names = ("loss", "beta", "wx", "wy", "reduction", "seed")
+    names = ("loss", "beta", "wx", "wy", "prior", "reduction", "seed")
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config["precision"])  # layers take it up when they are made
+    keras.config.set_dtype_policy(config["precision"])  # layers read it when they are made
     try:
         model = SinusoidCVAE(
             TASKS[config["data"]],
             latent_dim=config["latent"],
-            prior=config.get("prior", "standard"),
-            y_gradient=not original,
+            y_gradient=config["reduction"] != "original",
             **{name: config[name] for name in names},
         )
     finally:
@@ -151,17 +216,30 @@ def train_case(config, train, callbacks=()):
     x, y = (array[: config["examples"]] for array in train)
     batches = ShuffledBatches({"x": x, "c": y}, config["batch"], config["seed"])
     callbacks = [keras.callbacks.TerminateOnNaN(), *callbacks]
-    if "schedule" in config:
+    if config["schedule"] == "half cosine":
         callbacks.append(half_cosine(config["lr"], config["epochs"]))
     history = model.fit(batches, epochs=config["epochs"], verbose=0, callbacks=callbacks)
     return model, history
 
 
 def in_table_units(config, logs):
-    """KL, x_loss, y_loss as the table of the original counts them (see `SinusoidCVAE`'s reduction).
+    """KL, x_loss and y_loss as SidWorks01's table counts them (see `SinusoidCVAE`'s reduction).
 
-    Our logs are per example, summed over entries. The original's KL is the sum over a batch, its
-    distances are means over all entries, or sums over a batch for "l1_sum".
+    Our logs are per example, summed over entries. That table has the sum of the KL over a batch,
+    and distances that are means over all entries, or sums over a batch for "l1_sum".
+
+    Args:
+        config: from `case_config`.
+        logs: dictionary of `kl`, `x_loss` and `y_loss`, in nats and summed absolute or squared
+            errors per example.
+
+    Returns:
+        Dictionary of the same three in the reduction of the row.
+
+    Example:
+        >>> config = {"reduction": "original", "batch": 250, "data": "data_1", "loss": "mse"}
+        >>> in_table_units(config, {"kl": 2.0, "x_loss": 30.0, "y_loss": 40.0})
+        {'kl': 500.0, 'x_loss': 0.3, 'y_loss': 0.4}
     """
     kl, x_loss, y_loss = logs["kl"], logs["x_loss"], logs["y_loss"]
     if config["reduction"] == "original":
@@ -173,16 +251,20 @@ def in_table_units(config, logs):
 
 
 def dead_entries(model, x, y):
-    """How many of the entries of x_hat (2 x points) the final ReLU holds at 0 for every example.
+    """How many entries of x_hat the final ReLU holds at 0 for every example.
 
     Args:
-        model: a `SinusoidCVAE`; x, y: `(batch, points, 2)`, which are encoded and decoded.
+        model: a `SinusoidCVAE`.
+        x: `(batch, points, 2)`, encoded and decoded.
+        y: `(batch, points, 2)`.
 
     Returns:
-        A number from 0 to 2 x points. A dead entry has no gradient and stays 0 for ever.
+        A number from 0 to 2 x points. A dead entry has no gradient and stays 0.
 
     Example:
-        >>> dead_entries(model, x[:1000], y[:1000])
+        ```python
+        number = dead_entries(model, x[:1000], y[:1000])
+        ```
     """
     mean = model.posterior(x, y).mean
     x_hat = keras.ops.convert_to_numpy(model.decoder(mean[None], y))[0]
@@ -190,39 +272,48 @@ def dead_entries(model, x, y):
 
 
 def epoch_reaching(x_losses, published):
-    """First epoch, counted from 1, whose x_loss is at most the published one; NaN if none is."""
+    """First epoch, counted from 1, whose x_loss is at most the published one; NaN if there is none.
+
+    Args:
+        x_losses: of each epoch.
+        published: the figure to reach.
+
+    Returns:
+        A float.
+
+    Example:
+        >>> epoch_reaching([0.9, 0.5, 0.4], 0.5)
+        2.0
+    """
     reached = np.flatnonzero(np.asarray(x_losses) <= published)
     return float(reached[0] + 1) if len(reached) else float("nan")
 
 
-def case_path(config, folder):
-    """The file that keeps a row, `<data>_<label>_<reduction>.json`."""
-    stem = "_".join(config["label"].replace("/", "-").split())
-    return folder / f"{config['data']}_{stem}_{config['reduction']}.json"
+@lru_cache(maxsize=1)  # the rows of a data set follow each other
+def examples(name):
+    """Dictionary of `(x, y)` for the splits "train", "validation" and "score" of a data set."""
+    return {split: load(name, split) for split in ("train", "validation", "score")}
 
 
-def saved_case(config, folder):
-    """What `run_case` saved for this configuration: "row", "history", "manifest"; else None."""
-    return saved_result(case_path(config, folder), config)
-
-
-def run_case(config, data, folder, callbacks=()):
-    """Run one row, unless the folder holds it already, and save its figures.
+def run_case(job, path, callbacks=()):
+    """Train and score one row; its figure and its model are saved beside `path`.
 
     Args:
-        config: from `case_config`; data: split -> (x, y) for "train", "validation", "score";
-            folder: for `<row>.json`, `<row>.png` and `<row>.keras`; callbacks: of the training.
+        job: a `Job`.
+        path: of the result; the figure and the model have the same name, and end in `.png` and
+            `.keras`.
+        callbacks: further Keras callbacks of the training.
 
     Returns:
-        `(row, history, fresh)`: the row and the metrics of each epoch as dictionaries, and whether
-        it was trained now.
+        `(result, seconds)`: a dictionary of `row` and `history`, the metrics of each epoch, and the
+        wall time of the training.
 
     Example:
-        >>> row, history, fresh = run_case(config, data, Path("runs"))
+        ```python
+        result, seconds = run_case(Job("data_1", CASES["data_1"][3], "elbo"), Path("runs/row.json"))
+        ```
     """
-    saved, path = saved_case(config, folder), case_path(config, folder)
-    if saved:
-        return saved["row"], saved["history"], False
+    config, data = job.config(), examples(job.data)
     start = time.perf_counter()
     model, history = train_case(config, data["train"], callbacks)
     seconds = time.perf_counter() - start
@@ -253,5 +344,4 @@ def run_case(config, data, folder, callbacks=()):
     model.save(path.with_suffix(".keras"))
     epochs = {name: np.asarray(values).tolist() for name, values in history.history.items()}
     epochs["kl_per_dim"] = kl_per_dim.tolist()
-    write_json(path, {"row": row, "manifest": manifest(config, seconds), "history": epochs})
-    return row, epochs, True
+    return {"row": row, "history": epochs}, seconds

@@ -1,4 +1,4 @@
-"""`cvae-keras table search`: strategies side by side, and against the original's own table."""
+"""`cvae-keras table search`: the strategies side by side, and against the test-case table."""
 
 import json
 import re
@@ -8,19 +8,12 @@ import numpy as np
 import pandas as pd
 
 from cvae_keras.data.sinusoid import TASKS, load
+from cvae_keras.experiments import rows as shared
 from cvae_keras.files import write_table
 from cvae_keras.metrics.modes import combine, posterior_score
 from cvae_keras.systems.saved import load_model
 
 NAME = re.compile(r"search_sinusoid_(\d)_(\w+)_(\d+)")
-NOTES = """
-score = residual + (1 - recall) + total_variation of 100 samples from the prior, less is better; 0
-is the exact posterior. *score* is that of validation curves, which chose the trial; *score_on_test*
-that of its model, as the trial left it, on the 50 scoring curves of the test-case table.
-*published_row* is the best score, on the same 50 curves, of the test-case table's rows in the
-original's own reduction: row {label}, trained on {examples:,} examples for {epochs} epochs.
-*better_than_random* compares with the random search of the same seed and as many trials.
-"""
 
 
 def run_table(folder, task, rows_folder=None):
@@ -28,17 +21,20 @@ def run_table(folder, task, rows_folder=None):
 
     Args:
         folder: which holds `search_sinusoid_<task>_<strategy>_<seed>/`, and where the table
-            `search_sinusoid_<task>.{csv,md}` goes; task: 1 or 2; rows_folder: of the rows of the
-            test-case table, by default `sinusoid_rows` in the folder.
+            `search_sinusoid_<task>.{csv,md}` goes.
+        task: 1 or 2.
+        rows_folder: of the rows of the test-case table; None for `sinusoid_rows` in the folder.
 
     Returns:
         The table as Markdown.
 
     Raises:
-        ValueError: there are no searches, or no rows to hold them against.
+        ValueError: there are no searches, or no rows to compare them with.
 
     Example:
-        >>> text = run_table(RESULTS, task=1)
+        ```python
+        text = run_table(RESULTS, task=1)
+        ```
     """
     folder, name = Path(folder), f"data_{task}"
     published = best_published(rows_folder or folder / "sinusoid_rows", name)
@@ -62,7 +58,7 @@ def run_table(folder, task, rows_folder=None):
         str(score < random[seed, n]) if strategy != "random" and (seed, n) in random.index else ""
         for strategy, seed, n, score in pairs
     ]
-    notes = NOTES.format(**published)
+    notes = shared.notes("searches", **published)
     title = f"Hyperparameter searches of sinusoid task {task}"
     return write_table(frame, folder / f"search_sinusoid_{task}", title, notes)
 
@@ -71,7 +67,8 @@ def on_test(folder, name):
     """The best model of a search on the scoring curves, kept in `<folder>/on_test.npz`.
 
     Args:
-        folder: of the search; name: of the data set.
+        folder: of the search.
+        name: of the data set.
 
     Returns:
         Dictionary of arrays: the parts of `posterior_score`, and `samples` `(100, 3, points, 2)` of
@@ -81,15 +78,15 @@ def on_test(folder, name):
         ValueError: it is not kept, and the search's model is not there.
 
     Example:
-        >>> float(on_test(RESULTS / "search_sinusoid_1_bayesian_0", "data_1")["score"])
+        ```python
+        float(on_test(RESULTS / "search_sinusoid_1_bayesian_0", "data_1")["score"])
+        ```
     """
     path, trial = folder / "on_test.npz", json.loads((folder / "best.json").read_text())["trial"]
     kept = _read(path)
     if kept.get("trial") != trial:
         if not (folder / "best.keras").exists():
-            raise ValueError(
-                f"{folder} holds no best.keras: run its search again, in a new folder."
-            )
+            raise ValueError(f"{folder} holds no best.keras: run its search again in a new folder.")
         _, y = load(name, "score")
         samples = load_model(folder / "best.keras").sample(y, n_samples=100, seed=0)
         parts = posterior_score(TASKS[name], samples, y)
@@ -106,10 +103,11 @@ def _read(path):
 
 
 def best_published(folder, name):
-    """The best score among the rows of the original's reduction.
+    """The best score among the rows of the original reduction, that of SidWorks01's network.
 
     Args:
-        folder: of the rows, `<data>_<label>_original.json`; name: of the data set.
+        folder: of the rows, `<data>_<label>_original.json`.
+        name: of the data set.
 
     Returns:
         Dictionary of `score`, `label`, `examples`, `epochs`.
@@ -118,7 +116,9 @@ def best_published(folder, name):
         ValueError: there are none.
 
     Example:
-        >>> best_published(RESULTS / "sinusoid_rows", "data_1")["label"]
+        ```python
+        best_published(RESULTS / "sinusoid_rows", "data_1")["label"]
+        ```
     """
     rows = []
     for path in Path(folder).glob(f"{name}_*_original.json"):

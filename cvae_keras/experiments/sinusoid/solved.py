@@ -1,4 +1,4 @@
-"""`cvae-keras solve sinusoid`: trains the two solved models and scores them by the exact answer."""
+"""`cvae-keras solve sinusoid`: train the two solved models and score them by the exact answer."""
 
 import shutil
 import time
@@ -7,8 +7,10 @@ import keras
 import pandas as pd
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
+from tqdm.keras import TqdmCallback
 
 from cvae_keras.data.sinusoid import TASKS
+from cvae_keras.experiments.rows import notes
 from cvae_keras.files import manifest, open_folder, write_json, write_table
 from cvae_keras.metrics.modes import exact_sampling_floor, mode_weights, score_samples
 from cvae_keras.plots.sinusoid import plot_solved
@@ -25,19 +27,6 @@ RECIPES = {
 }
 STEPS, BATCH, RATE = 500, 512, 2e-3
 
-NOTES = """
-{curves:,} fresh y, 100 samples each. residual: mean |f(x) - y|; precision: share of samples within
-0.02 RMS of an exact solution; recall: share of solutions of posterior weight above 0.02 that are
-hit by a sample; total_variation: between the sampled and the exact weights of the solutions;
-accepted: share of samples that satisfy y to 1e-4 inside the box after refinement, and only those
-count in the rows "refined". seconds: to sample, or to refine.
-
-The rows "prior" and "refined" are what `model.sample` draws: each sample is an exact draw from
-p(k | y), and the samples of one y are spread systematically (`CategoricalPrior`). "prior,
-independent" draws them independently, and "exact, independent" draws independently from the exact
-solutions with their exact weights: what chance alone does to recall and total variation.
-"""
-
 
 class _Seconds(keras.callbacks.Callback):
     """Adds the wall time of each epoch to its logs."""
@@ -53,8 +42,10 @@ def train(task_number, folder, seed=0, epochs=None):
     """Train the solved model of a task; a killed training continues at its last epoch.
 
     Args:
-        task_number: 1 or 2; folder: where `sinusoid_<n>.keras`, its log and its manifest go; seed:
-            integer; epochs: to train shorter or longer than the recipe.
+        task_number: 1 or 2.
+        folder: where `sinusoid_<n>.keras`, its log and its manifest go.
+        seed: integer.
+        epochs: how many; None for those of the recipe.
 
     Returns:
         Path of the model file.
@@ -63,7 +54,9 @@ def train(task_number, folder, seed=0, epochs=None):
         ValueError: an unknown task, or a folder that cannot be written.
 
     Example:
-        >>> path = train(1, "runs/models", epochs=2)
+        ```python
+        path = train(1, "runs/models", epochs=2)
+        ```
     """
     if task_number not in RECIPES:
         raise ValueError(f"task must be 1 or 2, got {task_number!r}: name one of them.")
@@ -86,9 +79,10 @@ def train(task_number, folder, seed=0, epochs=None):
         keras.callbacks.TerminateOnNaN(),
         _Seconds(),
         keras.callbacks.CSVLogger(log, append=backup.exists()),
+        TqdmCallback(verbose=0, desc=name),
         keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False),
     ]
-    model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=2)
+    model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=0)
     path = folder / f"{name}.keras"
     model.compile("sgd")  # what ships is the model; this optimizer has no state of its own
     model.save(path)
@@ -104,14 +98,18 @@ def score_model(model, curves=1000, n_samples=100, seed=12345):
     """Score a solved model on fresh curves, raw and refined, beside draws from the exact posterior.
 
     Args:
-        model: of a sinusoid task; curves, n_samples: how many fresh y, and samples of each; seed:
-            integer.
+        model: a solved model of a sinusoid task.
+        curves: how many fresh y.
+        n_samples: samples per y.
+        seed: integer.
 
     Returns:
         `(rows, samples, y)`: a list of four dictionaries, and what was drawn.
 
     Example:
-        >>> rows, samples, y = score_model(load_pretrained("sinusoid_1"), curves=100)
+        ```python
+        rows, samples, y = score_model(load_pretrained("sinusoid_1"), curves=100)
+        ```
     """
     task = model.task
     _, y = task.sample(curves, seed)
@@ -137,8 +135,10 @@ def run_solved(folder, models_folder, n_curves=1000, quick=False):
     """Score both solved models and write the table and its figure.
 
     Args:
-        folder: where `sinusoid_solved.*` go; models_folder: where the models are; n_curves: fresh y
-            of each task; quick: said in the title.
+        folder: where `sinusoid_solved.*` go.
+        models_folder: where the models are.
+        n_curves: fresh y of each task.
+        quick: whether the title says so.
 
     Returns:
         The table as Markdown.
@@ -147,7 +147,9 @@ def run_solved(folder, models_folder, n_curves=1000, quick=False):
         ValueError: a model is missing, or the folder cannot be written.
 
     Example:
-        >>> text = run_solved("runs", "results/models", n_curves=100)
+        ```python
+        text = run_solved("runs", "results/models", n_curves=100)
+        ```
     """
     folder, rows, start = open_folder(folder), [], time.perf_counter()
     figure = Figure(figsize=(13, 6.8), layout="constrained")
@@ -160,6 +162,6 @@ def run_solved(folder, models_folder, n_curves=1000, quick=False):
     figure.savefig(folder / "sinusoid_solved.png", dpi=90)
     config = {"curves": n_curves, "samples": 100, "seed": 12345}
     write_json(folder / "sinusoid_solved.json", manifest(config, time.perf_counter() - start))
+    text = notes("solved", curves=n_curves)
     title = "Sinusoid tasks, solved" + (" (quick profile)" if quick else "")
-    notes = NOTES.format(curves=n_curves)
-    return write_table(pd.DataFrame(rows), folder / "sinusoid_solved", title, notes)
+    return write_table(pd.DataFrame(rows), folder / "sinusoid_solved", title, text)
