@@ -1,16 +1,16 @@
-"""How fast the original's testbed network trains: our `DenseCVAE` against a plain PyTorch loop.
+"""How fast the network of CVAE_testbed trains: our `DenseCVAE` against a plain PyTorch loop.
 
-Both sides train the original's recipe (2 independent dimensions, three hidden layers of 64 with
-batch normalisation and ReLU in encoder and decoder, 8 latent dimensions, Adam 1e-3, batch 64) on
-the same examples. Keras runs through `fit`, its metrics and `steps_per_execution`, on TensorFlow
-and on JAX; PyTorch is a plain eager loop over slices, with its Adam as it comes and with
-`fused=True`. Fresh processes, one thread, alternating; the first epoch is a warm-up and is not
-counted. At this size it is overhead that is measured, not arithmetic.
+Both sides train the recipe of CVAE_testbed (Allen Institute): 2 independent dimensions, three
+hidden layers of 64 with batch normalization and ReLU in encoder and decoder, 8 latent dimensions,
+Adam 1e-3, batch 64, on the same examples. Keras runs through `fit`, its metrics and
+`steps_per_execution`, on TensorFlow and on JAX; PyTorch is a plain eager loop over slices, with its
+default Adam and with `fused=True`. Fresh processes, one thread, alternating; the first epoch is a
+warm-up and is not counted. At this size the overhead is measured, not the arithmetic.
 
     pip install -e .[benchmark]                    # adds torch and jax; CPU builds are enough
-    python benchmarks/testbed.py --repeats 5
+    python benchmarks/dense.py --repeats 5
 
-Writes `testbed.md` and `testbed.json` beside this file.
+Writes `dense.md` and `dense.json` beside this file.
 """
 
 import json
@@ -22,13 +22,13 @@ import numpy as np
 import runs as bench
 
 DIM, LATENT, LAYERS, BATCH, BETA = 2, 8, [64, 64, 64], 64, 0.25
-HEAD = """# Training the original's testbed network: Keras against plain PyTorch
+HEAD = """# Training the network of CVAE_testbed (Allen Institute): Keras against plain PyTorch
 
 {about}
 
 Median (least to greatest) over the repeats; loss of the last epoch: mean +- standard deviation.
 
-| | steps/s | steps a processor second | loss |
+| | steps/s | steps per processor second | loss |
 |---|---|---|---|"""
 
 
@@ -37,7 +37,7 @@ RATIOS = [(ours, theirs) for ours in KINDS[:2] for theirs in KINDS[2:]]
 
 
 def run_keras(arrays, epochs, seed):
-    """Train with the package; the clocks at the end of each epoch, and the losses."""
+    """Train with the package; returns the clocks at the end of each epoch, and the losses."""
     import keras
 
     from cvae_keras.systems.dense.model import DenseCVAE
@@ -71,7 +71,7 @@ def run_torch(arrays, epochs, seed, fused):
     encoder, decoder = stack(3 * DIM), stack(LATENT + 2 * DIM)
     mean_of, log_var_of, out = (nn.Linear(LAYERS[-1], units) for units in (LATENT, LATENT, DIM))
     parts = nn.ModuleList([encoder, decoder, mean_of, log_var_of, out])
-    for name, weight in parts.named_parameters():  # as Keras begins
+    for name, weight in parts.named_parameters():  # as Keras initializes
         if weight.ndim == 2:
             nn.init.xavier_uniform_(weight)
         elif name.endswith("bias"):
@@ -100,7 +100,7 @@ def run_torch(arrays, epochs, seed, fused):
 
 
 def work(job):
-    """One run, in this process: steps a second after the first epoch, and the last loss."""
+    """One run, in this process: steps per second after the first epoch, and the last loss."""
     from cvae_keras.data.conditions import Conditioned
     from cvae_keras.data.gaussian import IndependentGaussian
 
@@ -129,7 +129,7 @@ def table(by_kind, about):
 
 @click.command(help=__doc__.split("\n")[0])
 @click.option("--repeats", type=click.IntRange(2), default=3, show_default=True)
-@click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="An epoch.")
+@click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Per epoch.")
 @click.option("--epochs", type=click.IntRange(2), default=4, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(""))
 @click.option("--work", "job", hidden=True)
@@ -143,7 +143,7 @@ def main(repeats, steps, epochs, out, job):
         backend = "jax" if kind == "keras jax" else "tensorflow"
         runs.append(bench.start(__file__, job, backend=backend))
         print(
-            "{kind:16} seed {seed}: {wall:6,.0f} steps/s, {processor:6,.0f} a processor second, "
+            "{kind:16} seed {seed}: {wall:6,.0f} steps/s, {processor:6,.0f} per processor second, "
             "loss {loss:.4f}".format(**runs[-1]),
             flush=True,
         )

@@ -2,12 +2,12 @@
 
     python benchmarks/search.py [--trials 100] [--shared 16] [--out benchmarks/search.md]
 
-Trials of the sinusoid search on few examples, one epoch each; processor time, since other work on
-the machine inflates the wall's. Overhead is all of a trial but `build` and `fit`: the oracle, the
-score of 100 samples for each of 200 curves, saving the model, clearing the session.
-Then one process against two workers: the same random search of 20,000 examples and 2 epochs, by
-the wall clock, starting the processes included. Each worker has one thread, the process alone all
-cores: sums are rounded otherwise, so their scores differ as those of two seeds do.
+Trials of the sinusoid search on few examples, one epoch each; in processor time, since other work
+on the machine increases the wall time. Overhead is all of a trial except `build` and `fit`: the
+oracle, the score of 100 samples for each of 200 curves, saving the model, clearing the session.
+Then one process against two workers: the same random search of 20,000 examples and 2 epochs, in
+wall time, with the start of the processes. Each worker has one thread, the single process all
+cores: sums are rounded differently, so their scores differ as those of two seeds do.
 """
 
 import argparse
@@ -29,7 +29,7 @@ PAGE = resource.getpagesize()
 
 
 class Timed(search.SinusoidHyperModel):
-    """Notes the processor time of `build` and `fit`, and the memory after each trial."""
+    """Records the processor time of `build` and `fit`, and the memory after each trial."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -55,7 +55,7 @@ class Timed(search.SinusoidHyperModel):
 
 
 def memory():
-    """Memory of this process now, in MB; on macOS the most it ever was."""
+    """Memory of this process now, in MB; on macOS its maximum so far."""
     status = Path("/proc/self/statm")
     if status.exists():
         return int(status.read_text().split()[1]) * PAGE / 1e6
@@ -63,7 +63,7 @@ def memory():
 
 
 def shared(trials, folder):
-    """Trials a minute of one process and of two workers on one search."""
+    """Trials per minute of one process and of two workers on one search."""
     rates, scores = {}, []
     for workers in (1, 2):
         out = Path(folder) / str(workers)
@@ -108,7 +108,7 @@ def main():
         "trials_a_minute_of_two_workers": rates[2],
         "largest_difference_of_their_scores": apart,
     }
-    lines = ["# What a search costs beside its trainings", "", "| | |", "|---|---|"]
+    lines = ["# What a search costs in addition to its trainings", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value:.4g} |" for name, value in numbers.items()]
     arguments.out.write_text("\n".join([*lines, "", __doc__.split("\n\n")[-1]]))
     config = {"examples": 500, "epochs": 1, "command": "benchmarks/search.py", "seed": 0}

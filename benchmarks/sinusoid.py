@@ -1,4 +1,4 @@
-"""How fast the original's sinusoid network trains: our Keras model against a plain PyTorch loop.
+"""How fast SidWorks01's sinusoid network trains: our Keras model against a plain PyTorch loop.
 
 Both sides train row 4 of the test-case table (Conv1D encoder 32 x 16, 64 x 8; 100 latent
 dimensions; transposed-convolution decoder; x term, y term with its gradient, KL; Adam 1e-3; batch
@@ -8,10 +8,10 @@ data laid out channels-first once and indexed by batch.
 
 Each run is a fresh process with the same threads, on as many cores as threads where the system
 lets it choose; Keras and PyTorch alternate; the first epoch is a warm-up and is not counted. Each
-run is timed by the wall and by the processor time that it was given: on a machine that also does
-other work the second is the fairer. Each also times a float32 matmul of 2048 x 2048 in its own
-framework: the machine's peak, of which training reaches a share (10.2 MFLOP an example). bfloat16
-is `mixed_bfloat16` in Keras, autocast in PyTorch: of use only where the processor computes in it.
+run is timed in wall time and in processor time, which is the fairer on a machine that also does
+other work. Each also times a float32 matmul of 2048 x 2048 in its own framework, the peak of the
+machine, of which training reaches a share (10.2 MFLOP per example). bfloat16 is `mixed_bfloat16` in
+Keras, autocast in PyTorch: it helps only where the processor computes in it.
 
     pip install -e .[benchmark]                    # adds torch; its CPU build is enough
     python benchmarks/sinusoid.py --repeats 5 --threads 1
@@ -42,19 +42,19 @@ RATIOS = [
 ]
 
 
-HEAD = """# Training the original's sinusoid network: Keras against plain PyTorch
+HEAD = """# Training SidWorks01's sinusoid network: Keras against plain PyTorch
 
 {about}
 
 Median (least to greatest) over the repeats; loss of the last epoch: mean +- standard deviation.
-The share is of a float32 matmul's speed in the same framework, both by processor time.
+The share is that of the speed of a float32 matmul in the same framework, in processor time.
 
-| | examples/s | examples a processor second | share of the matmul peak | loss |
+| | examples/s | examples per processor second | share of the matmul peak | loss |
 |---|---|---|---|---|"""
 
 
 def peak(matmul, repeats=6):
-    """FLOP a processor second of the best of some 2048 x 2048 products."""
+    """FLOP per processor second of the best of some 2048 x 2048 products."""
     seconds = []
     for _ in range(repeats):
         start = time.process_time()
@@ -64,7 +64,7 @@ def peak(matmul, repeats=6):
 
 
 def run_keras(config, train):
-    """Train as the table does; `(clocks at the end of each epoch, losses, peak)`."""
+    """Train as the table does; returns `(clocks at the end of each epoch, losses, peak)`."""
     import keras
     import tensorflow as tf
 
@@ -96,7 +96,7 @@ def torch_model(latent):
                 nn.Linear(latent + 100, 28 * 64), nn.ReLU(), nn.Unflatten(1, (64, 28)),
                 nn.ConvTranspose1d(64, 32, 8), nn.ReLU(), nn.ConvTranspose1d(32, 2, 16), nn.ReLU(),
             )  # fmt: skip
-            for name, weight in self.named_parameters():  # as Keras begins
+            for name, weight in self.named_parameters():  # as Keras initializes
                 (nn.init.zeros_ if name.endswith("bias") else nn.init.xavier_uniform_)(weight)
 
         def forward(self, x, y):
@@ -210,8 +210,10 @@ def main(repeats, threads, examples, epochs, loss, out, job):
         config |= {"kind": kind, "examples": examples, "epochs": epochs, "threads": threads}
         runs.append(bench.start(__file__, config, threads))
         print(
-            "{kind:14} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} a processor "
-            "second, {share:.0%} of {gflops:.0f} GFLOP/s, loss {loss:.3f}".format(**runs[-1]),
+            "{kind:14} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per "
+            "processor second, {share:.0%} of {gflops:.0f} GFLOP/s, loss {loss:.3f}".format(
+                **runs[-1]
+            ),
             flush=True,
         )
     settings = {"repeats": repeats, "threads": threads, "examples": examples, "epochs": epochs}
