@@ -1,4 +1,4 @@
-"""The search: strategies find what is known, trials are told as they went, kills lose nothing."""
+"""The search: strategies find what is known, trials are recorded, kills lose nothing."""
 
 import os
 import subprocess
@@ -16,6 +16,7 @@ from cvae_keras import search
 from cvae_keras.search import workers
 from cvae_keras.search.journal import Journal
 from cvae_keras.search.oracles import STRATEGIES, grid_cells
+from cvae_keras.search.run import claim
 from cvae_keras.search.spaces.sinusoid import ORIGINAL_GRID
 from cvae_keras.search.tuner import trial_seed
 
@@ -263,6 +264,14 @@ def test_changed_settings_are_refused(tmp_path):
             run(tmp_path, resume=True, **{"trials": 2, **change})
         assert "epochs" not in str(error.value)  # what did not change is not shown
     same_table(run(tmp_path, trials=2, resume=True), before)
+
+
+def test_a_search_that_names_its_hypermodel_as_it_was_named_can_be_resumed(tmp_path):
+    held, now = ({"hypermodel": {"class": f"{name}HyperModel"}} for name in ("Testbed", "Dense"))
+    claim(tmp_path, held, resume=False)
+    claim(tmp_path, now, resume=True)
+    with pytest.raises(ValueError, match="holds a search with .*DenseHyperModel"):
+        claim(tmp_path, {"hypermodel": {"class": "Bowl"}}, resume=True)
 
 
 @pytest.mark.parametrize(

@@ -101,8 +101,13 @@ def test_the_laplace_bound_of_a_linear_decoder_is_log_p():
         laplace_bound(model, x)
 
 
-def test_the_best_elbo_of_the_testbed_is_known():
-    hypermodel = search.TestbedHyperModel("baseline")
+def test_older_names_stay():
+    assert search.TestbedHyperModel is search.DenseHyperModel
+    assert search.VADHyperModel is search.AutoDecoderHyperModel
+
+
+def test_the_best_elbo_of_the_dense_system_is_known():
+    hypermodel = search.DenseHyperModel("baseline")
     # independent, variance 1, beta 1: D = 1/2 and R = ln(2)/2 for each of the unknown dimensions
     assert hypermodel.best == pytest.approx(-(0.5 + 0.5 * np.log(2)))  # of 2, on average 1
 

@@ -35,6 +35,8 @@ class DenseHyperModel(SystemHyperModel):
         ```
     """
 
+    __test__ = False  # pytest would collect its older name
+
     def __init__(self, config="correlated", steps=100, batch_size=500):
         super().__init__(config=config, steps=steps, batch_size=batch_size)
         read = read_config(config)
