@@ -66,8 +66,10 @@ class Subset:
         return len(self.index)
 
     def __getitem__(self, index):
-        values = read(self.rows, self.index[index])
-        return values if self.shift is None else (values - self.shift) / self.scale
+        if self.shift is None:
+            return read(self.rows, self.index[index])
+        values = read(self.rows, self.index[index], dtype=None) - self.shift  # in float64 if x is
+        return values.astype("float32", copy=False) / self.scale
 
 
 def open_rows(x, on_error="raise"):
@@ -97,15 +99,16 @@ def open_rows(x, on_error="raise"):
     return x
 
 
-def read(rows, index):
-    """Read rows as float32.
+def read(rows, index, dtype="float32"):
+    """Read rows as an array.
 
     Args:
         rows: what `open_rows` returns.
         index: integers or a slice.
+        dtype: of the result; None for that of the rows.
 
     Returns:
-        float32 `(len(index), features)`.
+        `(len(index), features)`.
 
     Raises:
         ValueError: a row holds NaN or infinity, or a number too large for float32.
@@ -116,13 +119,14 @@ def read(rows, index):
         >>> read(np.array([[1, 2], [3, 4]]), slice(0, 1)).tolist()
         [[1.0, 2.0]]
     """
+    values = np.asarray(rows[index])
     with np.errstate(over="ignore"):
-        values = np.asarray(rows[index]).astype("float32", copy=False)
-    if not np.isfinite(values).all():
+        single = values.astype("float32", copy=False)
+    if not np.isfinite(single).all():
         raise ValueError(
             "X contains NaN or infinity: remove those examples, or fill in the missing entries."
         )
-    return values
+    return single if dtype == "float32" else values.astype(dtype or values.dtype, copy=False)
 
 
 def chunks(rows):

@@ -1,143 +1,37 @@
-"""The estimators: models with the calls of scikit-learn."""
+"""`CompressionVAE`: dimensionality reduction with scikit-learn's methods."""
+
+import warnings
 
 import keras
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from cvae_keras.checks import check_count
+from cvae_keras.checks import check_count, check_share, check_weight
 from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.rows import MappedRows, Subset, chunks, open_rows, read
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.plots.compression import plot_embedding, plot_latent_grid
-from cvae_keras.systems.compression import storage as files
-from cvae_keras.systems.compression.training import fit_model
+from cvae_keras.systems.compression import storage
+from cvae_keras.systems.compression.model import CompressionModel
+from cvae_keras.systems.compression.neighbors import PairedBatches, nearest_neighbors
+from cvae_keras.systems.compression.preprocessing import (
+    components_for,
+    first_axes,
+    fit_pca,
+    shift_and_scale,
+)
+from cvae_keras.systems.compression.training import LearningRate, TrainingPlan, train_epochs
+from cvae_keras.training.backends import at_once
+from cvae_keras.training.optimizers import LazyAdam
 
-
-class EmbeddingCalls:
-    """The part of `CompressionVAE` that needs a trained model; see there.
-
-    Example:
-        >>> z = embedder.embed(X); X2 = embedder.decode(z); embedder.visualize(z)
-    """
-
-    def embed(self, X):
-        """The embedding of X: the centre of q(z | x).
-
-        Args:
-            X: as in the constructor.
-
-        Returns:
-            float32 `(examples, dim_latent)`.
-
-        Raises:
-            ValueError: the estimator is not trained, or X has other features.
-
-        Example:
-            >>> z = embedder.embed(X_new)
-        """
-        rows = self._rows_like_trained(X)
-        return np.concatenate([self.model_.encode(read(rows, chunk)) for chunk in chunks(rows)])
-
-    def decode(self, z):
-        """Examples from points of the embedding: the mean of p(x | z).
-
-        Args:
-            z: `(examples, dim_latent)`.
-
-        Returns:
-            float32 `(examples, features)`, in the units of X.
-
-        Example:
-            >>> X2 = embedder.decode(embedder.embed(X))
-        """
-        self._check_trained()
-        z = check_array(z, dtype="float32")
-        if z.shape[1] != self.dim_latent:
-            raise ValueError(
-                f"z has {z.shape[1]} columns, but dim_latent is {self.dim_latent}: give as many."
-            )
-        return np.concatenate([self.model_.decode(z[chunk]) for chunk in chunks(z)])
-
-    def score(self, X, y=None):
-        """The ELBO of an example, averaged over X, in nats, of x in its own units.
-
-        Args:
-            X: as in the constructor; y: ignored.
-
-        Returns:
-            A number; higher is better. It is an estimate with one point of z an example, always
-            drawn from the same seed.
-        """
-        rows = self._rows_like_trained(X)
-        shift, scale = (
-            keras.ops.convert_to_numpy(v) for v in (self.model_.shift, self.model_.scale)
-        )
-        rows, total = Subset(rows, np.arange(len(rows)), shift, scale), 0.0
-        for number, chunk in enumerate(chunks(rows)):
-            bound, _ = importance_weighted_bound(self.model_, {"x": rows[chunk]}, 1, seed=number)
-            total += bound.sum()
-        return float(total / len(rows) - np.log(scale).sum())
-
-    def sample(self, n=1, seed=None):
-        """Generate n examples: z ~ N(0, I), then the mean of p(x | z).
-
-        Args:
-            n: how many; seed: integer; None for `random_state`.
-
-        Returns:
-            float32 `(n, features)`.
-        """
-        self._check_trained()
-        rng = np.random.default_rng(self.random_state if seed is None else seed)
-        return self.decode(rng.standard_normal((check_count("n", n), self.dim_latent)))
-
-    def visualize(self, z, labels=None, categories=None, filename=None):
-        """Draw an embedding; see `cvae_keras.plots.plot_embedding`."""
-        return plot_embedding(z, labels, categories, filename=filename)
-
-    def visualize_latent_grid(
-        self, xy_range=(-4, 4), grid_size=20, shape=(28, 28), clip=(0, 255), filename=None
-    ):
-        """Decode a grid over a 2-D embedding and draw it as pictures.
-
-        Args:
-            xy_range: from, to, on both axes; grid_size: points a side; shape: of a picture; clip:
-                lowest and highest value shown; filename: where to write it, or None.
-
-        Returns:
-            The matplotlib Figure.
-
-        Raises:
-            ValueError: the embedding is not of 2 dimensions, or shape does not fit the features.
-        """
-        self._check_trained()
-        if self.dim_latent != 2:
-            raise ValueError(f"dim_latent is {self.dim_latent}: a grid can be drawn for 2 only.")
-        if int(np.prod(shape)) != self.n_features_in_:
-            raise ValueError(f"shape {shape} does not hold {self.n_features_in_} features: fit it.")
-        axis = np.linspace(*xy_range, check_count("grid_size", grid_size))
-        grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
-        pictures = self.decode(grid).reshape(grid_size, grid_size, *shape)
-        return plot_latent_grid(pictures, xy_range, clip, filename)
-
-    def _check_trained(self):
-        if getattr(self, "model_", None) is None and self.logdir != "temp":
-            self._restore()
-        check_is_fitted(self)
-
-    def _rows_like_trained(self, X):
-        self._check_trained()
-        rows = open_rows(X, self.on_error)
-        if not isinstance(rows, (NpyFolder, MappedRows)):
-            return validate_data(self, X, dtype="numeric", reset=False)
-        if rows.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {rows.shape[1]} features, but CompressionVAE is expecting "
-                f"{self.n_features_in_} features as input."
-            )
-        return rows
-
+CELLS = (384, 384, 256)  # units of the encoder
+ROWS_PER_FEATURE = 5  # with fewer examples, principal components cannot be estimated
+SEARCHED = 50  # principal components in which neighbors are searched
+WALK = 5  # steps of a walk to a neighbor in the first epoch
+WEIGHT = 300.0  # of the neighbors, for 784 features in 2 dimensions
+VALIDATED = 2000  # rows of the validation data at most
+EAGER = 200  # fewer steps take less time than tracing TensorFlow's graph
 
 #: What belongs to a model, and is restored with it.
 MODEL_PARAMETERS = [
@@ -153,55 +47,63 @@ MODEL_PARAMETERS = [
 ]
 
 
-class CompressionVAE(
-    EmbeddingCalls, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
-    """Dimensionality reduction that maps new data, goes back from the embedding, and generates.
+class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Dimensionality reduction that embeds new data, reconstructs data, and generates.
 
-    `loss = -E_q[log p(x | z)] + beta * KL(q(z | x) || N(0, I)) - weight * log p(neighbour | z)`
+    `loss = -E_q[log p(x | z)] + beta * KL(q(z | x) || N(0, I)) - weight * log p(neighbor | z)`
 
-    A variational autoencoder with a flow posterior; the last term has z explain, beside x, which
-    other examples are near it (see `cvae_keras.systems.compression.model`). Labels are never seen.
+    A variational autoencoder with a flow posterior. The last term makes z predict, beside x, which
+    other examples are near x (see `cvae_keras.systems.compression.model`). Labels are never used.
+    The arguments and methods are those of maxfrenzel's CompressionVAE, plus scikit-learn's.
 
     Args:
         X: examples for `train`: array `(examples, features)`, a `numpy.memmap` of one, or the path
-            of a folder tree of .npy files; `fit` brings its own.
-        X_valid: the same, for the validation loss; without it a part of X is kept back.
+            of a folder tree of .npy files. `fit` takes its own.
+        X_valid: the same, for the validation loss; None to hold out a part of X.
         train_valid_split: the share of X that is trained on, in (0, 1].
         dim_latent: dimensions of the embedding.
         iaf_flow_length: steps of the inverse autoregressive flow; 0 for none.
-        cells_encoder: units of the encoder's layers, the decoder's in reverse; None chooses them.
+        cells_encoder: units of the encoder's layers, reversed in the decoder; None for
+            `(384, 384, 256)`.
         initializer: of the dense layers, as Keras names it.
-        batch_size, batch_size_test: examples of a training and of a validation batch; None for 512,
-            or fewer where the data are few.
-        logdir: folder of the model. One that holds a model is restored, and its parameters win over
+        batch_size: examples of a training batch; None for 512, or fewer where there are few.
+        batch_size_test: examples of a validation batch; None for `batch_size`.
+        logdir: folder of the model. A model that is there is restored, and its parameters replace
             the arguments. "temp" starts afresh and deletes the model it wrote there before. `fit`
             writes nothing into "temp".
-        feature_normalization: bring features to order one (see `preprocessing.py`).
-        components: share of the variance, in (0, 1], whose principal components the networks read
-            and write, at least 4 for each dimension; an embedding of up to 3 dimensions starts at
-            the first of them. 1 for the features themselves, as with fewer than 5 examples a
-            feature.
+        feature_normalization: shift and scale features to order one (see `preprocessing.py`).
         tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
-        beta, neighbor_weight: weights of the loss above; None for the second is
-            `300 * sqrt(features / 784 * 2 / dim_latent)`: the more features, the more there is of
-            log p(x | z); the more dimensions, the less do neighbours and x compete for room.
-        neighbors: how many of each example count as near, 0 for the plain VAE; at first neighbours
-            of these do, too.
+        components: share of the variance, in (0, 1], whose principal components the networks read
+            and write, at least 4 for each latent dimension; an embedding of up to 3 dimensions
+            is initialized with the first of them. With 1, or with fewer than 5 examples per
+            feature, the networks read the features themselves.
+        beta: weight of the KL.
+        neighbors: how many nearest neighbors of each example are used, 0 for the plain VAE; in the
+            first epochs also neighbors of neighbors.
+        neighbor_weight: weight of the last term; None for
+            `300 * sqrt(features / 784 * 2 / dim_latent)`: log p(x | z) grows with the features, and
+            with more dimensions the two terms compete less.
         num_steps: steps at most of `fit` and `train`; None chooses them from the data.
-        on_error: "raise" or "skip" bad files of a folder.
-        verbose: show a progress bar; random_state: integer; the same one gives the same model.
+        on_error: "raise" or "skip" for bad files of a folder.
+        verbose: whether to show a progress bar.
+        random_state: integer; the same one gives the same model.
 
     Attributes:
-        model_: the `CompressionModel`; history_: losses of each round; n_features_in_, and
-        feature_names_in_ for frames; converged_: whether the last training stopped by itself.
+        model_: the `CompressionModel`.
+        history_: list of the losses of each epoch.
+        n_features_in_: features of X.
+        feature_names_in_: their names, where X was a data frame.
+        converged_: whether the last training stopped before its last epoch.
 
-    Source: Kingma et al., 2016 (flow); van der Maaten and Hinton, 2008 (neighbours).
+    Source: Kingma et al., 2016 (flow); van der Maaten and Hinton, 2008 (neighbors).
 
     Example:
-        >>> embedder = CompressionVAE(X); embedder.train()
-        >>> z = embedder.embed(X); X2 = embedder.decode(z)
-        >>> z = CompressionVAE(dim_latent=2).fit_transform(X)                # or this way
+        ```python
+        embedder = CompressionVAE(X).train()
+        z = embedder.embed(X)
+        X2 = embedder.decode(z)
+        z = CompressionVAE(dim_latent=2).fit_transform(X)  # or with scikit-learn's methods
+        ```
     """
 
     def __init__(
@@ -251,25 +153,25 @@ class CompressionVAE(
             try:
                 self._prepare()
             except (TypeError, ValueError):
-                self._rows = None  # scikit-learn wants no error here: `train` raises it
+                self._rows = None  # scikit-learn allows no error here: `train` raises it
 
     # -- training -------------------------------------------------------------------------------
     def fit(self, X, y=None):
-        """Train afresh on X (or go on with the model that a named logdir holds); y is not read.
+        """Train a new model on X (or continue with the model in a named logdir).
 
         Args:
-            X: as in the constructor; y: ignored.
+            X: as in the constructor.
+            y: ignored.
 
         Returns:
             The estimator.
 
         Raises:
-            ValueError, TypeError: X is not what can be trained on.
+            ValueError, TypeError: X cannot be trained on, or an argument is out of its range.
         """
         rows = self._open(X)
         self._restore()
-        fit_model(self, rows, write=self.logdir != "temp")
-        return self
+        return self._fit(rows, write=self.logdir != "temp")
 
     def train(
         self,
@@ -284,7 +186,7 @@ class CompressionVAE(
         lr_scheduling_min=1e-5,
         checkpoint_every=2000,
     ):
-        """Train on the X of the constructor; called again, it goes on from where it is.
+        """Train on the X of the constructor; another call continues the training.
 
         Ctrl-C stops it and keeps the model. The model is written to `logdir`.
 
@@ -292,11 +194,15 @@ class CompressionVAE(
             learning_rate: the highest; it falls along a cosine.
             num_steps: batches at most; None for the estimator's, and then for a choice by the data.
             dropout_keep_prob: share of the encoder's units that training keeps; None for all.
-            overwrite: forget the present model and start afresh.
-            test_every: steps between looks at the validation loss; None for 30 looks.
-            lr_scheduling: whether the rate falls, is divided by `lr_scheduling_factor` after
-                `lr_scheduling_steps` looks without a better validation loss (and no less than a
-                pass over the data), and training stops when that happens at `lr_scheduling_min`.
+            overwrite: discard the present model and start afresh.
+            test_every: steps of an epoch, after which the validation loss is computed; None for
+                30 epochs.
+            lr_scheduling: whether the learning rate changes. If so, it falls along a cosine, and is
+                divided by `lr_scheduling_factor` after `lr_scheduling_steps` epochs without a lower
+                validation loss (and no less than a pass over the data).
+            lr_scheduling_steps: see there.
+            lr_scheduling_factor: see there.
+            lr_scheduling_min: the lowest learning rate; training stops where it would be divided.
             checkpoint_every: steps between writings of the model.
 
         Returns:
@@ -307,39 +213,164 @@ class CompressionVAE(
         """
         if self.X is None:
             raise ValueError("X is missing: give it to CompressionVAE(X), or call fit(X).")
-        if self._rows is None:
+        if getattr(self, "_rows", None) is None:
             self._prepare()
         if overwrite:
             self.model_ = None
         if self.logdir == "temp" and self.model_ is None:
-            files.remove(self.logdir)
-        schedule = {"high": learning_rate, "low": lr_scheduling_min, "active": lr_scheduling}
-        schedule |= {"patience": lr_scheduling_steps, "factor": lr_scheduling_factor}
-        fit_model(
-            self,
+            storage.remove(self.logdir)
+        return self._fit(
             self._rows,
-            True,
-            num_steps,
-            dropout_keep_prob,
-            test_every,
-            schedule,
-            checkpoint_every,
+            write=True,
+            num_steps=num_steps,
+            keep=dropout_keep_prob,
+            test_every=test_every,
+            checkpoint_every=checkpoint_every,
+            patience=lr_scheduling_steps,
+            high=learning_rate,
+            low=lr_scheduling_min,
+            factor=lr_scheduling_factor,
+            active=lr_scheduling,
         )
 
-    def transform(self, X):
-        """The same as `embed`; a frame where `set_output` asks for one."""
-        return self.embed(X)
+    def _fit(
+        self,
+        rows,
+        write,
+        num_steps=None,
+        keep=None,
+        test_every=None,
+        checkpoint_every=2000,
+        patience=5,
+        **rate,
+    ):
+        """Train the present model or a new one; `rate` are arguments of `LearningRate`."""
+        if write:
+            storage.claim(self.logdir)
+        check_count("dim_latent", self.dim_latent)
+        keep = 1.0 if keep is None else check_share("dropout_keep_prob", keep)
+        if self.neighbors != 0:
+            check_count("neighbors", self.neighbors)
+        train, valid = self._split(rows)
+        paired = self.neighbors > 0 and len(train) > 2
+        plan = TrainingPlan.choose(
+            len(train),
+            len(valid),
+            paired,
+            self.batch_size,
+            self.batch_size_test,
+            self.num_steps if num_steps is None else num_steps,
+            test_every,
+            patience,
+        )
+        if self.model_ is None:
+            shift, scale = shift_and_scale(train, self.feature_normalization)
+        else:
+            shift, scale = self.model_.shift_and_scale()
+        train, valid = (Subset(part.rows, part.index, shift, scale) for part in (train, valid))
+        pca = self._fit_pca(train, paired)
+        if self.model_ is None:
+            self._make_model(shift, scale, pca if self._reads_components(train) else None, paired)
+        self.model_.set_keep(keep)
+        self.model_.run_eagerly = plan.steps < EAGER
+        steps, epochs = plan.steps_per_epoch, plan.epochs
+        rate = LearningRate(epochs, patience=plan.patience, **rate)
+        train_epochs(
+            self.model_,
+            self._batches(train, pca, plan.batch_size, steps, walk=WALK, until=epochs),
+            self._batches(valid, pca, plan.valid_batch_size),
+            self.history_,
+            rate,
+            epochs,
+            save=self._save if write else None,
+            checkpoint_every=checkpoint_every,
+            tensorboard=f"{self.logdir}/{storage.LOGS}" if self.tb_logging else None,
+            verbose=self.verbose,
+        )
+        self.converged_ = rate.converged
+        if write:
+            self._save()
+        return self
 
-    def inverse_transform(self, X):
-        """The same as `decode`; X are points of the embedding."""
-        return self.decode(X)
+    def _split(self, rows):
+        """Rows to train on, and rows for the validation loss: the same if X has but one."""
+        share = check_share("train_valid_split", self.train_valid_split)
+        order = np.random.default_rng(self.random_state).permutation(len(rows))
+        if self.X_valid is not None:
+            valid = open_rows(self.X_valid, self.on_error)
+            if not isinstance(valid, (NpyFolder, MappedRows)):
+                valid = check_array(valid)
+            if valid.shape[1] != rows.shape[1]:
+                raise ValueError(
+                    f"X_valid has {valid.shape[1]} features but X has {rows.shape[1]}: give it "
+                    f"the same."
+                )
+            return Subset(rows, order), Subset(valid, np.arange(min(len(valid), VALIDATED)))
+        kept = max(1, round(share * len(rows)))
+        valid = order[kept:] if kept < len(rows) else order
+        return Subset(rows, order[:kept]), Subset(rows, valid[:VALIDATED])
+
+    def _reads_components(self, rows):
+        """Whether the networks of a new model read principal components."""
+        share = check_share("components", self.components)
+        return share < 1 and len(rows) >= ROWS_PER_FEATURE * rows.shape[1]
+
+    def _fit_pca(self, rows, paired):
+        """The PCA for networks and neighbors, of standardized rows; None if neither uses it."""
+        every = self._reads_components(rows)
+        if not (every or paired):
+            return None
+        if not self.feature_normalization:  # in float32, PCA needs features of mean about 0
+            rows = Subset(rows.rows, rows.index, shift_and_scale(rows)[0], 1.0)
+        return fit_pca(rows, None if every else SEARCHED, self.random_state)
+
+    def _make_model(self, shift, scale, pca, paired):
+        """A new model, which reads principal components if there is a `pca`."""
+        features, axes = len(shift), None
+        if pca is not None:
+            count = max(components_for(pca, self.components), 4 * self.dim_latent)
+            axes, deviations = first_axes(pca, count)
+            axes = axes if axes.shape[1] < features else None
+        widths = CELLS if self.cells_encoder is None else self.cells_encoder
+        keras.utils.set_random_seed(self.random_state)
+        model = CompressionModel(
+            features,
+            self.dim_latent,
+            self.iaf_flow_length,
+            [check_count("cells_encoder", width) for width in widths],
+            beta=self.beta,
+            gamma=self._gamma(features) if paired else 0.0,
+            components=None if axes is None else axes.shape[1],
+            initializer=self.initializer,
+            seed=self.random_state,
+        )
+        if axes is not None:
+            model.start_at(axes, deviations)
+        model.standardize_with(shift, scale)
+        optimizer = LazyAdam(beta_1=0.8, beta_2=0.95)  # few steps: gradients are averaged briefly
+        model.compile(optimizer, steps_per_execution=at_once(10))
+        self.model_, self.history_ = model, []
+
+    def _gamma(self, features):
+        """The weight of the neighbors."""
+        if self.neighbor_weight is not None:
+            return check_weight("neighbor_weight", self.neighbor_weight)
+        return WEIGHT * float(np.sqrt(features / 784 * 2 / self.dim_latent))
+
+    def _batches(self, rows, pca, batch_size, steps=None, walk=1, until=0):
+        """Batches of standardized rows, in pairs of neighbors where there are enough rows."""
+        near = None
+        if self.neighbors and pca is not None and len(rows) > 2:
+            axes = first_axes(pca, SEARCHED)[0]
+            near = nearest_neighbors(rows, self.neighbors, self.random_state, axes)
+        return PairedBatches(rows, near, batch_size, steps, self.random_state, walk, until)
 
     def _prepare(self):
         self._rows = self._open(self.X)
         self._restore()
 
     def _open(self, X):
-        """Make X readable by the row, and check what scikit-learn checks."""
+        """Rows of X that can be read one by one, after scikit-learn's checks."""
         rows = open_rows(X, self.on_error)
         if isinstance(rows, (NpyFolder, MappedRows)):
             self.n_features_in_ = rows.shape[1]
@@ -349,9 +380,164 @@ class CompressionVAE(
             self.ids_, self.skipped_ = rows.ids, rows.skipped
         return rows
 
+    # -- use of a trained model -----------------------------------------------------------------
+    def embed(self, X):
+        """The embedding of X: the mean of q(z | x) before the flow, transformed by the flow.
+
+        Args:
+            X: as in the constructor.
+
+        Returns:
+            float32 `(examples, dim_latent)`.
+
+        Raises:
+            ValueError: the estimator is not trained, or X has other features.
+
+        Example:
+            ```python
+            z = embedder.embed(X_new)
+            ```
+        """
+        rows = self._rows_like_trained(X)
+        encode = self.model_.encode
+        return np.concatenate([encode(read(rows, chunk, dtype=None)) for chunk in chunks(rows)])
+
+    def transform(self, X):
+        """The same as `embed`; a data frame after `set_output(transform="pandas")`."""
+        return self.embed(X)
+
+    def decode(self, z):
+        """Reconstruct examples from points of the embedding: the mean of p(x | z).
+
+        Args:
+            z: `(examples, dim_latent)`.
+
+        Returns:
+            float32 `(examples, features)`, in the units of X.
+
+        Raises:
+            ValueError: the estimator is not trained, or z has another number of columns.
+
+        Example:
+            ```python
+            X2 = embedder.decode(embedder.embed(X))
+            ```
+        """
+        self._check_trained()
+        z = check_array(z, dtype="float32")
+        if z.shape[1] != self.dim_latent:
+            raise ValueError(
+                f"z has {z.shape[1]} columns, but dim_latent is {self.dim_latent}: give as many."
+            )
+        return np.concatenate([self.model_.decode(z[chunk]) for chunk in chunks(z)])
+
+    def inverse_transform(self, X):
+        """The same as `decode`; X are points of the embedding."""
+        return self.decode(X)
+
+    def score(self, X, y=None):
+        """The ELBO, averaged over the examples of X, in nats, for x in its own units.
+
+        Args:
+            X: as in the constructor.
+            y: ignored.
+
+        Returns:
+            A number; higher is better. It is an estimate with one latent sample per example, always
+            drawn from the same seed.
+        """
+        rows = self._rows_like_trained(X)
+        shift, scale = self.model_.shift_and_scale()
+        rows, total = Subset(rows, np.arange(len(rows)), shift, scale), 0.0
+        for number, chunk in enumerate(chunks(rows)):
+            bound, _ = importance_weighted_bound(self.model_, {"x": rows[chunk]}, 1, seed=number)
+            total += bound.sum()
+        return float(total / len(rows) - np.log(scale).sum())
+
+    def sample(self, n_samples=1, seed=None, n=None):
+        """Generate examples: z ~ N(0, I), then the mean of p(x | z).
+
+        Args:
+            n_samples: how many.
+            seed: integer; None for `random_state`.
+            n: an older name of `n_samples`.
+
+        Returns:
+            float32 `(n_samples, features)`.
+
+        Raises:
+            ValueError: the estimator is not trained, or n_samples is not a positive integer.
+        """
+        self._check_trained()
+        n_samples = check_count("n_samples", n_samples if n is None else n)
+        rng = np.random.default_rng(self.random_state if seed is None else seed)
+        return self.decode(rng.standard_normal((n_samples, self.dim_latent)))
+
+    def visualize(self, z, labels=None, categories=None, filename=None):
+        """Draw an embedding; see `cvae_keras.plots.compression.plot_embedding`."""
+        return plot_embedding(z, labels, categories, filename=filename)
+
+    def visualize_latent_grid(
+        self, xy_range=(-4, 4), grid_size=20, shape=(28, 28), clip=(0, 255), filename=None
+    ):
+        """Decode a grid over a 2-D embedding and draw it as images.
+
+        Args:
+            xy_range: first and last value of the grid, on both axes.
+            grid_size: points on each axis.
+            shape: of an image.
+            clip: lowest and highest value shown.
+            filename: where to write it, or None.
+
+        Returns:
+            The matplotlib Figure.
+
+        Raises:
+            ValueError: the embedding is not of 2 dimensions, or shape does not fit the features.
+        """
+        self._check_trained()
+        if self.dim_latent != 2:
+            raise ValueError(
+                f"dim_latent is {self.dim_latent}, but a grid can be drawn for 2 only: train with "
+                f"dim_latent=2."
+            )
+        if int(np.prod(shape)) != self.n_features_in_:
+            raise ValueError(
+                f"shape {shape} does not hold {self.n_features_in_} features: give that of an "
+                f"image."
+            )
+        axis = np.linspace(*xy_range, check_count("grid_size", grid_size))
+        grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
+        images = self.decode(grid).reshape(grid_size, grid_size, *shape)
+        return plot_latent_grid(images, xy_range, clip, filename)
+
+    def _check_trained(self):
+        if getattr(self, "model_", None) is None and self.logdir != "temp":
+            self._restore()
+        check_is_fitted(self)
+
+    def _rows_like_trained(self, X):
+        self._check_trained()
+        rows = open_rows(X, self.on_error)
+        if not isinstance(rows, (NpyFolder, MappedRows)):
+            return validate_data(self, X, dtype="numeric", reset=False)
+        if rows.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {rows.shape[1]} features, but CompressionVAE is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        return rows
+
     # -- the model on disk ----------------------------------------------------------------------
     def save(self, logdir=None):
-        """Write the trained model into a folder, which `CompressionVAE(logdir=...)` reads."""
+        """Write the trained model into a folder, from which `CompressionVAE(logdir=...)` reads it.
+
+        Args:
+            logdir: the folder; None for that of the constructor.
+
+        Raises:
+            ValueError: the estimator is not trained, or the folder cannot be used.
+        """
         self._check_trained()
         self._save(logdir)
 
@@ -359,14 +545,14 @@ class CompressionVAE(
         parameters = {name: getattr(self, name) for name in MODEL_PARAMETERS}
         if parameters["cells_encoder"] is not None:
             parameters["cells_encoder"] = list(parameters["cells_encoder"])
-        files.save(logdir or self.logdir, self.model_, parameters, {"history": self.history_})
+        storage.save(logdir or self.logdir, self.model_, parameters, {"history": self.history_})
 
     def _restore(self):
-        """Take up the model that a named logdir holds; else there is none yet."""
+        """Load the model of a named logdir; without one there is no model yet."""
         self.model_, self.history_ = None, []
-        if self.logdir == "temp" or not files.is_ours(self.logdir):
+        if self.logdir == "temp" or not storage.is_ours(self.logdir):
             return
-        self.model_, parameters, training = files.load(self.logdir)
+        self.model_, parameters, training = storage.load(self.logdir)
         self.history_ = training["history"]
         features = self.model_.features
         if getattr(self, "n_features_in_", features) != features:
@@ -375,16 +561,35 @@ class CompressionVAE(
                 f"has {features}: name another logdir."
             )
         self.n_features_in_ = features
-        files.adopt(self, parameters)
+        self._adopt(parameters)
 
+    def _adopt(self, parameters):
+        """Take the parameters of a saved model, with a warning where they differ."""
+        differ = {n: v for n, v in parameters.items() if _plain(getattr(self, n)) != v}
+        if differ:
+            changes = ", ".join(
+                f"{name}={value!r} (not {getattr(self, name)!r})" for name, value in differ.items()
+            )
+            warnings.warn(
+                f"logdir {self.logdir!r} holds a model, whose parameters win: {changes}.",
+                stacklevel=4,
+            )
+        for name, value in differ.items():
+            setattr(self, name, value)
+
+    # -- for scikit-learn -----------------------------------------------------------------------
     def __sklearn_is_fitted__(self):
         return getattr(self, "model_", None) is not None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]  # what comes out is float32 always
+        tags.transformer_tags.preserves_dtype = ["float32"]  # the output is always float32
         return tags
 
     @property
     def _n_features_out(self):
         return self.dim_latent
+
+
+def _plain(value):
+    return list(value) if isinstance(value, (tuple, list)) else value

@@ -1,12 +1,12 @@
-"""CompressionVAE's model: an autoencoder with a flow posterior that also explains neighbours.
+"""The model inside `CompressionVAE`: a VAE with a flow posterior that also predicts neighbors.
 
 | slot | filled with |
 |---|---|
-| posterior | Gaussian, bent by an inverse autoregressive flow; dense encoder of x's components |
+| posterior | Gaussian, transformed by an inverse autoregressive flow; dense encoder |
 | prior | N(0, I) |
 | condition | none |
-| likelihood | Normal on standardised features, one learned scale |
-| special | the term `gamma * log p(which row is my neighbour | z)`, from pairs of neighbours |
+| likelihood | Normal on standardized features, one learned scale |
+| special | the term `gamma * log p(neighbor | z)`, from pairs of neighbors |
 """
 
 import keras
@@ -24,30 +24,33 @@ from cvae_keras.training.backends import compiled
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class Components(keras.layers.Layer):
-    """A fixed change from features to principal components and back.
+    """A fixed linear map from features to principal components, and back.
 
     `h = x A` and `x = h A'`, with A of orthonormal columns, not trained
 
-    An encoder behind it has a short first layer and a decoder a short last one, which is most of
-    what a dense model of pictures computes; a Normal likelihood is still one of all features.
+    It shortens the first layer of the encoder and the last one of the decoder, which are most of
+    the computation of a dense model of images; the likelihood is still that of all features.
 
     Args:
-        features: of x; components: columns of A, `axes`, which starts as the first of the identity.
+        features: of x.
+        components: columns of A, the weight `axes`, which starts with those of the identity.
 
     Call arguments:
         x: `(..., features)`.
 
     Returns:
-        `(..., components)`; `expand` goes back.
+        `(..., components)`; `expand` is the map back.
 
     Example:
+        >>> import numpy as np
         >>> layer = Components(784, 100)
-        >>> layer.axes.assign(principal_axes(x, 100)[0])
-        >>> layer.expand(layer(x)).shape                                         # (batch, 784)
+        >>> tuple(layer(np.zeros((5, 784))).shape)
+        (5, 100)
     """
 
     def __init__(self, features, components, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"trainable": False, **kwargs})
+        self.features, self.components = features, components
         self.axes = self.add_weight(
             shape=(features, components), initializer="identity", trainable=False, name="axes"
         )
@@ -56,28 +59,39 @@ class Components(keras.layers.Layer):
         return ops.matmul(x, self.axes)
 
     def expand(self, h):
-        """From components to features: `(..., features)`."""
+        """From components `(..., components)` to features `(..., features)`."""
         return ops.matmul(h, ops.transpose(self.axes))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "features": self.features,
+            "components": self.components,
+        }
 
 
 def neighbor_log_prob(z, log_scale):
     """Log-probability that each row picks its own neighbour among all rows of the batch.
 
-    Rows r and r + n of the 2n rows are neighbours. Row i picks row j with probability
+    Rows r and r + n of the 2n rows are neighbors. Row i picks row j with probability
     `p(j | i) = k_ij / sum_(l != i) k_il`, `k_ij = 1 / (1 + |z_i - z_j|^2 / scale^2)`
 
     Args:
-        z: `(2n, latent_dim)`; log_scale: log of the length at which the kernel has halved.
+        z: `(2n, latent_dim)`.
+        log_scale: log of the distance at which the kernel is 1/2, a scalar.
 
     Returns:
-        `(2n,)`, in nats; a blind guess gives -log(2n - 1).
+        `(2n,)`, in nats; chance level is -log(2n - 1).
 
     Source: the Student kernel of van der Maaten and Hinton, "Visualizing data using t-SNE", 2008;
     the choice within a batch: Damrich et al., "From t-SNE to UMAP with contrastive learning",
     2023, eq. 8.
 
     Example:
-        >>> neighbor_log_prob(np.array([[0.0], [9.0], [0.0], [9.0]]), 0.0)   # near 0, each
+        >>> import numpy as np
+        >>> z = np.array([[0.0], [9.0], [0.0], [9.0]], "float32")
+        >>> [round(float(value), 2) for value in neighbor_log_prob(z, 0.0)]
+        [-0.02, -0.02, -0.02, -0.02]
     """
     rows = ops.shape(z)[0]
     square = ops.sum(ops.square(z), axis=-1)
@@ -89,8 +103,8 @@ def neighbor_log_prob(z, log_scale):
 
 
 FEW = 3  # latent dimensions at most that start at the components
-FAR = 5.0  # standard deviations of a component: outliers start no further out
-ROWS = 64  # the rows that `encode` reads are filled up to a multiple of this
+FAR = 5.0  # standard deviations of a component at most, for outliers
+ROWS = 64  # `encode` pads its rows to a multiple of this
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -98,21 +112,30 @@ class RowDecoder(keras.layers.Layer):
     """The dense decoder of rows.
 
     Args:
-        features: of x; widths: of the hidden layers; kernel_initializer: of all; components: a
-            `Components` layer through which it writes, or None.
+        features: of x.
+        widths: of the hidden layers.
+        kernel_initializer: of all dense layers.
+        components: a `Components` layer whose `expand` follows the last dense layer, or None.
+
+    Call arguments:
+        z: `(samples, batch, latent_dim)`.
+        c: ignored.
 
     Returns:
         `(samples, batch, features)`.
 
     Example:
-        >>> RowDecoder(784, [256, 512])(np.zeros((1, 5, 2))).shape               # (1, 5, 784)
+        >>> import numpy as np
+        >>> tuple(RowDecoder(784, [256, 512])(np.zeros((1, 5, 2))).shape)
+        (1, 5, 784)
     """
 
     def __init__(
         self, features, widths, kernel_initializer="orthogonal", components=None, **kwargs
     ):
         super().__init__(**kwargs)
-        self.features, self.components = features, components
+        self.features, self.components, self.widths = features, components, list(widths)
+        self.kernel_initializer = kernel_initializer
         self.hidden = NormalizedMLP(widths, kernel_initializer)
         written = features if components is None else components.axes.shape[1]
         self.mean = keras.layers.Dense(written, kernel_initializer=kernel_initializer)
@@ -125,38 +148,63 @@ class RowDecoder(keras.layers.Layer):
         h = h if self.components is None else self.components.expand(h)
         return ops.reshape(h, (ops.shape(z)[0], -1, self.features))
 
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "features": self.features,
+            "widths": self.widths,
+            "kernel_initializer": self.kernel_initializer,
+            "components": keras.saving.serialize_keras_object(self.components),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        components = keras.saving.deserialize_keras_object(config["components"])
+        return cls(**{**config, "components": components})
+
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class CompressionModel(ELBOModel):
     """The model inside `CompressionVAE`.
 
-    `loss = -E_q[log p(x | z)] + beta * KL(q(z | x) || N(0, I)) - gamma * log p(neighbour | z)`
+    `loss = -E_q[log p(x | z)] + beta * KL(q(z | x) || N(0, I)) - gamma * log p(neighbor | z)`
 
-    The neighbours are part of what is observed, like x: both are explained by the same z, so the
-    loss at beta = gamma = 1 is a bound on the log-probability of both together. Batches without
-    neighbours have the plain ELBO of x.
+    Which row is the neighbor is observed, like x, and both are predicted from the same z: the loss
+    at beta = gamma = 1 is a bound on the negative log-probability of both together. For batches
+    without neighbors it is that of the plain ELBO of x.
 
     Args:
-        features: numbers in a row of x; latent_dim; flow_length: steps of the flow.
-        widths: hidden layers of the encoder, those of the decoder in reverse.
-        beta, gamma: weights of the KL and of the neighbours.
-        components: number of fixed axes through which encoder and decoder see x (see `Components`;
-            set them with `start_at`), or None: they see the features.
-        initializer: of the dense kernels, as Keras names it; seed: of posterior and dropout.
+        features: numbers in a row of x.
+        latent_dim: dimensions of z.
+        flow_length: steps of the flow; 0 for none.
+        widths: of the encoder's hidden layers, reversed in the decoder.
+        beta: weight of the KL.
+        gamma: weight of the neighbors.
+        components: number of fixed axes between x and the networks (see `Components`; set them with
+            `start_at`), or None: the networks read the features.
+        initializer: of the dense kernels, as Keras names it.
+        seed: of posterior and dropout.
 
     Call arguments:
-        inputs: dictionary of `x` `(batch, features)`, standardised, and if it is there `neighbor`,
-            of the same shape: for each row a row near it.
+        inputs: dictionary of `x` `(batch, features)`, standardized, and optionally `neighbor`, of
+            the same shape: for each row a row near it.
 
     Returns:
-        The terms of `ELBOModel`, and `neighbors` `(batch,)`, in nats: the mean of x picking its
-        neighbour and of the neighbour picking x. `shift` and `scale` of the features, with which
-        `encode` and `decode` go from raw rows and back, are weights of the model, and so saved.
+        The terms of `ELBOModel`, and `neighbors` `(batch,)`, in nats: the mean of the
+        log-probabilities that x picks its neighbor and that the neighbor picks x.
+
+    The weights `shift` and `scale` of the features, with which `encode` reads and `decode` returns
+    rows in their own units, are saved with the model.
 
     Example:
-        >>> model = CompressionModel(784)
-        >>> model.standardize_with(x.mean(axis=0), x.std(axis=0))
-        >>> model.fit({"x": (x - x.mean(axis=0)) / x.std(axis=0)}, batch_size=256, epochs=10)
+        ```python
+        shift, scale = x.mean(axis=0), x.std(axis=0)
+        model = CompressionModel(784)
+        model.standardize_with(shift, scale)
+        model.compile("adam")
+        model.fit({"x": (x - shift) / scale}, batch_size=256, epochs=10)
+        z = model.encode(x)
+        ```
     """
 
     def __init__(
@@ -203,27 +251,34 @@ class CompressionModel(ELBOModel):
         self({"x": ops.zeros((2, features))})  # builds the weights
         self._encode, self._decode = compiled(self._centers), compiled(self._means)
 
-    # -- standardisation ------------------------------------------------------------------------
+    # -- standardization ------------------------------------------------------------------------
     def standardize_with(self, shift, scale):
         """Set what is subtracted from raw x, and what it is then divided by, `(features,)`."""
         self.shift.assign(shift)
         self.scale.assign(scale)
 
+    def shift_and_scale(self):
+        """What `standardize_with` set: NumPy float32 `(features,)` each."""
+        return ops.convert_to_numpy(self.shift), ops.convert_to_numpy(self.scale)
+
     def start_at(self, axes, deviations):
         """Set the components; in 1 to 3 dimensions the first, whitened, are added to q's mean.
 
-        A start at random leaves it to chance which classes are torn apart on the way to their
-        places. Where there are more dimensions, nothing is in the way, and noise would be whitened.
+        With a random start, classes that pass each other on the way to their places can split.
+        With more dimensions they hardly meet, and whitening would amplify components of noise.
 
         Args:
-            axes: `(features, components)`; deviations: `(components,)`, standard deviation of x
-                along each.
+            axes: `(features, components)`.
+            deviations: `(components,)`, standard deviation of x along each axis.
 
         Source: for t-SNE and UMAP: Kobak and Linderman, "Initialization is critical for preserving
         global data structure in both t-SNE and UMAP", 2021.
 
         Example:
-            >>> model.start_at(*principal_axes(x, 100))
+            ```python
+            model = CompressionModel(784, components=100)
+            model.start_at(*first_axes(fit_pca(x), 100))
+            ```
         """
         self.components.axes.assign(axes)
         if self.latent_dim > FEW:
@@ -244,7 +299,7 @@ class CompressionModel(ELBOModel):
         n = ops.shape(x)[0]
         p, q = self.prior(None), self.infer({"x": rows}, None, training)
         z, log_q = q.sample_and_log_prob(seed=self.seed_generator)  # (1, rows, latent_dim)
-        x_hat = self.decoder(z[:, :n], training=training)  # neighbours are not decoded
+        x_hat = self.decoder(z[:, :n], training=training)  # neighbors are not decoded
         log_p = self.likelihood.log_prob(x, x_hat)
         kl = kl_divergence(q, p, z, log_q)
         terms = {"log_likelihood": log_p[0], "kl": kl[:n], "neighbors": ops.zeros_like(log_p[0])}
@@ -272,19 +327,34 @@ class CompressionModel(ELBOModel):
 
     # -- use ------------------------------------------------------------------------------------
     def encode(self, x):
-        """The centre of q(z | x) of raw rows: NumPy `(batch, latent_dim)`."""
-        rows = len(x)
-        # A matrix product rounds the rows of an incomplete block in another way: fill it up, and
-        # the embedding of a row does not depend on its place, nor on its neighbours.
+        """Embed rows: q's mean before the flow, transformed by the flow.
+
+        Args:
+            x: `(batch, features)`, in its own units, of any numeric type; float64 is centered
+                before it is rounded to float32.
+
+        Returns:
+            NumPy float32 `(batch, latent_dim)`.
+        """
+        rows, (shift, scale) = len(x), self.shift_and_scale()
+        x = (np.asarray(x) - shift).astype("float32", copy=False) / scale
+        # A matrix product rounds the rows of an incomplete block differently. With padding, the
+        # embedding of a row depends neither on its position nor on the other rows.
         x = np.pad(x, [(0, -rows % ROWS), (0, 0)])
         return ops.convert_to_numpy(self._encode(ops.convert_to_tensor(x)))[:rows]
 
     def decode(self, z):
-        """The mean of p(x | z) as raw rows: NumPy `(batch, features)`."""
+        """Reconstruct rows in their own units: the mean of p(x | z).
+
+        Args:
+            z: `(batch, latent_dim)`, float32.
+
+        Returns:
+            NumPy float32 `(batch, features)`.
+        """
         return ops.convert_to_numpy(self._decode(ops.convert_to_tensor(z)))
 
     def _centers(self, x):
-        x = (x - self.shift) / self.scale
         return self.infer({"x": x}, None).mean
 
     def _means(self, z):

@@ -1,4 +1,4 @@
-"""Nearest neighbours of each example, and batches that come in pairs of neighbours."""
+"""Nearest neighbors of each example, and batches that come in pairs of neighbors."""
 
 import math
 
@@ -6,31 +6,34 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from cvae_keras.data.rows import chunks, read
-from cvae_keras.systems.compression.preprocessing import principal_axes
 from cvae_keras.training.batches import Batches
 
-BLOCK = 60_000  # examples among which neighbours are looked for: the cost is linear in the data
-COMPONENTS = 50  # principal components in which distances are taken
+BLOCK = 60_000  # examples that are searched at once: the cost stays linear in the data
 
 
-def nearest_neighbors(rows, n_neighbors=7, seed=0):
-    """The nearest rows of each row, among a random block of at most 60,000.
+def nearest_neighbors(rows, n_neighbors=7, seed=0, axes=None):
+    """The nearest rows of each row, among a random block of at most 60,000 rows.
 
-    Distances are Euclidean in the first 50 principal components.
+    Distances are Euclidean.
 
     Args:
-        rows: see `cvae_keras.data.rows.open_rows`, of mean about 0; n_neighbors: how many,
-            fewer where a block is smaller; seed: of the blocks and of the components.
+        rows: `(examples, features)`, see `cvae_keras.data.rows.open_rows`.
+        n_neighbors: how many, fewer where a block is smaller.
+        seed: of the division into blocks.
+        axes: `(features, components)`: distances are taken between `rows @ axes`, which costs less
+            where there are many features; None for the features themselves.
 
     Returns:
         int32 `(examples, n_neighbors)`, nearest first, never the row itself.
 
     Example:
-        >>> nearest_neighbors(np.array([[0.0], [1.0], [5.0]]), 1)[:, 0]   # -> [1, 0, 1]
+        >>> import numpy as np
+        >>> nearest_neighbors(np.array([[0.0], [1.0], [5.0]]), 1)[:, 0].tolist()
+        [1, 0, 1]
     """
     rng, n = np.random.default_rng(seed), len(rows)
-    axes = principal_axes(rows, COMPONENTS, seed)[0]
-    points = np.concatenate([read(rows, c) @ axes for c in chunks(rows)])
+    points = [read(rows, chunk) for chunk in chunks(rows)]
+    points = np.concatenate(points if axes is None else [part @ axes for part in points])
     blocks = np.array_split(rng.permutation(n), -(-n // BLOCK))
     count = min(n_neighbors, min(len(block) for block in blocks) - 1)
     found = np.empty((n, count), "int32")
@@ -41,37 +44,43 @@ def nearest_neighbors(rows, n_neighbors=7, seed=0):
 
 
 class PairedBatches(Batches):
-    """Each batch: random rows, and for each a random one of its neighbours.
+    """Each batch: random rows, and for each row a random one of its neighbors.
 
-    At first the neighbour is found by a walk of several steps, each to a random neighbour, which
-    grows shorter: what belongs together on a large scale finds its place before details do, and
-    is seldom torn apart.
+    In the first epochs the neighbor is the end of a random walk of several steps over the graph of
+    nearest neighbors. The walks become shorter, so the large-scale structure of the embedding forms
+    before its details, and classes are rarely split.
 
     `steps of the walk = 1 + ceil((walk - 1) * max(0, 1 - epoch / until))`
 
     Args:
-        rows: see `cvae_keras.data.rows.open_rows`; neighbors: from `nearest_neighbors`, or None for
-            batches of single rows; batch_size: rows of a batch, neighbours counted; steps: batches
-            of an epoch; seed: with the epoch it sets the order; walk: steps at first; until: epoch
-            from which the walk has one step.
+        rows: `(examples, features)`, see `cvae_keras.data.rows.open_rows`.
+        neighbors: from `nearest_neighbors`, or None for batches of single rows.
+        batch_size: rows of a batch, neighbors counted.
+        steps: batches of an epoch; None for as many as contain each row.
+        seed: with the epoch it determines the order.
+        walk: steps of a walk in the first epoch.
+        until: epoch from which a walk has one step; 0 for always.
 
     Returns:
-        `batches[i]` is `({"x": ..., "neighbor": ...},)`, `{"x": ...}` without
-        neighbours.
+        `batches[i]` is `({"x": ..., "neighbor": ...},)`, or `({"x": ...},)` without neighbors.
 
     Source: walks as affinities at a scale: Coifman and Lafon, "Diffusion maps", 2006.
 
     Example:
-        >>> batches = PairedBatches(x, nearest_neighbors(x), 512, steps=100)
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(1000, 5))
+        >>> batches = PairedBatches(x, nearest_neighbors(x), batch_size=512)
+        >>> len(batches), batches[0][0]["neighbor"].shape
+        (4, (256, 5))
     """
 
-    def __init__(self, rows, neighbors, batch_size, steps, seed=0, walk=1, until=0):
-        super().__init__(steps, batch_size, seed)
-        self.rows, self.neighbors, self.walk, self.until = rows, neighbors, walk, until
+    def __init__(self, rows, neighbors, batch_size, steps=None, seed=0, walk=1, until=0):
         self.drawn = batch_size if neighbors is None else max(1, batch_size // 2)
+        super().__init__(-(-len(rows) // self.drawn) if steps is None else steps, batch_size, seed)
+        self.rows, self.neighbors, self.walk, self.until = rows, neighbors, walk, until
 
     def __getitem__(self, index):
-        first = (self.epoch * self.steps + index) * self.drawn  # place in an endless shuffled row
+        first = (self.epoch * self.steps + index) * self.drawn  # place in an endless shuffled list
         rows = []
         while len(rows) < self.drawn:
             lap, place = divmod(first + len(rows), len(self.rows))

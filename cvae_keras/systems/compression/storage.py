@@ -1,7 +1,6 @@
 """A `CompressionVAE` on disk: a folder with `model.keras` and `compression.json`."""
 
 import json
-import warnings
 from pathlib import Path
 
 from cvae_keras.files import open_folder, write_json
@@ -48,8 +47,13 @@ def save(folder, model, parameters, training):
     """Write a model, so that a reader never sees half of it.
 
     Args:
-        folder: see `claim`; model: a `CompressionModel`; parameters: those of the estimator that
-            belong to the model; training: dictionary, steps done and history.
+        folder: see `claim`.
+        model: a `CompressionModel`.
+        parameters: dictionary of the estimator's parameters that belong to the model.
+        training: dictionary with the history.
+
+    Raises:
+        ValueError: see `claim`.
     """
     folder = claim(folder)
     partial = folder / f"partial_{MODEL}"
@@ -59,7 +63,10 @@ def save(folder, model, parameters, training):
 
 
 def load(folder):
-    """Read what `save` wrote: `(model, parameters, training)`.
+    """Read what `save` wrote.
+
+    Returns:
+        `(model, parameters, training)`, the arguments of `save`.
 
     Raises:
         ValueError: there is none, or its file is damaged.
@@ -82,23 +89,3 @@ def remove(folder):
     for path in [*sorted(inner, reverse=True), folder / LOGS, folder]:
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
-
-
-def adopt(estimator, parameters):
-    """Give an estimator the parameters of a saved model, with a warning where they differ."""
-    given = {name: getattr(estimator, name) for name in parameters}
-    differ = {n: v for n, v in parameters.items() if _plain(given[n]) != v}
-    if differ:
-        told = ", ".join(
-            f"{name}={value!r} (not {given[name]!r})" for name, value in differ.items()
-        )
-        warnings.warn(
-            f"logdir {estimator.logdir!r} holds a model, whose parameters win: {told}.",
-            stacklevel=4,
-        )
-    for name, value in differ.items():
-        setattr(estimator, name, value)
-
-
-def _plain(value):
-    return list(value) if isinstance(value, (tuple, list)) else value

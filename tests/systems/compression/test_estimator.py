@@ -20,9 +20,19 @@ from cvae_keras import CompressionVAE
 from cvae_keras.data.rows import CHUNK, MappedRows, Subset, read
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.systems.compression import training as training_module
-from cvae_keras.systems.compression.model import Components, CompressionModel, neighbor_log_prob
+from cvae_keras.systems.compression.model import (
+    Components,
+    CompressionModel,
+    RowDecoder,
+    neighbor_log_prob,
+)
 from cvae_keras.systems.compression.neighbors import PairedBatches, nearest_neighbors
-from cvae_keras.systems.compression.preprocessing import principal_axes, shift_and_scale
+from cvae_keras.systems.compression.preprocessing import (
+    components_for,
+    first_axes,
+    fit_pca,
+    shift_and_scale,
+)
 
 TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 4, "verbose": False}
 
@@ -71,8 +81,11 @@ def test_loss_is_the_elbo_and_the_neighbors():
 def test_components_lose_nothing_of_what_they_hold():
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 20))).astype("float32")
-    axes, deviations = principal_axes(x, 0.9999)
-    assert axes.shape == (20, 3) and principal_axes(x, 5)[0].shape == (20, 5)
+    pca = fit_pca(x)
+    assert components_for(pca, 0.9999) == PCA(0.9999).fit(x).n_components_ == 3
+    assert first_axes(pca, 5)[0].shape == first_axes(fit_pca(x, 5), 9)[0].shape == (20, 5)
+    axes, deviations = first_axes(pca, 3)
+    assert axes.shape == (20, 3)
     np.testing.assert_allclose((x @ axes).std(axis=0, ddof=1), deviations, rtol=1e-4)
     np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-5)
     layer = Components(20, 3)
@@ -87,7 +100,7 @@ def test_latents_start_at_the_whitened_components():
     model = CompressionModel(4, latent_dim=2, widths=(8,), components=3)
     for weight in (*model.posterior.mean.weights, *model.posterior.log_var.weights):
         weight.assign(ops.zeros_like(weight))
-    model.start_at(*principal_axes(x, 3))
+    model.start_at(*first_axes(fit_pca(x), 3))
     found = np.array(model.infer({"x": x}, None)["gaussian"][0])
     wanted = np.clip(PCA(2, whiten=True).fit_transform(x), -5, 5)  # its axes' signs are arbitrary
     np.testing.assert_allclose(abs(found), abs(wanted), atol=1e-3)
@@ -117,6 +130,7 @@ def test_components_are_used_where_there_are_enough_rows_and_saved(tmp_path):
 
 def test_nearest_neighbors_are_those_of_a_full_search():
     x = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+    assert np.array_equal(nearest_neighbors(x, 5), nearest_neighbors(x, 5, axes=np.eye(4)))
     distance = np.linalg.norm(x[:, None] - x[None], axis=-1)
     np.fill_diagonal(distance, np.inf)
     assert np.array_equal(nearest_neighbors(x, 5), np.argsort(distance, axis=1)[:, :5])
@@ -131,7 +145,8 @@ def test_batches_hold_each_row_once_a_lap_and_its_neighbors():
     for batch in found:
         step = (batch["x"] - batch["neighbor"])[:, 0] % 10
         assert set(step) <= {1.0, 9.0}
-    again = PairedBatches(x, near, batch_size=4, steps=5, seed=3)
+    again = PairedBatches(x, near, batch_size=4, seed=3)
+    assert len(again) == 5  # as many as contain each row
     assert np.array_equal(again[2][0]["x"], found[2]["x"])
 
 
@@ -162,6 +177,50 @@ def test_scale_of_pixels_is_one_number_and_of_other_units_many(share):
     assert np.all(scale == 1)  # without variance
 
 
+def test_rows_with_large_means_lose_no_digits():
+    X = np.random.default_rng(0).normal(size=(200, 3)) * [1.0, 5.0, 0.5]
+    far = X + 1e6  # float32 there has steps of 0.06
+    shift, scale = shift_and_scale(far)
+    np.testing.assert_allclose(scale, shift_and_scale(X)[1], rtol=1e-5)
+    np.testing.assert_allclose(
+        Subset(far, np.arange(200), shift, scale)[:], (far - shift) / scale, rtol=1e-5
+    )
+    model = CompressionModel(3, widths=[8])
+    wanted = model.encode((far - shift) / scale)
+    model.standardize_with(shift, scale)
+    np.testing.assert_allclose(model.encode(far), wanted, atol=1e-5)
+
+
+def test_layers_come_back_from_their_configuration():
+    model = CompressionModel(5, 3, 1, [8, 4], beta=0.5, gamma=2.0, components=4, seed=1)
+    for layer in (model, model.components, model.decoder, RowDecoder(5, [4, 8])):
+        config = keras.saving.serialize_keras_object(layer)
+        again = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
+        configs = [again.get_config(), layer.get_config()]
+        for nested in (config.get("components") for config in configs):
+            if isinstance(nested, dict):
+                nested.pop("build_config", None)  # of layers that were called
+        assert configs[0] == configs[1]
+    assert again.components is None
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
+    again.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
+    assert np.array_equal(again.encode(x), model.encode(x))
+
+
+def test_the_plan_of_a_training():
+    plan = training_module.TrainingPlan.choose(54_000, 2000)
+    assert (plan.batch_size, plan.valid_batch_size, plan.patience) == (512, 512, 5)
+    assert (plan.steps, plan.steps_per_epoch, plan.epochs) == (3164, 105, 31)
+    plan = training_module.TrainingPlan.choose(
+        1000, 30, False, batch_size=50, steps=25, steps_per_epoch=100, patience=1
+    )
+    assert (plan.batch_size, plan.valid_batch_size, plan.patience) == (50, 50, 1)
+    assert (plan.steps, plan.steps_per_epoch, plan.epochs) == (25, 25, 1)
+    plan = training_module.TrainingPlan.choose(1000, 7, steps=90, steps_per_epoch=1, patience=3)
+    assert (plan.valid_batch_size, plan.patience) == (14, 4)  # 256 examples per step
+
+
 def test_mapped_rows_read_the_file_and_slices_of_it(tmp_path):
     x = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
     np.save(tmp_path / "x.npy", x)
@@ -179,7 +238,7 @@ def test_learning_rate_follows_the_cosine_and_the_validation_loss():
         optimizer = keras.optimizers.Adam()
         stop_training = False
 
-    rate = training_module.LearningRate(rounds=100, high=1.0, low=0.1, patience=2, factor=10)
+    rate = training_module.LearningRate(epochs=100, high=1.0, low=0.1, patience=2, factor=10)
     rate._model = model = Stub()
     rate.on_train_begin()
     seen = []
@@ -194,19 +253,20 @@ def test_learning_rate_follows_the_cosine_and_the_validation_loss():
     assert model.stop_training and rate.converged and len(seen) == 6
 
 
-# -- the calls of the original --------------------------------------------------------------------
-def test_calls_of_the_original(digits, tmp_path):
+# -- the methods of maxfrenzel's CompressionVAE ---------------------------------------------------
+def test_methods_of_the_first_compression_vae(digits, tmp_path):
     X, y = digits
     embedder = CompressionVAE(
         X[:300], X_valid=X[300:400], train_valid_split=0.9, dim_latent=2, iaf_flow_length=2,
         cells_encoder=[32, 16], initializer="orthogonal", batch_size=64, batch_size_test=64,
         logdir="temp", feature_normalization=True, tb_logging=False,
     )  # fmt: skip
-    embedder.train(
+    trained = embedder.train(
         learning_rate=1e-2, num_steps=20, dropout_keep_prob=0.75, overwrite=False, test_every=5,
         lr_scheduling=True, lr_scheduling_steps=5, lr_scheduling_factor=5, lr_scheduling_min=1e-5,
         checkpoint_every=2000,
     )  # fmt: skip
+    assert trained is embedder
     z = embedder.embed(X)
     assert z.shape == (len(X), 2) and z.dtype == np.float32
     assert embedder.decode(z).shape == X.shape
@@ -250,6 +310,7 @@ def test_score_is_an_elbo_in_the_units_of_x():
     many, _ = importance_weighted_bound(embedder.model_, {"x": x}, 500, seed=0)
     assert many.mean() - units > score
     assert embedder.sample(5, seed=1).shape == (5, 5)
+    assert np.array_equal(embedder.sample(n=5, seed=1), embedder.sample(n_samples=5, seed=1))
 
 
 # -- scikit-learn ---------------------------------------------------------------------------------
