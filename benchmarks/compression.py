@@ -1,16 +1,16 @@
-"""How fast CompressionVAE's network trains: ours against the original's recipe in plain PyTorch.
+"""How fast CompressionVAE's network trains: in Keras, and as maxfrenzel's in plain PyTorch.
 
-The original's own code needs TensorFlow 1 and is not run here. Its recipe is written below: encoder
-cells [512, 128], five flow steps with one small network *for each dimension*, a decoder in reverse,
-batches of 64, Adam. Ours is the same network with masked dense layers over all dimensions at once
-(and layer normalisation, which the original lacks), without neighbours, every feature read and
-written. Both train on rows of 784 random numbers. Fresh processes, one thread, alternating; the
-first epoch is not counted.
+maxfrenzel's CompressionVAE needs TensorFlow 1 and is not run here. Its network is written below in
+PyTorch: encoder cells [512, 128], five flow steps with one small network *for each dimension*, the
+reversed decoder, batches of 64, Adam. Ours is the same network with masked dense layers over all
+dimensions at once (and layer normalization, which maxfrenzel's lacks), without neighbors and
+without principal components. Both train on rows of 784 random numbers. Fresh processes, one thread,
+alternating; the first epoch is not counted.
 
     pip install -e .[benchmark]                    # adds torch; its CPU build is enough
-    python benchmarks/embedding.py --repeats 3
+    python benchmarks/compression.py --repeats 3
 
-Writes `embedding.md` and `embedding.json` beside this file.
+Writes `compression.md` and `compression.json` beside this file.
 """
 
 import json
@@ -47,7 +47,7 @@ def run_keras(x, latent, epochs, seed):
     model.compile(LazyAdam(1e-3), steps_per_execution=20)
     marks = []
     mark = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: marks.append(bench.clocks()))
-    batches = PairedBatches(x, None, BATCH, len(x) // BATCH, seed)  # as the estimator trains
+    batches = PairedBatches(x, None, BATCH, len(x) // BATCH, seed)
     model.fit(batches, epochs=epochs, callbacks=[mark], verbose=0)
     return marks
 

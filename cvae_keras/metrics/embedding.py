@@ -1,23 +1,28 @@
-"""How good an embedding is: nearest neighbours of new points, and trustworthiness."""
+"""How good an embedding is: nearest neighbors of new points, and trustworthiness."""
 
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import KNeighborsClassifier
 
-TRUST_ON = 10_000  # of the first training points, as in the Parametric UMAP paper's notebooks
+TRUST_ON = 10_000  # first training points, as in the Parametric UMAP paper's notebooks
 
 
 def embedding_scores(z_train, y_train, z_test, y_test, x_train):
-    """Accuracy of 1 and 5 nearest neighbours, and trustworthiness.
+    """Accuracy of the 1- and 5-nearest-neighbor classifiers, and trustworthiness.
 
-    The classifier is fitted on the embedding of the training data and scored on that of the test
-    data. Trustworthiness is of the first 10,000 training points with 5 neighbours:
+    A classifier is fitted on the embedding of the training data and scored on that of the test
+    data. Trustworthiness is that of the first 10,000 training points with 5 neighbors:
 
     `T = 1 - 2 / (n k (2n - 3k - 1)) * sum_i sum_(j in N_i) max(0, r(i, j) - k)`
 
-    where N_i are the k nearest of i in the embedding, and r(i, j) the rank of j by distance in x.
+    where N_i are the k nearest neighbors of i in the embedding, and r(i, j) is the rank of j by
+    its distance to i in x.
 
     Args:
-        z_train, z_test: `(examples, dimensions)`; y_train, y_test: classes; x_train: the data.
+        z_train: embedding of the training data, `(examples, dimensions)`.
+        y_train: classes, `(examples,)`.
+        z_test: embedding of the test data, `(test examples, dimensions)`.
+        y_test: classes, `(test examples,)`.
+        x_train: the training data, `(examples, features)`.
 
     Returns:
         Dictionary of "1-NN", "5-NN" and "trust", each in [0, 1].
@@ -26,7 +31,11 @@ def embedding_scores(z_train, y_train, z_test, y_test, x_train):
     protocol: Sainburg et al., "Parametric UMAP embeddings", 2021.
 
     Example:
-        >>> embedding_scores(z, y, z_test, y_test, x)["5-NN"]
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(100, 2))
+        >>> scores = embedding_scores(x, x[:, 0] > 0, x, x[:, 0] > 0, x)
+        >>> scores["1-NN"], scores["trust"]
+        (1.0, 1.0)
     """
     algorithm = "auto" if z_train.shape[1] <= 5 else "brute"
     scores = {}

@@ -7,21 +7,26 @@ from cvae_keras.plots.style import COLORS, SAMPLE
 
 
 def plot_embedding(z, labels=None, categories=None, title="", filename=None, axis=None):
-    """Points of an embedding, coloured by class; of more than two dimensions the first two.
+    """Points of an embedding, colored by class; of more than two dimensions the first two.
 
     Args:
-        z: `(examples, dimensions)`; labels: `(examples,)`, any values, or None; categories: names
-            of the classes, where labels are their positions; title: text; filename: where to write
-            it, or None; axis: matplotlib axes to draw in, else a new figure.
+        z: `(examples, dimensions)`.
+        labels: `(examples,)`, any values, or None.
+        categories: names of the classes, which labels index, or None.
+        title: of the figure.
+        filename: where to write it, or None.
+        axis: matplotlib axes to draw in; None for a new figure.
 
     Returns:
-        The Figure.
+        The matplotlib Figure.
 
     Raises:
         ValueError: z and labels differ in length, or z has one dimension only.
 
     Example:
-        >>> plot_embedding(embedder.embed(X), labels=y, filename="embedding.png")
+        ```python
+        plot_embedding(embedder.embed(X), labels=y, filename="embedding.png")
+        ```
     """
     z = np.asarray(z)
     if z.ndim != 2 or z.shape[1] < 2:
@@ -48,24 +53,27 @@ def plot_embedding(z, labels=None, categories=None, title="", filename=None, axi
     return axis.figure
 
 
-def plot_latent_grid(pictures, xy_range, clip=(0, 255), filename=None):
-    """Pictures decoded from a grid over the embedding, each at its place.
+def plot_latent_grid(images, xy_range, clip=(0, 255), filename=None):
+    """Images decoded from a grid over the embedding, each at its point.
 
     Args:
-        pictures: `(rows, columns, height, width)`, or with a last axis of 3 colours; the first row
-            is the highest; xy_range: from, to, on both axes; clip: lowest and highest value;
-            filename: where to write it, or None.
+        images: `(rows, columns, height, width)`, or with a last axis of 3 colors; the first row is
+            the highest.
+        xy_range: first and last value of the grid, on both axes.
+        clip: lowest and highest value shown.
+        filename: where to write it, or None.
 
     Returns:
-        The Figure.
+        The matplotlib Figure.
 
     Example:
-        >>> plot_latent_grid(np.zeros((20, 20, 28, 28)), (-4, 4))
+        >>> import numpy as np
+        >>> figure = plot_latent_grid(np.zeros((20, 20, 28, 28)), (-4, 4))
     """
     low, high = clip
-    rows, columns, height, width = pictures.shape[:4]
-    order = (0, 2, 1, 3, *range(4, pictures.ndim))
-    sheet = pictures.transpose(order).reshape(rows * height, columns * width, *pictures.shape[4:])
+    rows, columns, height, width = images.shape[:4]
+    order = (0, 2, 1, 3, *range(4, images.ndim))
+    sheet = images.transpose(order).reshape(rows * height, columns * width, *images.shape[4:])
     sheet = (np.clip(sheet, low, high) - low) / (high - low)
     axis = Figure(figsize=(8, 8), layout="constrained").subplots()
     axis.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, extent=(*xy_range, *xy_range))

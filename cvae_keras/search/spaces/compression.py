@@ -1,6 +1,7 @@
-"""The search of the compression model: an autoencoder with a flow, scored by its ELBO at beta 1."""
+"""The search space of `CompressionModel`, scored by its ELBO at beta 1."""
 
 import keras
+from sklearn.preprocessing import StandardScaler
 
 from cvae_keras.checks import check_count
 from cvae_keras.data.images import load_images
@@ -14,18 +15,22 @@ KEPT = 0.8  # of the training rows; the others validate
 class CompressionHyperModel(SystemHyperModel):
     """beta, flow length, layers and learning rate of a `CompressionModel`.
 
-    Scored by `elbo`, at beta 1 whatever beta the trial trained with, on the last fifth of the
-    training rows. Neighbours are left out: their weight gamma would change what is measured.
+    The score is `elbo`, at beta 1 whatever beta the trial trained with, on the last fifth of the
+    training rows. Neighbors are not used: their weight gamma would change what is measured.
 
     Args:
-        data: "digits", "mnist" or "fashion_mnist"; latent_dim: which is not tuned; batch_size;
-            data_dir: folder of the image files.
+        data: "digits", "mnist" or "fashion_mnist".
+        latent_dim: dimensions of z, which is not tuned.
+        batch_size: rows of a batch.
+        data_dir: folder of the image files; None for Keras's own.
 
     Raises:
         ValueError: as `load_images`.
 
     Example:
-        >>> search.run(CompressionHyperModel("digits"), folder="runs/mine", trials=20, epochs=30)
+        ```python
+        search.run(CompressionHyperModel("digits"), folder="runs/mine", trials=20, epochs=30)
+        ```
     """
 
     def __init__(self, data="digits", latent_dim=2, batch_size=64, data_dir=None):
@@ -35,9 +40,9 @@ class CompressionHyperModel(SystemHyperModel):
         (x, _), _ = load_images(data, data_dir)
         kept = round(KEPT * len(x))
         x = x.astype("float32")
-        self.shift, self.scale = x[:kept].mean(axis=0), x[:kept].std(axis=0)
-        self.scale[self.scale == 0] = 1.0
-        x = (x - self.shift) / self.scale
+        scaler = StandardScaler().fit(x[:kept])
+        x = scaler.transform(x)
+        self.shift, self.scale = scaler.mean_, scaler.scale_
         self.arrays, self.held_out = {"x": x[:kept]}, {"x": x[kept:]}
 
     def build(self, hp):

@@ -15,6 +15,7 @@ from keras import ops
 
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.distributions import Flow, Gaussian, kl_divergence
+from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.likelihoods import Normal
 from cvae_keras.parts.networks import NormalizedMLP
 from cvae_keras.parts.posteriors import IAFPosterior
@@ -108,7 +109,7 @@ ROWS = 64  # `encode` pads its rows to a multiple of this
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class RowDecoder(keras.layers.Layer):
+class RowDecoder(CompositeLayer):
     """The dense decoder of rows.
 
     Args:
@@ -130,6 +131,8 @@ class RowDecoder(keras.layers.Layer):
         (1, 5, 784)
     """
 
+    nested = ("components",)
+
     def __init__(
         self, features, widths, kernel_initializer="orthogonal", components=None, **kwargs
     ):
@@ -139,9 +142,6 @@ class RowDecoder(keras.layers.Layer):
         self.hidden = NormalizedMLP(widths, kernel_initializer)
         written = features if components is None else components.axes.shape[1]
         self.mean = keras.layers.Dense(written, kernel_initializer=kernel_initializer)
-
-    def build(self, z_shape, c_shape=None):
-        """Nothing to do: the layers build themselves when they are first called."""
 
     def call(self, z, c=None):
         h = self.mean(self.hidden(ops.reshape(z, (-1, z.shape[-1]))))
@@ -156,11 +156,6 @@ class RowDecoder(keras.layers.Layer):
             "kernel_initializer": self.kernel_initializer,
             "components": keras.saving.serialize_keras_object(self.components),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        components = keras.saving.deserialize_keras_object(config["components"])
-        return cls(**{**config, "components": components})
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -308,7 +303,7 @@ class CompressionModel(ELBOModel):
             terms["neighbors"] = ops.mean(both, axis=0)
         return terms
 
-    def infer(self, inputs, h, training=None):
+    def infer(self, inputs, h=None, training=None):
         x = inputs["x"]
         if self.components is None:
             return self.posterior(x, training=training)
@@ -355,7 +350,7 @@ class CompressionModel(ELBOModel):
         return ops.convert_to_numpy(self._decode(ops.convert_to_tensor(z)))
 
     def _centers(self, x):
-        return self.infer({"x": x}, None).mean
+        return self.infer({"x": x}).mean
 
     def _means(self, z):
         return self.decoder(z[None])[0] * self.scale + self.shift

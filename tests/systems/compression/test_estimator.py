@@ -101,12 +101,12 @@ def test_latents_start_at_the_whitened_components():
     for weight in (*model.posterior.mean.weights, *model.posterior.log_var.weights):
         weight.assign(ops.zeros_like(weight))
     model.start_at(*first_axes(fit_pca(x), 3))
-    found = np.array(model.infer({"x": x}, None)["gaussian"][0])
+    found = np.array(model.infer({"x": x}).base.mean)
     wanted = np.clip(PCA(2, whiten=True).fit_transform(x), -5, 5)  # its axes' signs are arbitrary
     np.testing.assert_allclose(abs(found), abs(wanted), atol=1e-3)
     assert abs(found).max() == 5.0
     model.start_at(np.eye(4, 3), [1.0, 0.0, 0.0])  # a direction without spread
-    assert not np.array(model.infer({"x": x}, None)["gaussian"][0])[:, 1].any()
+    assert not np.array(model.infer({"x": x}).base.mean)[:, 1].any()
     model = CompressionModel(5, latent_dim=4, widths=(8,), components=5)
     model.start_at(np.eye(5), np.ones(5))
     assert not np.any(model.start)  # more than 3 dimensions start at random
