@@ -202,6 +202,8 @@ class CompressionModel(ELBOModel):
         ```
     """
 
+    directions = {**ELBOModel.directions, "neighbors": "up"}
+
     def __init__(
         self,
         features,

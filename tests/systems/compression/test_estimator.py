@@ -1,6 +1,8 @@
 """CompressionVAE: its calls, what it keeps and deletes, and what scikit-learn asks of it."""
 
 import json
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -206,6 +208,34 @@ def test_layers_come_back_from_their_configuration():
     again.set_weights(model.get_weights())
     x = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
     assert np.array_equal(again.encode(x), model.encode(x))
+
+
+def test_the_model_is_a_keras_model(tmp_path):
+    x = np.random.default_rng(0).normal(size=(2, 40, 5)).astype("float32")
+    inputs = {"x": x[0], "neighbor": x[1]}
+    model = CompressionModel(5, 2, 2, [8], gamma=1.0, components=4)
+    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
+    callbacks = [
+        keras.callbacks.TensorBoard(tmp_path / "logs"),
+        keras.callbacks.EarlyStopping("val_elbo", mode="max", patience=5),
+        keras.callbacks.BackupAndRestore(tmp_path / "backup"),
+    ]
+    options = {"batch_size": 20, "epochs": 3, "verbose": 0, "callbacks": callbacks}
+    history = model.fit(inputs, validation_data=(inputs,), **options).history
+    assert history["loss"][-1] < history["loss"][0] and len(history["val_neighbors"]) == 3
+    assert np.isfinite(model.evaluate(inputs, verbose=0, return_dict=True)["elbo"])
+    x_hat = model.predict({"x": x[0]}, verbose=0)
+    np.testing.assert_allclose(x_hat, model.decode(model.encode(x[0])), atol=1e-5)
+    assert model.sample(n_samples=3, seed=0).shape == (3, 5)
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "arrays.npz", x=x[0], z=model.encode(x[0]))
+    script = """if True:
+        import keras, numpy, cvae_keras
+        arrays = numpy.load("arrays.npz")
+        z = keras.saving.load_model("model.keras").encode(arrays["x"])
+        assert numpy.array_equal(z, arrays["z"])
+    """
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
 
 
 def test_the_plan_of_a_training():
