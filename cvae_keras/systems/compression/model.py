@@ -72,7 +72,7 @@ class Components(keras.layers.Layer):
 
 
 def neighbor_log_prob(z, log_scale):
-    """Log-probability that each row picks its own neighbour among all rows of the batch.
+    """Log-probability that each row picks its own neighbor among all rows of the batch.
 
     Rows r and r + n of the 2n rows are neighbors. Row i picks row j with probability
     `p(j | i) = k_ij / sum_(l != i) k_il`, `k_ij = 1 / (1 + |z_i - z_j|^2 / scale^2)`
