@@ -42,16 +42,16 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch)
     blocks = [textwrap.dedent(block) for block in blocks]
     blocks = [block for block in blocks if block.startswith(("from ", "import "))]
     assert len(blocks) == 8
-    pictures, labels = digits(60)
-    flat, known = pictures.reshape(60, -1), np.random.default_rng(0).random((60, 784)) < 0.7
+    images, labels = digits(60)
+    flat, known = images.reshape(60, -1), np.random.default_rng(0).random((60, 784)) < 0.7
     gaps = np.where(known[:, :6], np.random.default_rng(1).normal(size=(60, 6)), np.nan)
     brought = {  # what a reader has by then: the first blocks make their own x and y
         "CompressionVAE": {"X": 255 * flat, "y": labels},
         "VADImputer": {"table": gaps},
         "VariationalAutoDecoder": {"x": flat, "mask": known, "x_test": flat, "mask_test": known},
-        "MultimodalCVAE": {"x": pictures, "y": labels, "x_test": pictures[:3]},
+        "MultimodalCVAE": {"x": images, "y": labels, "x_test": images[:3]},
     }
-    brought["MultimodalCVAE"] |= {"y_test": labels[:3], "upper": pictures[:4, :14]}
+    brought["MultimodalCVAE"] |= {"y_test": labels[:3], "upper": images[:4, :14]}
     names, used = {"__name__": "readme"}, set()
     for block in blocks:
         for name, values in brought.items():
@@ -70,7 +70,7 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch)
 
 
 def digits(number):
-    """scikit-learn's digits as 28 x 28 pictures in [0, 1], and their classes."""
+    """scikit-learn's digits as 28 x 28 images in [0, 1], and their classes."""
     small, labels = load_digits(return_X_y=True)
     large = np.kron(small[:number].reshape(-1, 8, 8) / 16, np.ones((1, 3, 3)))
     return np.pad(large, [(0, 0), (2, 2), (2, 2)]).astype("float32"), labels[:number]

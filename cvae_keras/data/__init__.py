@@ -10,10 +10,10 @@ from cvae_keras.data.gaussian import (
 from cvae_keras.data.images import GARMENTS, load_images
 from cvae_keras.data.manifolds import Manifold, SideBySide
 from cvae_keras.data.missing import artificial, draw_mask, load_rows
-from cvae_keras.data.multimodal import GaussianModalities, image_modalities, picture_modalities
+from cvae_keras.data.multimodal import GaussianModalities, image_modalities
 from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.rows import MappedRows, Subset, open_rows
-from cvae_keras.data.sinusoid import TASKS, SinusoidTask
+from cvae_keras.data.sinusoid import TASKS, SinusoidTask, load
 
 __all__ = [
     "GARMENTS",
@@ -36,8 +36,8 @@ __all__ = [
     "draw_patterns",
     "image_modalities",
     "known_patterns",
+    "load",
     "load_images",
     "load_rows",
     "open_rows",
-    "picture_modalities",
 ]

@@ -114,6 +114,3 @@ def image_modalities(name="mnist", folder=None):
         halves = {"upper": image[:, : side // 2], "lower": image[:, side // 2 :]}
         parts.append({"image": image, **halves, "label": y.astype("int32")})
     return tuple(parts)
-
-
-picture_modalities = image_modalities  # its former name

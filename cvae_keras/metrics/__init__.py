@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from cvae_keras.metrics.modes import (
+    combine,
     exact_sampling_floor,
     mode_weights,
     posterior_score,
@@ -21,6 +22,7 @@ _LATER = {
 __all__ = [
     "ImageClassifier",
     "average",
+    "combine",
     "embedding_scores",
     "exact_sampling_floor",
     "importance_weighted_bound",

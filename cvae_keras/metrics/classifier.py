@@ -71,8 +71,6 @@ class ImageClassifier:
         """
         return float(np.mean(self.classes(images) == np.asarray(labels)))
 
-    share = accuracy
-
 
 class _LabeledBatches(ShuffledBatches):
     """Batches of (image, label) in place of a dictionary of both."""
@@ -80,6 +78,3 @@ class _LabeledBatches(ShuffledBatches):
     def __getitem__(self, index):
         (arrays,) = super().__getitem__(index)
         return arrays["x"], arrays["label"]
-
-
-Judge = ImageClassifier

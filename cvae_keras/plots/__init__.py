@@ -1,6 +1,6 @@
-"""Each figure; every function returns a matplotlib `Figure`."""
+"""Each figure, as a function that returns a matplotlib `Figure`, and the colors of all."""
 
-from cvae_keras.plots.auto_decoder import plot_curves, plot_panel, plot_rows
+from cvae_keras.plots.auto_decoder import STYLES, plot_curves, plot_panel, plot_rows
 from cvae_keras.plots.compression import plot_embedding, plot_latent_grid
 from cvae_keras.plots.dense import plot_dense_run, plot_rate_distortion
 from cvae_keras.plots.multimodal import plot_multimodal, tiled
@@ -11,8 +11,14 @@ from cvae_keras.plots.search import (
     plot_weighted_loss,
 )
 from cvae_keras.plots.sinusoid import plot_samples, plot_solved
+from cvae_keras.plots.style import COLORS, OBSERVED, SAMPLE, TRUTH
 
 __all__ = [
+    "COLORS",
+    "OBSERVED",
+    "SAMPLE",
+    "STYLES",
+    "TRUTH",
     "plot_best_so_far",
     "plot_curves",
     "plot_dense_run",

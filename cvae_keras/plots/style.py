@@ -3,5 +3,4 @@
 from matplotlib import colormaps
 
 SAMPLE, TRUTH, OBSERVED = "#5b8fd0", "#d1495b", "#222222"
-GIVEN = OBSERVED  # its older name
 COLORS = colormaps["tab10"]

@@ -29,7 +29,7 @@ def fit_phase(curve):
         curve: array (..., points), values in [-1, 1], at least 3 points.
 
     Returns:
-        phi_c, omega: float64 arrays (...); the phase at the centre of the curve, where
+        phi_c, omega: float64 arrays (...); the phase at the center of the curve, where
         ``tau = t - (points - 1) / 2`` is 0, in radians, and ``omega >= 0`` in radians per point.
 
     Raises:

@@ -2,7 +2,22 @@
 
 from cvae_keras.systems.sinusoid.model import SinusoidCVAE
 from cvae_keras.systems.sinusoid.refine import refine
-from cvae_keras.systems.sinusoid.solver import SinusoidSolver
+from cvae_keras.systems.sinusoid.solver import (
+    ProposalDecoder,
+    ProposalPrior,
+    Proposals,
+    RampNormal,
+    SinusoidSolver,
+)
 from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
 
-__all__ = ["SinusoidCVAE", "SinusoidSolver", "WaveFeatures", "refine"]
+__all__ = [
+    "ProposalDecoder",
+    "ProposalPrior",
+    "Proposals",
+    "RampNormal",
+    "SinusoidCVAE",
+    "SinusoidSolver",
+    "WaveFeatures",
+    "refine",
+]

@@ -46,8 +46,8 @@ def test_layers_are_those_asked_for():
     model = make(gated=False)
     kernels = [w.shape for w in model.trainable_variables if len(w.shape) == 2]
     assert kernels == [(9, 16), (16, 8), (8, 4), (8, 4), (10, 16), (16, 3)]
-    normalised = make(gated=False, batch_norm=True)
-    assert len(normalised.trainable_variables) == len(model.trainable_variables) + 3
+    normalized = make(gated=False, batch_norm=True)
+    assert len(normalized.trainable_variables) == len(model.trainable_variables) + 3
 
 
 def test_gates_are_set_by_the_pattern_alone_and_start_at_1():

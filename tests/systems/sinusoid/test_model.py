@@ -1,4 +1,4 @@
-"""SinusoidCVAE: the original's network, its reduction, and the correct one."""
+"""SinusoidCVAE: SidWorks01's network, its reduction, and the correct one."""
 
 import keras
 import numpy as np
