@@ -1,33 +1,45 @@
-"""What every model must do; the test of each model calls all of `CHECKS`.
+"""What every model class must do; the test file of each system calls all of `CHECKS`.
 
 A check is called with a `Case`, which says how a small model is made and fed, and an empty folder.
+The cases are in `model_cases.py`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from cvae_keras.systems.saved import load_model
 from cvae_keras.training.batches import FreshBatches, ShuffledBatches
 
 
-@dataclass(frozen=True)
-class Case:
-    """A system under test.
+def none(arrays):
+    """No bad arrays beside those that every model refuses."""
+    return []
 
-    make(**options): a compiled model. source.examples(n, seed): its arrays, by name.
-    bad_inputs(arrays): pairs of arrays that it must refuse to train on, and a part of the sentence.
-    bad_conditions(c): the same for conditions that it must refuse to sample for.
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A model class under test.
+
+    Args:
+        make: `make(**options)` gives a compiled model.
+        source: `source.examples(n, seed)` gives its arrays by name, the data in `x`, and in `c` the
+            condition, where the model has one.
+        bad_inputs: of good arrays: pairs of arrays that the model must refuse to train on, and a
+            part of the sentence.
+        bad_conditions: the same for the condition, of which it must refuse to draw samples.
+        needs_condition: whether the model refuses arrays without `c`.
     """
 
     make: Callable
     source: object
-    bad_inputs: Callable
-    bad_conditions: Callable
+    bad_inputs: Callable = none
+    bad_conditions: Callable = none
+    needs_condition: bool = True
 
 
 class Killed(Exception):
@@ -53,6 +65,12 @@ def with_value(array, value):
     return array
 
 
+def eager(model):
+    """The model, run operation by operation: a graph takes seconds to trace."""
+    model.run_eagerly = True
+    return model
+
+
 def train(model, batches, epochs, initial_epoch=0, callbacks=()):
     fit = {"epochs": epochs, "initial_epoch": initial_epoch, "verbose": 0, "callbacks": callbacks}
     return model.fit(batches, **fit).history
@@ -61,18 +79,33 @@ def train(model, batches, epochs, initial_epoch=0, callbacks=()):
 def state(model):
     """All numbers of a model: weights, optimizer, random state."""
     variables = [*model.weights, *model.optimizer.variables, model.seed_generator.state]
-    return [variable.numpy() for variable in variables]
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
 def same(a, b):
     return len(a) == len(b) and all(np.array_equal(i, j) for i, j in zip(a, b, strict=True))
 
 
+@cache
+def trained(case):
+    """A model of the case, trained once for all checks that do not change its weights."""
+    keras.utils.set_random_seed(0)
+    model = eager(case.make())
+    model.fit(case.source.examples(64, seed=0), batch_size=16, epochs=2, verbose=0)
+    return model
+
+
+def drawn(case, model, n_samples, seed=None, rows=3):
+    """Samples of a model: for some conditions of the case, or of an unconditional model."""
+    c = case.source.examples(64, seed=0).get("c")
+    return model.sample(None if c is None else c[:rows], n_samples=n_samples, seed=seed)
+
+
 def check_fit_lowers_the_loss(case, folder):
     for source in ("arrays", "tf.data", "PyDataset"):
         keras.utils.set_random_seed(0)
         model = case.make()
-        model.run_eagerly = source != "arrays"  # a graph takes seconds to trace
+        model.run_eagerly = source != "arrays"
         arrays = case.source.examples(64, seed=0)
         if source == "arrays":
             history = model.fit(arrays, batch_size=16, epochs=5, verbose=0).history
@@ -84,12 +117,18 @@ def check_fit_lowers_the_loss(case, folder):
         assert history["loss"][-1] < history["loss"][0], source
         for name in ("elbo", "kl", "reconstruction", "active_units"):
             assert np.all(np.isfinite(history[name])) and len(history[name]) == 5, name
-        kl_per_dim = model.means.kl_per_dim()  # of the last epoch
-        assert kl_per_dim.shape == (model.posterior.kl_dims,)
-        np.testing.assert_allclose(kl_per_dim.sum(), history["kl"][-1], rtol=1e-5)
+        assert all(np.ndim(values) == 1 for values in history.values())
         expected = -np.add(history["reconstruction"], history["kl"])
         np.testing.assert_allclose(history["elbo"], expected, rtol=1e-4, atol=1e-4)
-        assert np.sum(kl_per_dim > 0.01) == history["active_units"][-1]
+        check_kl_per_dim(model, history["kl"][-1], history["active_units"][-1])
+
+
+def check_kl_per_dim(model, kl, active_units):
+    """The KL of each latent dimension over the last epoch agrees with its sum in the logs."""
+    kl_per_dim = np.asarray(model.means.kl_per_dim())
+    assert kl_per_dim.shape == (model.posterior.kl_dims,)
+    np.testing.assert_allclose(kl_per_dim.sum(), kl, rtol=1e-5)
+    assert np.sum(kl_per_dim > 0.01) == active_units
 
 
 def check_config_round_trips(case, folder):
@@ -102,22 +141,18 @@ def check_config_round_trips(case, folder):
 
 
 def check_saved_model_is_bit_equal(case, folder):
-    model = case.make()
-    model.run_eagerly = True  # a graph takes seconds to trace
-    arrays = case.source.examples(64, seed=0)
-    batches = ShuffledBatches(arrays, 16)
+    model = eager(case.make())
+    batches = ShuffledBatches(case.source.examples(64, seed=0), 16)
     train(model, batches, 1)
     model.save(folder / "model.keras")
     keras.utils.set_random_seed(99)
-    loaded = load_model(folder / "model.keras")
-    loaded.run_eagerly = True
+    loaded = eager(keras.saving.load_model(folder / "model.keras"))
+    assert type(loaded) is type(model) and loaded.get_config() == model.get_config()
     assert same(state(loaded), state(model))
-    samples = model.sample(arrays["c"][:3], n_samples=4)
-    assert np.array_equal(loaded.sample(arrays["c"][:3], n_samples=4), samples)
-    assert not np.array_equal(
-        loaded.sample(arrays["c"][:3], n_samples=4), samples
-    )  # state moves on
-    model.sample(arrays["c"][:3], n_samples=4)
+    samples = drawn(case, model, n_samples=4)
+    assert np.array_equal(drawn(case, loaded, n_samples=4), samples)
+    assert not np.array_equal(drawn(case, loaded, n_samples=4), samples)  # the state moves on
+    drawn(case, model, n_samples=4)
     before = state(model)
     histories = [train(each, batches, 2, initial_epoch=1) for each in (model, loaded)]
     assert histories[0]["loss"] == histories[1]["loss"]
@@ -127,8 +162,7 @@ def check_saved_model_is_bit_equal(case, folder):
 def check_killed_training_resumes(case, folder):
     def run(name, init, kill=None):
         keras.utils.set_random_seed(init)
-        model = case.make()
-        model.run_eagerly = True  # a graph takes seconds to trace
+        model = eager(case.make())
         fresh = FreshBatches(case.source, batch_size=16, steps=3)
         callbacks = [KillAt(kill), keras.callbacks.BackupAndRestore(folder / name)]
         return model, train(model, fresh, 3, callbacks=callbacks)
@@ -144,28 +178,34 @@ def check_killed_training_resumes(case, folder):
 def check_bad_input_is_refused(case, folder):
     model = case.make()
     arrays = case.source.examples(8, seed=0)
+    c = arrays.get("c")
     before = state(model)
-    for bad, sentence in [
+    bad_inputs = [
         ({**arrays, "x": with_value(arrays["x"], np.nan)}, "x holds NaN or infinity"),
-        ({**arrays, "c": with_value(arrays["c"], np.inf)}, "c holds NaN or infinity"),
         ({**arrays, "x": arrays["x"][:, :-1]}, "x has shape"),
-        ({**arrays, "x": arrays["x"][:5]}, "same length"),
         ({name: array[:0] for name, array in arrays.items()}, "not be empty"),
-        ({"x": arrays["x"]}, "'c'"),
         *case.bad_inputs(arrays),
-    ]:
-        with pytest.raises(ValueError, match=sentence):
-            model.fit(bad, verbose=0)
-    c = arrays["c"]
-    for bad, sentence in [
-        (with_value(c, np.nan), "holds NaN or infinity"),
-        (c[:, :-1], "shape"),
-        (c[0], "shape"),
-        (c[:0], "not be empty"),
-        *case.bad_conditions(c),
-    ]:
-        with pytest.raises(ValueError, match=sentence):
-            model.sample(bad)
+    ]
+    if len(arrays) > 1:
+        bad_inputs.append(({**arrays, "x": arrays["x"][:5]}, "same length"))
+    if c is not None:
+        bad_inputs.append(({**arrays, "c": with_value(c, np.inf)}, "c holds NaN or infinity"))
+    if c is not None and case.needs_condition:
+        bad_inputs.append(({"x": arrays["x"]}, "'c'"))
+    for call in (model.fit, model.evaluate, model.predict):
+        for bad, sentence in bad_inputs:
+            with pytest.raises(ValueError, match=sentence):
+                call(bad, verbose=0)
+    if c is not None:
+        for bad, sentence in [
+            (with_value(c, np.nan), "holds NaN or infinity"),
+            (c[:, :-1], "shape"),
+            (c[0], "shape"),
+            (c[:0], "not be empty"),
+            *case.bad_conditions(c),
+        ]:
+            with pytest.raises(ValueError, match=sentence):
+                model.sample(bad)
     for n_samples in (0, -1, 1.5, True, "2"):
         with pytest.raises(ValueError, match="n_samples must be a positive integer"):
             model.sample(c, n_samples=n_samples)
@@ -174,19 +214,73 @@ def check_bad_input_is_refused(case, folder):
             case.make(beta=beta)
         with pytest.raises(ValueError, match="beta must be a finite number >= 0"):
             model.set_term_weight("beta", beta)
-    with pytest.raises(ValueError, match="weight 'gamma' is unknown: choose among"):
-        model.set_term_weight("gamma", 1)
+    with pytest.raises(ValueError, match="weight 'no such weight' is unknown: choose among"):
+        model.set_term_weight("no such weight", 1)
     assert same(state(model), before)
 
 
 def check_samples(case, folder):
-    model, arrays = case.make(), case.source.examples(5, seed=0)
-    c = arrays["c"]
+    model, arrays = trained(case), case.source.examples(5, seed=0)
+    c = arrays.get("c")
     samples = model.sample(c, n_samples=7, seed=1)
-    assert samples.shape == (7, *arrays["x"].shape) and samples.dtype == np.float32
+    rows = () if c is None else (5,)
+    assert samples.shape == (7, *rows, *arrays["x"].shape[1:]) and samples.dtype == np.float32
+    assert np.isfinite(samples).all()
     assert np.array_equal(model.sample(c, n_samples=7, seed=1), samples)
     assert not np.array_equal(model.sample(c, n_samples=7, seed=2), samples)
     assert model.sample(c, n_samples=7, seed=1, batch_size=2).shape == samples.shape
+
+
+def check_predict_gives_the_reconstruction(case, folder):
+    model, arrays = trained(case), case.source.examples(6, seed=0)
+    weights = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+    x_hat = model.predict(arrays, verbose=0)
+    assert x_hat.shape == arrays["x"].shape and x_hat.dtype == np.float32
+    assert np.isfinite(x_hat).all()
+    np.testing.assert_allclose(model.predict(arrays, verbose=0), x_hat, rtol=1e-6)  # no noise
+    parts = model.predict(arrays, batch_size=4, verbose=0)
+    np.testing.assert_allclose(parts, x_hat, rtol=1e-4, atol=1e-5)
+    data = tf.data.Dataset.from_tensor_slices(arrays).batch(4)
+    np.testing.assert_allclose(model.predict(data, verbose=0), parts, rtol=1e-4, atol=1e-5)
+    other = np.roll(arrays["x"], 1, axis=0)
+    assert np.mean((x_hat - arrays["x"]) ** 2) < np.mean((x_hat - other) ** 2)  # of its own row
+    after = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+    assert same(after, weights)
+
+
+def check_evaluate(case, folder):
+    model, arrays = trained(case), case.source.examples(64, seed=0)
+    weights = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+    data = tf.data.Dataset.from_tensor_slices(arrays).batch(16)
+    for source in (arrays, data, ShuffledBatches(arrays, 16)):
+        found = model.evaluate(source, verbose=0, return_dict=True)
+        assert all(np.ndim(value) == 0 and np.isfinite(value) for value in found.values())
+        assert found["elbo"] == pytest.approx(-found["reconstruction"] - found["kl"], rel=1e-4)
+        check_kl_per_dim(model, found["kl"], found["active_units"])
+    after = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+    assert same(after, weights)
+
+
+def check_tensorboard_is_written(case, folder):
+    model, arrays = eager(case.make()), case.source.examples(32, seed=0)
+    callbacks = [keras.callbacks.TensorBoard(folder)]
+    model.fit(arrays, batch_size=16, validation_data=(arrays,), verbose=0, callbacks=callbacks)
+    for part in ("train", "validation"):
+        (events,) = (folder / part).glob("events.out.tfevents*")
+        tags = {
+            value.tag
+            for event in tf.compat.v1.train.summary_iterator(str(events))
+            for value in event.summary.value
+        }
+        assert {"epoch_loss", "epoch_elbo", "epoch_kl", "epoch_active_units"} <= tags, part
+
+
+def check_early_stopping_knows_that_elbo_is_to_rise(case, folder):
+    model, arrays = eager(case.make()), case.source.examples(32, seed=0)
+    stop = keras.callbacks.EarlyStopping("val_elbo", patience=9)  # mode "auto"
+    fit = {"epochs": 3, "batch_size": 16, "verbose": 0, "callbacks": [stop]}
+    history = model.fit(arrays, validation_data=(arrays,), **fit).history
+    assert stop.best == max(history["val_elbo"]) > min(history["val_elbo"])
 
 
 CHECKS = [
@@ -196,4 +290,8 @@ CHECKS = [
     check_killed_training_resumes,
     check_bad_input_is_refused,
     check_samples,
+    check_predict_gives_the_reconstruction,
+    check_evaluate,
+    check_tensorboard_is_written,
+    check_early_stopping_knows_that_elbo_is_to_rise,
 ]

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from model_cases import CASES
+from model_checks import CHECKS
 
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.distributions import Gaussian
@@ -15,6 +17,12 @@ from cvae_keras.systems.saved import load_model
 from cvae_keras.training.batches import ShuffledBatches
 from cvae_keras.training.optimizers import LazyAdam, two_rates
 from cvae_keras.truth.linear_gaussian import ridge_latent
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", ["auto_decoder", "masked_vae"])
+def test_model(name, check, tmp_path):
+    check(CASES[name], tmp_path)
 
 
 def data(rows=48, features=6, seed=0):

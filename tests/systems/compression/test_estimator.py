@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from keras import ops
+from model_cases import CASES
+from model_checks import CHECKS
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -57,6 +59,11 @@ def files(folder):
 @parametrize_with_checks([CompressionVAE(**{**TINY, "num_steps": 2})])
 def test_scikit_learn(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_model(check, tmp_path):
+    check(CASES["compression"], tmp_path)
 
 
 # -- the parts ------------------------------------------------------------------------------------

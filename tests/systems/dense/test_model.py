@@ -3,43 +3,19 @@
 import keras
 import numpy as np
 import pytest
-from model_checks import CHECKS, Case, with_value
+from model_cases import CASES, cases_of
+from model_cases import GAUSSIAN as DATA
+from model_cases import dense as make
+from model_checks import CHECKS
 
 from cvae_keras.data.conditions import Conditioned, as_inputs
-from cvae_keras.data.gaussian import CorrelatedGaussian
 from cvae_keras.parts.networks import DenseStack
-from cvae_keras.systems.dense.model import DenseCVAE
-
-DATA = CorrelatedGaussian(3, seed=0)
-
-
-def make(x_dim=3, **options):
-    options = {"latent_dim": 4, "enc_layers": [16, 8], "dec_layers": [16], **options}
-    model = DenseCVAE(x_dim, **options)
-    model.compile(keras.optimizers.Adam(5e-3))
-    return model
-
-
-def bad_inputs(arrays):
-    return [
-        ({**arrays, "c": arrays["c"][:, :4]}, "c must be"),
-        ({**arrays, "c": with_value(arrays["c"], 7.0) + 1}, "c must be"),
-        ({**arrays, "mask": arrays["x"]}, "the inputs must be"),
-    ]
-
-
-def bad_conditions(c):
-    return [(np.full_like(c, 0.5), "c must be"), (c[:, :3], "c must be")]
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("original", [False, True])
-def test_model(check, original, tmp_path):
-    def build(**options):
-        layers = {"batch_norm": True, "gated": False, "activation": "relu"} if original else {}
-        return make(**layers, **options)
-
-    check(Case(build, Conditioned(DATA), bad_inputs, bad_conditions), tmp_path)
+@pytest.mark.parametrize("name", cases_of("dense"))
+def test_model(name, check, tmp_path):
+    check(CASES[name], tmp_path)
 
 
 def test_layers_are_those_asked_for():

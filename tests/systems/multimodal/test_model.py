@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from model_checks import CHECKS, Case, same, state, with_value
+from model_cases import CASES, cases_of
+from model_cases import MODALITIES as DATA
+from model_cases import multimodal as make
+from model_checks import CHECKS, same, state, with_value
 
 from cvae_keras.data.multimodal import GaussianModalities
 from cvae_keras.metrics.importance import importance_weighted_bound
@@ -13,15 +16,7 @@ from cvae_keras.systems.saved import load_model
 from cvae_keras.training.batches import FreshBatches, ShuffledBatches
 
 DIMS = {"x": (3,), "c": (4,)}
-DATA = GaussianModalities({"x": 3, "c": 4}, seed=0)
 SHAPES = {"image": (4, 4), "label": (5,), "size": (1,)}
-
-
-def make(dims=DIMS, main="x", **options):
-    options = {"latent_dim": 2, "hidden": (16,), **options}
-    model = MultimodalCVAE(main, [name for name in dims if name != main], dims, **options)
-    model.compile(keras.optimizers.Adam(5e-3))
-    return model
 
 
 def examples(n=6, seed=0):
@@ -34,23 +29,10 @@ def image_model(**options):
     return make(SHAPES, "image", **{"decoder_dist": "bernoulli", **options})
 
 
-def bad_inputs(arrays):
-    return [
-        ({**arrays, "d": arrays["c"]}, "are unknown to the model"),
-        ({"c": arrays["c"]}, "must hold 'x'"),
-    ]
-
-
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"prior_network": "dense", "drop_rate": 0.5}, {"prior_network": "flow"}],
-    ids=["complete", "missing", "flow prior"],
-)
-def test_model(check, options, tmp_path):
-    if "drop_rate" in options and check.__name__ == "check_bad_input_is_refused":
-        return test_masks_mark_what_is_missing()  # leaving c out is then allowed
-    check(Case(lambda **more: make(**options, **more), DATA, bad_inputs, lambda c: []), tmp_path)
+@pytest.mark.parametrize("name", cases_of("multimodal"))
+def test_model(name, check, tmp_path):
+    check(CASES[name], tmp_path)
 
 
 def test_mixed_precision_keeps_units_outputs_and_loss_in_float32():

@@ -4,19 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from model_cases import CASES, SHORT
+from model_cases import sinusoid as make
 from model_checks import CHECKS
-from sinusoid_case import sinusoid_case
 
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask
 from cvae_keras.systems.sinusoid.model import INITIALIZERS, LOSSES, PRIORS, SinusoidCVAE, forward
-
-SHORT = SinusoidTask([("sin", 5, 3), ("cos", 4, 8)], points=23)
-
-
-def make(**options):
-    model = SinusoidCVAE(SHORT, **{"latent_dim": 2, "loss": "normal", "wy": 0.1, **options})
-    model.compile(keras.optimizers.Adam(2e-3))
-    return model
 
 
 @pytest.fixture
@@ -28,7 +21,7 @@ def bfloat16():
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_model(check, tmp_path):
-    check(sinusoid_case(make, SHORT), tmp_path)
+    check(CASES["sinusoid"], tmp_path)
 
 
 def test_layers_are_those_of_the_original():

@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from model_cases import CASES, EASY
+from model_cases import solver as make
 from model_checks import CHECKS
-from sinusoid_case import sinusoid_case
 
-from cvae_keras.data.sinusoid import TASKS, SinusoidTask
+from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.elbo import elbo
 from cvae_keras.systems.sinusoid.solver import (
     ProposalDecoder,
@@ -16,14 +17,6 @@ from cvae_keras.systems.sinusoid.solver import (
     SinusoidSolver,
 )
 from cvae_keras.training.batches import FreshBatches
-
-EASY = SinusoidTask([("sin", 1, 0.3), ("cos", 0.4, 1)], points=20)
-
-
-def make(**options):
-    model = SinusoidSolver(EASY, categories=4, width=16, depth=1, order=2, **options)
-    model.compile(keras.optimizers.Adam(5e-3))
-    return model
 
 
 def random_proposals(batch=5, categories=3):
@@ -36,7 +29,7 @@ def random_proposals(batch=5, categories=3):
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_model(check, tmp_path):
-    check(sinusoid_case(make, EASY), tmp_path)
+    check(CASES["solver"], tmp_path)
 
 
 def test_shapes_of_proposals():
