@@ -9,9 +9,9 @@ from cvae_keras.data.images import load_images
 
 
 def idx(array):
-    """An IDX file, compressed: two zeros, the type (8: uint8), the axes, their lengths, data."""
+    """An IDX file, gzipped: two zeros, the type (8: uint8), the axes, their lengths, data."""
     head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
-    return gzip.compress(head + array.tobytes(), compresslevel=1)
+    return gzip.compress(head + array.tobytes(), compresslevel=0)
 
 
 def images(n):

@@ -42,13 +42,14 @@ def test_conditional_mean_is_the_regression_on_many_samples():
     mean = rng.normal(size=5)
     samples = rng.multivariate_normal(mean, covariance, size=200_000)
     known = np.array([True, False, True, True, False])
-    mask = np.tile(known, (len(samples), 1))
-    filled = conditional_mean(samples, mask, mean, covariance)
-    assert np.array_equal(filled[:, known], samples[:, known])
     design = np.c_[samples[:, known], np.ones(len(samples))]
     fit, *_ = np.linalg.lstsq(design, samples[:, ~known], rcond=None)
-    np.testing.assert_allclose(filled[:, ~known], design @ fit, atol=0.1)
-    error = np.mean((filled - samples)[:, ~known] ** 2)
+    some = samples[:20_000]
+    mask = np.tile(known, (len(some), 1))
+    filled = conditional_mean(some, mask, mean, covariance)
+    assert np.array_equal(filled[:, known], some[:, known])
+    np.testing.assert_allclose(filled[:, ~known], design[: len(some)] @ fit, atol=0.1)
+    error = np.mean((filled - some)[:, ~known] ** 2)
     assert error == pytest.approx(conditional_error(mask[:1], covariance), rel=0.02)
 
 

@@ -76,20 +76,22 @@ def test_average_number_of_solutions():
 def test_no_solution_is_missed_by_search_from_many_starts(task):
     """Gauss-Newton on the raw curves, from many draws of the prior, finds nothing unlisted."""
     rng = np.random.default_rng(2)
-    found = 0
+    found, every = 0, (task.points - 1) // 7  # 8 points are enough to find, all to be accepted
+    few = SinusoidTask(task.functions, points=8, box=task.box)
     for index in range(6):
         y = task.sample(1, seed=[7, index])[1][0].astype(np.float64)
+        seen = y[::every]
         listed = task.ends(task.solutions(y)[0])
         ends = task.draw_ends(3000, rng)
         for _ in range(25):  # numerical derivative, 4 ramp ends at once, no use of the phases
-            base = task.forward(task.ramps(ends)).reshape(len(ends), -1)
+            base = few.forward(few.ramps(ends)).reshape(len(ends), -1)
             shifted = [
-                task.forward(task.ramps(ends + 1e-6 * axis)).reshape(len(ends), -1)
+                few.forward(few.ramps(ends + 1e-6 * axis)).reshape(len(ends), -1)
                 for axis in np.eye(4)
             ]
             slope = (np.stack(shifted, axis=-1) - base[..., None]) / 1e-6
             normal = slope.transpose(0, 2, 1) @ slope + 1e-6 * np.eye(4)
-            right = slope.transpose(0, 2, 1) @ (y.reshape(-1) - base)[..., None]
+            right = slope.transpose(0, 2, 1) @ (seen.reshape(-1) - base)[..., None]
             ends = ends + np.clip(np.linalg.solve(normal, right)[..., 0], -0.1, 0.1)
         error = np.abs(task.forward(task.ramps(ends)) - y).max(axis=(1, 2))
         low, high = task.box

@@ -1,0 +1,57 @@
+"""What all tests share: seeds, an empty folder to work in, small data, and graphs left out."""
+
+import sys
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def seeded_and_closed():
+    """Every test begins with the same global seeds, whatever ran before, and leaves no figure."""
+    if "keras" in sys.modules:  # tests of the exact answers need NumPy only
+        sys.modules["keras"].utils.set_random_seed(0)
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture
+def in_tmp(tmp_path, monkeypatch):
+    """An empty folder, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Keras runs operation by operation: a graph takes seconds to trace, a step much less."""
+    import keras
+
+    kept = keras.Model.run_eagerly
+    monkeypatch.setattr(keras.Model, "run_eagerly", property(lambda model: True, kept.fset))
+
+
+@pytest.fixture
+def bfloat16():
+    """The dtype policy `mixed_bfloat16`."""
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def task():
+    """The first sinusoid task, whose exact solutions are known."""
+    from cvae_keras.data.sinusoid import TASKS
+
+    return TASKS["data_1"]
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """scikit-learn's digits: rows of 64 pixels from 0 to 16, and their classes."""
+    from sklearn.datasets import load_digits
+
+    return load_digits(return_X_y=True)
