@@ -1,5 +1,6 @@
 # make run        install into .venv (once), then reproduce the quick table and sample both tasks
-# make test       the whole test suite
+# make test       all tests but the long ones
+# make test-long  the long tests: each notebook from top to bottom
 # make lint       ruff, over the notebooks too
 # make notebooks  open the notebooks in Jupyter
 # make clean      remove .venv, caches and results/quick
@@ -9,13 +10,16 @@ STAMP := .venv/installed
 CANDIDATES := python3.13 python3.12 python3.11 python3
 IN_RANGE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: run test lint notebooks clean
+.PHONY: run test test-long lint notebooks clean
 
 run: $(STAMP)
 	.venv/bin/cvae-keras demo
 
 test: $(STAMP)
-	$(PYTHON) -m pytest --numprocesses auto --dist loadfile
+	$(PYTHON) -m pytest -m "not long" --numprocesses auto --dist worksteal
+
+test-long: $(STAMP)
+	$(PYTHON) -m pytest -m long --numprocesses auto --dist worksteal tests
 
 lint: $(STAMP)
 	$(PYTHON) -m ruff check .

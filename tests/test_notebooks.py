@@ -53,6 +53,7 @@ def test_there_are_notebooks():
     assert [path.name for path in NOTEBOOKS], "notebooks/ holds no notebook"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_runs_from_top_to_bottom(path, tmp_path):
     if missing := missing_models(path):

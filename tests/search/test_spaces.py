@@ -1,6 +1,7 @@
 """The hypermodels of the systems: their scores have known answers, and their trials run."""
 
 import json
+import shutil
 
 import keras
 import keras_tuner
@@ -114,8 +115,7 @@ def test_the_best_elbo_of_the_dense_system_is_known():
 
 # -- hypermodels --------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", SMALL)
-def test_a_system_is_built_trained_scored_and_searched(name, tmp_path, monkeypatch):
-    run_eagerly(monkeypatch)
+def test_a_system_is_built_trained_scored_and_searched(name, tmp_path, eager):
     hypermodel = search.HYPERMODELS[name](**SMALL[name])
     rows = search.run(hypermodel, folder=tmp_path, strategy="random", trials=1, epochs=1)
     assert NAMES[name] <= set(rows) and rows["status"].tolist() == ["completed"]
@@ -159,9 +159,10 @@ def test_what_a_system_refuses():
 
 
 # -- tables -------------------------------------------------------------------------------------
-@pytest.fixture
-def searches(tmp_path):
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
     """Two searches of task 1 as they lie on disk, and the rows of a test-case table."""
+    tmp_path = tmp_path_factory.mktemp("searches")
     for strategy, score, beta in (("bayesian", 0.5, 0.3), ("random", 0.9, 0.7)):
         folder = open_folder(tmp_path / f"search_sinusoid_1_{strategy}_0")
         fixed = search.SinusoidHyperModel(**SMALL["sinusoid"]).get_config()
@@ -177,6 +178,12 @@ def searches(tmp_path):
         path = open_folder(tmp_path / "sinusoid_rows") / f"data_1_{label}_original.json"
         write_json(path, {"row": row, "manifest": {"config": config}})
     return tmp_path
+
+
+@pytest.fixture
+def searches(written, tmp_path):
+    """A copy of them."""
+    return shutil.copytree(written, tmp_path / "searches")
 
 
 def test_the_winner_of_the_searches_is_a_row_of_the_test_cases(searches):
@@ -214,13 +221,3 @@ def test_the_table_keeps_what_models_that_are_not_shipped_gave(searches):
     write_json(folder / "best.json", {**best, "trial": 1})  # the search went on
     with pytest.raises(ValueError, match="holds no best.keras"):
         run_table(searches, 1)
-
-
-def run_eagerly(monkeypatch):
-    """A graph takes seconds to trace."""
-    compile_model = keras.Model.compile
-
-    def eager(self, *args, steps_per_execution=1, **options):
-        compile_model(self, *args, **{**options, "run_eagerly": True})
-
-    monkeypatch.setattr(keras.Model, "compile", eager)
