@@ -1,0 +1,168 @@
+"""Every class that the package registers with Keras comes back from its configuration."""
+
+import importlib
+import pkgutil
+
+import keras
+import numpy as np
+import pytest
+from model_cases import EASY, auto_decoder, dense, masked_vae, multimodal, sinusoid, solver
+from model_cases import compression as compression_model
+
+import cvae_keras
+from cvae_keras.parts import flows, likelihoods, networks, posteriors, priors
+from cvae_keras.systems.auto_decoder.baseline import HoleEncoder
+from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
+from cvae_keras.systems.compression.model import Components, RowDecoder
+from cvae_keras.systems.dense.model import SubsetDecoder, SubsetEncoder
+from cvae_keras.systems.multimodal.networks import Called, FusedDecoder, FusedEncoder
+from cvae_keras.systems.sinusoid.solver import ProposalDecoder, ProposalPrior, Proposals, RampNormal
+from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
+from cvae_keras.training.optimizers import LazyAdam
+
+ONES = np.ones(3, "float32")
+CURVES = np.zeros((5, 20, 2), "float32")
+
+
+def x(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def subset():
+    """The condition [x * m, m] of three features."""
+    m = (x(5, 3) > 0).astype("float32")
+    return np.concatenate([x(5, 3) * m, m], axis=1)
+
+
+def proposed():
+    return Proposals(4, EASY.box, 8, 1, 2)(CURVES)
+
+
+#: name -> how one is made, with no argument at its default, and with what it is called; None for
+#: what is no layer, and for layers that are not called alone
+CASES = {
+    "AbsoluteError": (likelihoods.AbsoluteError, None),
+    "AutoregressiveFlow": (
+        lambda: flows.AutoregressiveFlow(3, 2, 8),
+        lambda: (x(2, 5, 3), x(5, 4)),
+    ),
+    "Bernoulli": (likelihoods.Bernoulli, None),
+    "Called": (lambda: Called(FusedEncoder(2, (4,)), "prior_network", (2,)), None),
+    "Categorical": (likelihoods.Categorical, None),
+    "CategoricalPosterior": (lambda: posteriors.CategoricalPosterior(4), None),
+    "CategoricalPrior": (lambda: priors.CategoricalPrior(4, independent=True), lambda: (x(5, 6),)),
+    "Components": (lambda: Components(6, 3), lambda: (x(5, 6),)),
+    "CompressionModel": (lambda: compression_model(latent_dim=3, beta=0.5), None),
+    "ConditionalNormal": (lambda: priors.ConditionalNormal(2, width=8), lambda: (x(5, 6),)),
+    "ConvDecoder": (
+        lambda: networks.ConvDecoder(20, 2, (4,), (3, 5), 6, "he_uniform"),
+        lambda: (x(2, 5, 3), CURVES),
+    ),
+    "ConvEncoder": (
+        lambda: networks.ConvEncoder((4, 5), (3, 5), "he_uniform"),
+        lambda: (CURVES, CURVES),
+    ),
+    "DenseCVAE": (lambda: dense(beta=0.5, scale=[1.0, 2.0, 3.0], masked=True), None),
+    "DenseDecoder": (
+        lambda: DenseDecoder(3, 6, (8, 4), "silu", True, 0.1, True, True, seed=3),
+        None,
+    ),
+    "DenseStack": (
+        lambda: networks.DenseStack([8, 4], "silu", batch_norm=True, gated=True),
+        lambda: (x(5, 6), x(5, 2)),
+    ),
+    "Dropout": (lambda: networks.Dropout(seed=3), lambda: (x(5, 6),)),
+    "FlowPrior": (
+        lambda: priors.FlowPrior(2, width=8, flow_length=2, flow_width=4),
+        None,
+    ),
+    "FreeTablePosterior": (
+        lambda: posteriors.FreeTablePosterior(9, 2, "vae", log_var=-2.0, scale=0.5, seed=3),
+        None,
+    ),
+    "FusedDecoder": (
+        lambda: FusedDecoder((2, 3), (8,)),
+        lambda: ({"z": x(5, 2), "label": x(5, 4)},),
+    ),
+    "FusedEncoder": (
+        lambda: FusedEncoder(2, (8,), kernel_initializer="zeros"),
+        lambda: ({"image": x(5, 2, 3)},),
+    ),
+    "GaussianPosterior": (
+        lambda: posteriors.GaussianPosterior(networks.NormalizedMLP([8]), 2, "he_uniform"),
+        None,
+    ),
+    "HoleEncoder": (lambda: HoleEncoder((8, 4), sees_mask=True), lambda: (x(5, 6),)),
+    "IAFPosterior": (
+        lambda: posteriors.IAFPosterior(networks.NormalizedMLP([8]), 2, 3, 16),
+        None,
+    ),
+    "IAFStep": (lambda: flows.IAFStep(3, 8), lambda: (x(2, 5, 3), x(5, 4))),
+    "Laplace": (lambda: likelihoods.Laplace(0.5, min_log_scale=-3.0), None),
+    "LazyAdam": (lambda: LazyAdam(0.1, beta_1=0.8), None),
+    "MaskedVAE": (lambda: masked_vae(beta=0.5), None),
+    "MultimodalCVAE": (lambda: multimodal(prior_network="flow", beta=0.5, drop_rate=0.2), None),
+    "Normal": (lambda: likelihoods.Normal("decoder", min_log_scale=-3.0), None),
+    "NormalizedMLP": (
+        lambda: networks.NormalizedMLP([8, 4], "he_uniform", seed=3),
+        lambda: (x(5, 6),),
+    ),
+    "ProposalDecoder": (
+        ProposalDecoder,
+        lambda: (np.eye(4, dtype="float32")[:, None], proposed()),
+    ),
+    "ProposalPrior": (lambda: ProposalPrior(EASY, 4, width=6), lambda: (proposed(),)),
+    "Proposals": (lambda: Proposals(4, EASY.box, 8, 1, 2), lambda: (CURVES,)),
+    "RampNormal": (lambda: RampNormal(20, min_log_scale=-3.0), None),
+    "ResidualMLP": (lambda: networks.ResidualMLP(8, 2, "relu"), lambda: (x(5, 6),)),
+    "RowDecoder": (
+        lambda: RowDecoder(6, [8], "he_uniform", Components(6, 3)),
+        lambda: (x(2, 5, 2),),
+    ),
+    "SinusoidCVAE": (lambda: sinusoid(prior="conditional", wx=0.5, initializer="he"), None),
+    "SinusoidSolver": (lambda: solver(beta=0.5), None),
+    "SquaredError": (likelihoods.SquaredError, None),
+    "StandardNormal": (lambda: priors.StandardNormal(2), None),
+    "SubsetDecoder": (
+        lambda: SubsetDecoder([8], ONES, activation="silu", batch_norm=True, gated=True),
+        lambda: (x(2, 5, 4), subset()),
+    ),
+    "SubsetEncoder": (
+        lambda: SubsetEncoder([8], ONES, activation="silu", batch_norm=True, gated=True),
+        lambda: (x(5, 3), subset()),
+    ),
+    "VariationalAutoDecoder": (lambda: auto_decoder(variant="vae", beta=0.5), None),
+    "WaveFeatures": (lambda: WaveFeatures(3), lambda: (CURVES,)),
+}
+
+
+def registered():
+    """The registered classes of this package by name, all its modules imported."""
+    for module in pkgutil.walk_packages(cvae_keras.__path__, "cvae_keras."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    ours = {name.partition(">") for name in keras.saving.get_custom_objects()}
+    return {name for package, _, name in ours if package == "cvae_keras"}
+
+
+def test_every_registered_class_has_a_case():
+    assert registered() == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_comes_back_from_its_configuration(name):
+    make, arguments = CASES[name]
+    one = make()
+    config = keras.saving.serialize_keras_object(one)
+    assert config["registered_name"] == f"cvae_keras>{name}"
+    other = keras.saving.deserialize_keras_object(config)
+    assert type(other) is type(one)
+    assert keras.saving.serialize_keras_object(other) == config
+    if arguments is None:
+        return
+    inputs = arguments()
+    expected = keras.tree.flatten(one(*inputs))
+    other(*inputs)  # makes its weights
+    other.set_weights(one.get_weights())
+    for a, b in zip(keras.tree.flatten(other(*inputs)), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
