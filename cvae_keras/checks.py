@@ -51,6 +51,39 @@ def check_arrays(arrays):
     return checked
 
 
+def check_rows(arrays, features):
+    """Check the arrays of a model of rows: `x`, and what has its shape.
+
+    Args:
+        arrays: name -> array `(batch, features)`, `x` among them; `mask` holds 1 where x is
+            observed and 0 where it is missing.
+        features: width of x.
+
+    Returns:
+        The same dictionary with float32 NumPy arrays.
+
+    Raises:
+        TypeError: an entry is not numeric.
+        ValueError: x is absent, an array has another shape, or the mask another value.
+
+    Example:
+        >>> sorted(check_rows({"x": [[1.0, 2.0]], "mask": [[1, 0]]}, features=2))
+        ['mask', 'x']
+    """
+    if "x" not in arrays:
+        raise ValueError(f"the inputs must hold 'x', got {sorted(arrays)}: add it.")
+    arrays = check_arrays(arrays)
+    shape = arrays["x"].shape
+    if shape[1:] != (features,):
+        raise ValueError(f"x has shape {shape}; give (batch, {features}) as the model has.")
+    for name, array in arrays.items():
+        if array.shape != shape:
+            raise ValueError(f"{name} must have the shape of x, {shape}, got {array.shape}.")
+    if "mask" in arrays and not np.isin(arrays["mask"], (0, 1)).all():
+        raise ValueError("mask must hold 1 where x is observed and 0 where it is missing.")
+    return arrays
+
+
 def check_choice(name, value, choices):
     """Check that a value is one of several.
 

@@ -84,16 +84,15 @@ class EpochMean(keras.metrics.Metric):
     Args:
         name: in the logs.
         read: function of no argument that returns the number.
-        direction: "up" or "down" is better, for the mode "auto" of Keras's callbacks; or None.
 
     Example:
-        >>> float(EpochMean("elbo", lambda: -3.0, "up").result())
+        >>> float(EpochMean("elbo", lambda: -3.0).result())
         -3.0
     """
 
-    def __init__(self, name, read, direction=None):
+    def __init__(self, name, read):
         super().__init__(name=name)
-        self.read, self._direction = read, direction
+        self.read = read
 
     def update_state(self, *args, **kwargs):
         """Nothing: `EpochMeans` is updated."""
@@ -169,8 +168,8 @@ class ELBOModel(SavesRandomState, keras.Model):
         ```
     """
 
-    #: Which logs are better when they are larger or smaller, for the mode "auto" of callbacks.
-    directions = {"elbo": "up", "reconstruction": "down"}
+    #: What the mode "auto" of a callback that monitors one of these logs stands for.
+    modes = {"elbo": "max", "reconstruction": "min"}
 
     def __init__(
         self, posterior, prior, decoder, likelihood, condition=None, beta=1.0, seed=0, **kwargs
@@ -200,7 +199,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         read["active_units"] = lambda: ops.sum(
             ops.cast(means.vector()[terms:] > ACTIVE_NATS, means.dtype)
         )
-        return [EpochMean(name, of, self.directions.get(name)) for name, of in read.items()]
+        return [EpochMean(name, of) for name, of in read.items()]
 
     # -- weights of the terms -------------------------------------------------------------------
     def add_term_weight(self, name, value):
@@ -380,6 +379,7 @@ class ELBOModel(SavesRandomState, keras.Model):
                 FollowEpoch(x),
                 *keras.tree.flatten(kwargs.get("callbacks") or []),
             ]
+        self._set_modes(kwargs.get("callbacks"))
         x, sample_weight = self._checked(x, y, sample_weight)
         if isinstance(validation_data, (tuple, list)):
             valid, weights = self._checked(*validation_data)
@@ -388,6 +388,13 @@ class ELBOModel(SavesRandomState, keras.Model):
             validation_data, _ = self._checked(validation_data)
         data = {"sample_weight": sample_weight, "validation_data": validation_data}
         return super().fit(x, None, *args, **data, **kwargs)
+
+    def _set_modes(self, callbacks):
+        """Resolve the mode "auto" of callbacks; Keras can do so for compiled metrics only."""
+        for callback in keras.tree.flatten(callbacks or []):
+            log = str(getattr(callback, "monitor", "")).removeprefix("val_")
+            if getattr(callback, "mode", None) == "auto" and log in self.modes:
+                callback.mode = self.modes[log]
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`; x, y and sample_weight as for `fit`."""

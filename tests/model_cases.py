@@ -144,7 +144,7 @@ def bad_masks(arrays):
     x, mask = arrays["x"], arrays["mask"]
     return [
         ({**arrays, "mask": mask[:, :-1]}, "mask must have the shape"),
-        ({**arrays, "mask": 0.5 * mask}, "mask must have the shape"),
+        ({**arrays, "mask": 0.5 * mask}, "mask must"),
         ({**arrays, "x": np.where(mask > 0, x, np.nan)}, "x holds NaN"),
     ]
 

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from cvae_keras.checks import check_rows
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.likelihoods import SquaredError
@@ -100,6 +101,9 @@ class MaskedVAE(ELBOModel):
         self.options = {"features": features, "latent_dim": latent_dim, "hidden": tuple(hidden)}
         self.options |= {"sees_mask": sees_mask, "seed": seed}
         self({"x": ops.zeros((1, features)), "mask": ops.ones((1, features))})
+
+    def check_inputs(self, inputs):
+        return check_rows(inputs, self.options["features"])
 
     def reconstruct(self, x, mask):
         """Decode the mean of q(z | m x), NumPy `(batch, features)`, float32.

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from cvae_keras.checks import check_rows
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.distributions import Flow, Gaussian, kl_divergence
 from cvae_keras.parts.layers import CompositeLayer
@@ -315,6 +316,9 @@ class CompressionModel(ELBOModel):
         base = q.base if isinstance(q, Flow) else q
         base = Gaussian(base.mean + ops.cast(start, "float32"), base.log_var)
         return Flow(base, q.flow, q.context) if isinstance(q, Flow) else base
+
+    def check_inputs(self, inputs):
+        return check_rows(inputs, self.features)
 
     def term_names(self):
         return ["elbo", "reconstruction", "neighbors"]
