@@ -136,6 +136,7 @@ class ProposalPrior(CategoricalPrior):
 
     def get_config(self):
         config = {"task": self.task.get_config(), "width": self.width}
+        config |= {"categories": self.categories, "independent": self.independent}
         return {**super().get_config(), **config}
 
     @classmethod
