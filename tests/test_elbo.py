@@ -7,29 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from linear_gaussian import Identity, ReadX, linear_gaussian
 
 from cvae_keras.elbo import ELBOModel, elbo
 from cvae_keras.parts.likelihoods import Normal
 from cvae_keras.parts.posteriors import CategoricalPosterior, GaussianPosterior
 from cvae_keras.parts.priors import CategoricalPrior, StandardNormal
-from cvae_keras.training.schedules import WeightSchedule, half_cosine, linear
 
 LOG_2PI = math.log(2 * math.pi)
-
-
-class ReadX(keras.layers.Layer):
-    def call(self, x, c=None, mask=None):
-        return x
-
-
-class Identity(keras.layers.Layer):
-    """x_hat = z; counts how often it is traced."""
-
-    traced = 0
-
-    def call(self, z, c=None):
-        self.traced += 1
-        return z
 
 
 class Table(keras.layers.Layer):
@@ -41,19 +26,6 @@ class Table(keras.layers.Layer):
 
     def call(self, z, c=None):
         return ops.matmul(z, self.table) + 0.1 * ops.sum(c, axis=-1)[None, :, None]
-
-
-def linear_gaussian(scale=0.5, dims=3, beta=1.0, shift=0.0):
-    """z ~ N(0, I), x = z + scale * noise, with the exact posterior, its mean moved by shift."""
-    model = ELBOModel(
-        GaussianPosterior(ReadX(), dims), StandardNormal(dims), Identity(), Normal(scale), beta=beta
-    )
-    model.compile("sgd", run_eagerly=True)
-    model({"x": np.zeros((1, dims))})
-    variance = scale**2 / (1 + scale**2)
-    model.posterior.mean.set_weights([np.eye(dims) / (1 + scale**2), np.full(dims, shift)])
-    model.posterior.log_var.set_weights([np.zeros((dims, dims)), np.full(dims, np.log(variance))])
-    return model
 
 
 def mixture(categories=5, dims=2, beta=1.0):
@@ -165,44 +137,6 @@ def test_categorical_posterior_is_the_best_one(beta):
     terms = model(inputs)
     found = elbo(terms["log_likelihood"], terms["kl"], beta)
     np.testing.assert_allclose(found, best, rtol=1e-4)
-
-
-def test_schedule_changes_beta_without_a_new_trace():
-    model = linear_gaussian()
-    model.compile(keras.optimizers.SGD(0.0))
-    x = np.random.default_rng(0).normal(size=(32, 3))
-    traced = []
-    count = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: traced.append(model.decoder.traced)
-    )
-    schedule = WeightSchedule(beta=linear(0.0, 1.0, epochs=2))
-    history = model.fit({"x": x}, epochs=4, verbose=0, callbacks=[schedule, count]).history
-    beta = np.array([0.0, 0.5, 1.0, 1.0])
-    expected = history["reconstruction"] + beta * history["kl"]
-    np.testing.assert_allclose(history["loss"], expected, rtol=1e-5)
-    assert history["kl"][0] > 0.1 and traced[0] == traced[-1] > 0
-
-
-def test_linear_schedule():
-    schedule = linear(2.0, 1.0, epochs=4)
-    assert [schedule(epoch) for epoch in (0, 1, 4, 9)] == [2.0, 1.75, 1.0, 1.0]
-    with pytest.raises(ValueError, match="epochs must be at least 1"):
-        linear(0.0, 1.0, epochs=0)
-    with pytest.raises(TypeError, match="beta must be a function of the epoch"):
-        WeightSchedule(beta=0.5)
-
-
-def test_half_cosine_falls_from_the_rate_towards_zero():
-    schedule = half_cosine(0.4, epochs=4).schedule
-    np.testing.assert_allclose(
-        [schedule(epoch) for epoch in (0, 2, 4)], [0.4, 0.2, 0.0], atol=1e-12
-    )
-
-
-def test_schedule_of_an_unknown_weight_is_refused():
-    model = linear_gaussian()
-    with pytest.raises(ValueError, match="weight 'bta' is unknown: choose among"):
-        model.fit({"x": np.zeros((4, 3))}, verbose=0, callbacks=[WeightSchedule(bta=lambda e: 1)])
 
 
 @pytest.mark.parametrize("parts", ["continuous, categorical", "categorical, continuous"])
