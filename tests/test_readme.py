@@ -14,8 +14,10 @@ QUICK = {
     "epochs=25": "epochs=1",
     "epochs=30": "epochs=1",
     "n=100_000": "n=1000",
-    "CompressionVAE(X)": "CompressionVAE(X, num_steps=20, verbose=False)",
-    "CompressionVAE(dim_latent=64)": "CompressionVAE(dim_latent=64, num_steps=20, verbose=False)",
+    "steps=100)": "steps=4)",
+    "CompressionVAE(X)": "CompressionVAE(X, num_steps=4, verbose=False)",
+    "CompressionVAE(dim_latent=64)": "CompressionVAE(dim_latent=64, num_steps=4, verbose=False)",
+    "VADImputer(random_state=0)": "VADImputer(random_state=0, epochs=5)",
     'Mine("data_1")': 'Mine("data_1", examples=100)',
     'strategy="random", trials=20, epochs=10': 'strategy="random", trials=2, epochs=1',
     'strategy="grid")': 'strategy="grid", epochs=1)',
@@ -36,13 +38,12 @@ def test_files_that_the_readme_names_are_there():
     assert paths and not missing
 
 
-def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_python_of_the_readme_runs_from_top_to_bottom(in_tmp, eager):
     blocks = re.findall(r"(?<=\n\n)(?:(?: {4}.*)?\n)+", README)
     blocks = [textwrap.dedent(block) for block in blocks]
     blocks = [block for block in blocks if block.startswith(("from ", "import "))]
     assert len(blocks) == 8
-    images, labels = digits(60)
+    images, labels = images_of_digits(60)
     flat, known = images.reshape(60, -1), np.random.default_rng(0).random((60, 784)) < 0.7
     gaps = np.where(known[:, :6], np.random.default_rng(1).normal(size=(60, 6)), np.nan)
     brought = {  # what a reader has by then: the first blocks make their own x and y
@@ -64,12 +65,10 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch)
     assert np.isfinite(names["filled"]).all() and names["draws"].shape == (20, 60, 6)
     assert names["found"].reconstruction.shape == (9, 4, 28, 28)
     assert len(names["rows"]) == 4 and names["s"].shape == (100, 1000, 50, 2)
-    assert {"embedding.png", "grid.png", "mine.keras", "runs"} <= {
-        p.name for p in tmp_path.iterdir()
-    }
+    assert {"embedding.png", "grid.png", "mine.keras", "runs"} <= {p.name for p in in_tmp.iterdir()}
 
 
-def digits(number):
+def images_of_digits(number):
     """scikit-learn's digits as 28 x 28 images in [0, 1], and their classes."""
     small, labels = load_digits(return_X_y=True)
     large = np.kron(small[:number].reshape(-1, 8, 8) / 16, np.ones((1, 3, 3)))
