@@ -16,7 +16,13 @@ from cvae_keras.systems.auto_decoder.baseline import HoleEncoder
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.compression.model import Components, RowDecoder
 from cvae_keras.systems.dense.model import SubsetDecoder, SubsetEncoder
-from cvae_keras.systems.multimodal.networks import Called, FusedDecoder, FusedEncoder
+from cvae_keras.systems.multimodal.networks import (
+    DecoderAdapter,
+    EncoderAdapter,
+    FusedDecoder,
+    FusedEncoder,
+    PriorNetworkAdapter,
+)
 from cvae_keras.systems.sinusoid.solver import ProposalDecoder, ProposalPrior, Proposals, RampNormal
 from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
 from cvae_keras.training.optimizers import LazyAdam
@@ -50,7 +56,6 @@ CASES = {
         lambda layer: layer(x(2, 5, 3), x(5, 4)),
     ),
     "Bernoulli": (likelihoods.Bernoulli, None),
-    "Called": (lambda: Called(FusedEncoder(2, (4,)), "prior_network", (2,)), None),
     "Categorical": (likelihoods.Categorical, None),
     "CategoricalPosterior": (lambda: posteriors.CategoricalPosterior(4), None),
     "CategoricalPrior": (
@@ -71,6 +76,10 @@ CASES = {
         lambda: networks.ConvEncoder((4, 5), (3, 5), "he_uniform"),
         lambda layer: layer(CURVES, CURVES),
     ),
+    "DecoderAdapter": (
+        lambda: DecoderAdapter(FusedDecoder((2, 3), (4,)), (2, 3)),
+        lambda layer: layer(x(2, 5, 2), {"label": x(5, 4)}),
+    ),
     "DenseCVAE": (lambda: dense(beta=0.5, scale=[1.0, 2.0, 3.0], masked=True), None),
     "DenseDecoder": (
         lambda: DenseDecoder(3, 6, (8, 4), "silu", True, 0.1, True, True, seed=3),
@@ -81,6 +90,10 @@ CASES = {
         lambda layer: layer(x(5, 6), x(5, 2)),
     ),
     "Dropout": (lambda: networks.Dropout(seed=3), lambda layer: layer(x(5, 6))),
+    "EncoderAdapter": (
+        lambda: EncoderAdapter(FusedEncoder(2, (4,)), (2,), main="image"),
+        lambda layer: layer(x(5, 2, 3), {"label": x(5, 4)}),
+    ),
     "FlowPrior": (
         lambda: priors.FlowPrior(2, width=8, flow_length=2, flow_width=4),
         None,
@@ -115,6 +128,10 @@ CASES = {
     "NormalizedMLP": (
         lambda: networks.NormalizedMLP([8, 4], "he_uniform", seed=3),
         lambda layer: layer(x(5, 6)),
+    ),
+    "PriorNetworkAdapter": (
+        lambda: PriorNetworkAdapter(FusedEncoder(2, (4,)), (2,)),
+        lambda layer: layer({"label": x(5, 4)}),
     ),
     "ProposalDecoder": (
         ProposalDecoder,
