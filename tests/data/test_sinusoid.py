@@ -106,7 +106,7 @@ def test_bad_arguments_say_so(call, sentence):
         call()
 
 
-def test_check_curves_returns_what_it_was_given():
+def test_check_curves_returns_its_argument():
     _, y = TASK.sample(3, seed=0)
     assert np.array_equal(TASK.check_curves(y), y) and TASK.check_curves(y).dtype == np.float32
     assert TASK.check_curves(np.full((50, 2), 1 + 1e-7)).shape == (50, 2)

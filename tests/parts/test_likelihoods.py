@@ -59,7 +59,7 @@ def test_discrete_probabilities_sum_to_one():
     assert np.exp(binary).sum() == pytest.approx(1.0, rel=1e-5)
 
 
-def test_decoder_scale_is_used_where_it_is_given():
+def test_scale_of_the_decoder_is_used_where_there_is_one():
     x, m = draw()
     log_scale = np.random.default_rng(1).normal(size=(2, 3, 1)).astype("float32")
     found = Normal("decoder").log_prob(x, {"mean": m, "log_scale": log_scale})

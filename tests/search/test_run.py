@@ -1,4 +1,4 @@
-"""The search: strategies find what is known, trials are recorded, kills lose nothing."""
+"""The search: strategies find a known optimum, each trial is recorded, kills lose nothing."""
 
 import os
 import subprocess
@@ -107,7 +107,7 @@ def test_a_search_writes_its_results(strategy, tmp_path):
         assert (best["width"], best["kind"]) == (1.0, "a")
 
 
-def test_the_grid_of_the_original_has_144_cells():
+def test_the_grid_of_sidworks01_has_144_cells():
     cells = grid_cells(search.choices(**ORIGINAL_GRID))
     assert len(cells) == 144 and len({tuple(cell.values()) for cell in cells}) == 144
     assert set(cells[0]) == {"beta", "wx", "wy", "latent_dim"}

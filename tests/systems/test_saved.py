@@ -14,7 +14,7 @@ from cvae_keras.files import MODELS, ROOT
 from cvae_keras.systems.saved import load_model
 from cvae_keras.systems.sinusoid.model import SinusoidCVAE
 
-#: what 1,000 curves must reach, and the margin that 100 curves are given
+#: what 1,000 curves must reach, and the margin for 100 curves
 MUST = {
     1: {"residual": (0.01, 0.004), "total_variation": (0.04, 0.02)},
     2: {"residual": (0.06, 0.015), "total_variation": (0.09, 0.03)},

@@ -92,8 +92,8 @@ def test_scale_is_a_change_of_units():
     arrays = Conditioned(DATA).examples(5, seed=0)
     c = arrays["c"] * np.concatenate([factor, np.ones(3)])
     plain, scaled = (
-        model.sample(given, n_samples=3, seed=0)
-        for model, given in zip(models, (arrays["c"], c), strict=True)
+        model.sample(condition, n_samples=3, seed=0)
+        for model, condition in zip(models, (arrays["c"], c), strict=True)
     )
     np.testing.assert_allclose(scaled, plain * factor, rtol=1e-4, atol=1e-6)
 

@@ -80,14 +80,14 @@ def test_ramp_density_is_that_of_four_orthonormal_coordinates():
     constant = np.full(20, 20**-0.5)
     slope = np.arange(20) - 9.5
     basis = np.stack([constant, slope / np.linalg.norm(slope)])
-    given = (basis @ x.astype("float64")).reshape(6, 4)
+    coordinates = (basis @ x.astype("float64")).reshape(6, 4)
     mean = (basis @ EASY.ramps(ends)).reshape(3, 6, 4)
-    entries = -0.5 * ((given - mean) / np.exp(log_scale)) ** 2 - log_scale
+    entries = -0.5 * ((coordinates - mean) / np.exp(log_scale)) ** 2 - log_scale
     expected = entries.sum(axis=-1) - 2 * np.log(2 * np.pi)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
     # between ramps, the distance in these coordinates is that of the whole curves
     whole = np.sum((x - EASY.ramps(ends)) ** 2, axis=(2, 3))
-    np.testing.assert_allclose(np.sum((given - mean) ** 2, axis=-1), whole, rtol=1e-5)
+    np.testing.assert_allclose(np.sum((coordinates - mean) ** 2, axis=-1), whole, rtol=1e-5)
     scale = np.exp(log_scale[..., 0])
     from_whole = -0.5 * whole / scale**2 - 4 * log_scale[..., 0] - 2 * np.log(2 * np.pi)
     np.testing.assert_allclose(found, from_whole, rtol=1e-4, atol=1e-3)
