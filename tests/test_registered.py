@@ -12,7 +12,7 @@ from model_cases import compression as compression_model
 
 import cvae_keras
 from cvae_keras.parts import flows, likelihoods, networks, posteriors, priors
-from cvae_keras.systems.auto_decoder.baseline import HoleEncoder
+from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.compression.model import Components, RowDecoder
 from cvae_keras.systems.dense.model import SubsetDecoder, SubsetEncoder
@@ -25,7 +25,7 @@ from cvae_keras.systems.multimodal.networks import (
 )
 from cvae_keras.systems.sinusoid.solver import ProposalDecoder, ProposalPrior, Proposals, RampNormal
 from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
-from cvae_keras.training.optimizers import LazyAdam
+from cvae_keras.training.optimizers import LazyAdam, two_rates
 
 ONES = np.ones(3, "float32")
 CURVES = np.zeros((5, 20, 2), "float32")
@@ -114,7 +114,6 @@ CASES = {
         lambda: posteriors.GaussianPosterior(networks.NormalizedMLP([8]), 2, "he_uniform"),
         None,
     ),
-    "HoleEncoder": (lambda: HoleEncoder((8, 4), sees_mask=True), lambda layer: layer(x(5, 6))),
     "IAFPosterior": (
         lambda: posteriors.IAFPosterior(networks.NormalizedMLP([8]), 2, 3, 16),
         None,
@@ -122,6 +121,10 @@ CASES = {
     "IAFStep": (lambda: flows.IAFStep(3, 8), lambda layer: layer(x(2, 5, 3), x(5, 4))),
     "Laplace": (lambda: likelihoods.Laplace(0.5, min_log_scale=-3.0), None),
     "LazyAdam": (lambda: LazyAdam(0.1, beta_1=0.8), None),
+    "HoleEncoder": (
+        lambda: MaskedEncoder((8, 4), sees_mask=True),
+        lambda layer: layer(x(5, 6)),
+    ),
     "MaskedVAE": (lambda: masked_vae(beta=0.5), None),
     "MultimodalCVAE": (lambda: multimodal(prior_network="flow", beta=0.5, drop_rate=0.2), None),
     "Normal": (lambda: likelihoods.Normal("decoder", min_log_scale=-3.0), None),
@@ -160,6 +163,7 @@ CASES = {
         lambda: SubsetEncoder([8], ONES, activation="silu", batch_norm=True, gated=True),
         lambda layer: layer(x(5, 3), subset()),
     ),
+    "TwoRates": (lambda: two_rates(1e-3, 0.05), None),
     "VariationalAutoDecoder": (lambda: auto_decoder(variant="vae", beta=0.5), None),
     "WaveFeatures": (lambda: WaveFeatures(3), lambda layer: layer(CURVES)),
 }

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from cvae_keras.parts.distributions import Categorical, gaussian_kl
+from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.networks import ConvEncoder
 from cvae_keras.parts.posteriors import CategoricalPosterior, GaussianPosterior
 
 
-class Last(keras.layers.Layer):
+class Last(CompositeLayer):
     def call(self, x, c=None, mask=None):
         return x[:, -1] if mask is None else x[:, -1] * mask[:, -1]
 
