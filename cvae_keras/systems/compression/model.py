@@ -203,7 +203,7 @@ class CompressionModel(ELBOModel):
         ```
     """
 
-    directions = {**ELBOModel.directions, "neighbors": "up"}
+    modes = {**ELBOModel.modes, "neighbors": "max"}
 
     def __init__(
         self,
