@@ -1,4 +1,4 @@
-"""The auto-decoder's experiments: data, masks, configurations, commands, and the table."""
+"""The auto-decoder's experiments: configurations, commands, and the table."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cvae_keras.cli.main import main
-from cvae_keras.data.missing import artificial, draw_mask, load_rows
+from cvae_keras.data.missing import draw_mask, load_rows
 from cvae_keras.experiments.auto_decoder import table
 from cvae_keras.experiments.auto_decoder.run import (
     DEFAULTS,
@@ -19,61 +19,15 @@ from cvae_keras.experiments.auto_decoder.run import (
     write_grid,
 )
 from cvae_keras.files import markdown
-from cvae_keras.plots.auto_decoder import plot_curves, plot_panel
-from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 
 TINY = {"latent_dim": 3, "hidden": [8], "epochs": 1, "train_rows": 64, "test_rows": 16}
 
 
-@pytest.fixture(autouse=True)
-def eager():
-    """A graph takes seconds to trace."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def run(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def test_masks_hide_the_share_asked_for():
-    mask = draw_mask((2000, 50), 0.3, seed=0)
-    assert set(np.unique(mask)) == {0, 1} and abs(mask.mean() - 0.7) < 0.01
-    assert np.array_equal(mask, draw_mask((2000, 50), 0.3, seed=0))
-    assert draw_mask((3, 4), 0.0, seed=0).all()
-    with pytest.raises(ValueError, match="ratio must lie in"):
-        draw_mask((3, 4), 1.0, seed=0)
-
-
-def test_artificial_data_lie_on_a_decoder_of_few_latents():
-    x = artificial(2, 4000, features=30)
-    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-4)
-    assert artificial(2, 50).shape == (50, 100) and np.isfinite(x).all()
-    nearest = np.sort(((x[:50, None] - x[None]) ** 2).sum(-1), axis=1)[:, 1]  # a surface is dense
-    assert np.median(nearest) < 0.05 * np.median(((x[:50, None] - x[None]) ** 2).sum(-1))
-
-
-def test_data_sets(tmp_path):
-    x, x_test = load_rows("digits")
-    assert x.shape[1] == 64 and 0 <= x.min() and x.max() == 1 and len(x) + len(x_test) == 1797
-    np.savez(tmp_path / "mine.npz", train=np.ones((5, 3)), test=np.zeros((2, 3)))
-    x, x_test = load_rows("artificial", tmp_path / "mine.npz", train=4)
-    assert x.shape == (4, 3) and x_test.shape == (2, 3) and x.dtype == np.float32
-    frame = pd.DataFrame({"a": np.arange(50.0), "b": 3.0, "c": "text"})
-    frame.to_csv(tmp_path / "mine.csv", index=False)
-    x, x_test = load_rows(str(tmp_path / "mine.csv"))
-    assert x.shape == (40, 2) and x.min() == 0 and x.max() == 1 and len(x_test) == 10
-    for name, path, sentence in [
-        ("artificial", None, "give --dataset-path"),
-        ("artificial", tmp_path / "none.npz", "is not a file"),
-        ("cifar", None, "data set 'cifar' is unknown"),
-        (str(tmp_path / "none.csv"), None, "is not a file"),
-    ]:
-        with pytest.raises(ValueError, match=sentence):
-            load_rows(name, path)
 
 
 def test_options_are_checked(tmp_path):
@@ -176,29 +130,3 @@ def test_table_is_written_and_resumes(tmp_path, monkeypatch):
     (tmp_path / "vad_rows" / "digits_VAD_0.5.json").unlink()
     assert table.run_table(tmp_path, quick=True, data=["digits"]) == text
     assert trained[12:] == ["digits_VAD_0.5"]
-
-
-def test_vae_ignores_missing_entries_and_only_the_aware_one_reads_the_mask():
-    rng = np.random.default_rng(0)
-    x, mask = rng.random((4, 6), "float32"), draw_mask((4, 6), 0.5, 0)
-    for aware in (False, True):
-        model = MaskedVAE(6, latent_dim=2, hidden=(5,), sees_mask=aware)
-        there = model.reconstruct(x, mask)
-        assert np.array_equal(model.reconstruct(np.where(mask > 0, x, 9.0), mask), there)
-        zeros = model.reconstruct(x * mask, np.ones_like(mask))
-        assert np.array_equal(zeros, there) != aware
-
-
-def test_figures():
-    frame = pd.DataFrame(
-        [("digits", case, model, ratio, 0.1) for case in table.CASES for model in table.MODELS
-         for ratio in (0.3, 0.9)], columns=["data", "case", "model", "ratio", "mse"]
-    )  # fmt: skip
-    figure = plot_curves(frame)
-    assert len(figure.axes) == 2 and len(figure.axes[0].lines) == 3
-    mask = np.ones((2, 9))
-    mask[:, 0] = 0
-    panel = plot_panel(np.arange(9.0), mask, {"VAD": np.zeros((2, 9))}, (0.1, 0.9))
-    assert len(panel.axes) == 6
-    given = panel.axes[2].images[0].get_array()
-    assert given.mask[0, 0] and given.mask.sum() == 1

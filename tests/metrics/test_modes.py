@@ -5,6 +5,7 @@ import pytest
 
 from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.metrics import exact_sampling_floor, mode_weights, score_samples
+from cvae_keras.metrics.modes import combine, posterior_score
 
 TASK = TASKS["data_2"]
 
@@ -90,3 +91,44 @@ def test_bad_input_says_so():
         score_samples(TASKS["data_1"], x[None], y, np.ones((1, 4)))
     with pytest.raises(ValueError, match="y has shape"):
         exact_sampling_floor(TASKS["data_1"], y[0], 10, seed=0)
+
+
+def draws(task, y, weigh, n=2000, seed=0):
+    """n draws among the exact solutions of each y, with chances that `weigh` makes of theirs."""
+    rng, samples = np.random.default_rng(seed), []
+    for one in y:
+        solutions, weights = task.solutions(one)
+        chances = weigh(np.asarray(weights))
+        samples.append(solutions[rng.choice(len(weights), n, p=chances / chances.sum())])
+    return np.stack(samples, axis=1)
+
+
+@pytest.mark.parametrize("name", ["data_1", "data_2"])
+def test_the_posterior_score_is_best_for_the_exact_posterior(name):
+    task = TASKS[name]
+    _, y = task.sample(30, seed=1)
+    y = np.stack([one for one in y if len(task.solutions(one)[1]) > 1][:8])
+    exact = posterior_score(task, draws(task, y, lambda w: w), y)["score"]
+    assert 0 <= exact < 0.05  # what 2,000 draws leave to chance
+    rng = np.random.default_rng(0)
+    noise = rng.normal(scale=0.005, size=(2000, *y.shape))
+    worse = {
+        "most likely only": draws(task, y, lambda w: (w == w.max()).astype(float)),
+        "equal weights": draws(task, y, np.ones_like),
+        "too sure": draws(task, y, np.square),
+        "off the solutions": draws(task, y, lambda w: w) + noise,
+        "the prior": np.stack([task.sample(len(y), seed)[0] for seed in range(100)]),
+        "the mean": np.repeat(draws(task, y, lambda w: w).mean(axis=0)[None], 2, axis=0),
+    }
+    for kind, samples in worse.items():
+        assert posterior_score(task, samples, y)["score"] > exact + 0.01, kind
+
+
+def test_the_posterior_score_is_the_sum_of_its_parts():
+    task = TASKS["data_1"]
+    _, y = task.sample(5, seed=0)
+    floor = exact_sampling_floor(task, y, 50, seed=0)
+    parts = [floor[name] for name in ("residual", "recall", "total_variation")]
+    score = posterior_score(task, draws(task, y, lambda w: w, 50), y)
+    assert score["score"] == combine(*[score[n] for n in ("residual", "recall", "total_variation")])
+    assert combine(*parts) == pytest.approx(parts[0] + 1 - parts[1] + parts[2])

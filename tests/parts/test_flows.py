@@ -6,11 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from cvae_keras.elbo import ELBOModel
-from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.distributions import gaussian_log_prob, kl_divergence
 from cvae_keras.parts.flows import masks
-from cvae_keras.parts.likelihoods import Normal
 from cvae_keras.parts.posteriors import GaussianPosterior, IAFPosterior
 from cvae_keras.parts.priors import StandardNormal
 
@@ -23,17 +20,6 @@ class Features(keras.layers.Layer):
 
     def call(self, x, c=None, mask=None):
         return self.dense(x)
-
-
-class Linear(keras.layers.Layer):
-    """x = W z, with W known and not trained."""
-
-    def __init__(self, matrix):
-        super().__init__(trainable=False)
-        self.matrix = matrix
-
-    def call(self, z, c=None):
-        return ops.matmul(z, self.matrix.T)
 
 
 def transformed(latent_dim, length, seed=0):
@@ -148,82 +134,3 @@ def test_without_steps_it_is_the_gaussian_posterior():
 def test_bad_length_is_refused(length):
     with pytest.raises(ValueError, match="flow_length must be a whole number"):
         IAFPosterior(Features(), 2, length)
-
-
-# -- the importance-weighted bound on data of known density ---------------------------------------
-MATRIX = np.array([[1.0, 0.5], [-0.7, 1.2], [0.3, 0.9], [1.1, -0.4]], "float32")
-SCALE = 0.6
-
-
-def known(n, seed=0):
-    """x = W z + noise with its log p(x)."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n, 2)) @ MATRIX.T + SCALE * rng.normal(size=(n, 4))
-    covariance = MATRIX @ MATRIX.T + SCALE**2 * np.eye(4)
-    quadratic = np.einsum("ni,ij,nj->n", x, np.linalg.inv(covariance), x)
-    constant = np.linalg.slogdet(covariance)[1] + 4 * np.log(2 * np.pi)
-    return x.astype("float32"), -0.5 * (quadratic + constant)
-
-
-@pytest.mark.parametrize("length", [0, 3])
-def test_bound_rises_to_the_true_density_and_not_above(length):
-    keras.utils.set_random_seed(0)
-    model = ELBOModel(
-        IAFPosterior(Features(), 2, length), StandardNormal(2), Linear(MATRIX), Normal(SCALE)
-    )
-    model.compile(keras.optimizers.Adam(1e-2))
-    model.fit({"x": known(2000, seed=1)[0]}, batch_size=250, epochs=5, verbose=0)
-    x, truth = known(60)
-    gaps = []
-    for samples in (1, 10, 10_000):
-        bound, error = importance_weighted_bound(model, {"x": x}, samples, seed=0)
-        gaps.append(np.mean(bound - truth))
-        spread = np.std(bound - truth) / np.sqrt(len(x))
-        assert gaps[-1] < 3 * spread, samples
-    assert np.all(np.diff(gaps) > 0) and gaps[0] < -0.02
-    assert abs(gaps[-1]) < 0.01
-    assert np.mean(np.abs(bound - truth) < 4 * error + 1e-4) > 0.98  # the error is honest
-
-
-def test_bound_of_one_point_is_the_elbo():
-    keras.utils.set_random_seed(0)
-    model = ELBOModel(
-        IAFPosterior(Features(), 2, 2), StandardNormal(2), Linear(MATRIX), Normal(SCALE)
-    )
-    x, _ = known(5000)
-    bound, error = importance_weighted_bound(model, {"x": x}, 1)
-    terms = model({"x": x})
-    values = terms["log_likelihood"] - ops.sum(terms["kl"], axis=-1)
-    both = np.hypot(np.std(bound), np.std(values)) / np.sqrt(len(x))
-    assert abs(np.mean(bound) - np.mean(values)) < 4 * both
-    assert np.all(np.isinf(error))
-
-
-def test_bound_of_a_perfect_posterior_is_exact_with_one_point():
-    """With the true posterior every weight is p(x): the bound has no error at all."""
-    model = ELBOModel(
-        GaussianPosterior(Features(), 1), StandardNormal(1), Linear(MATRIX[:1, :1]), Normal(1.0)
-    )
-    model.compile()
-    x = np.array([[0.7], [-1.3]], "float32")
-    model({"x": x})
-    model.posterior.network = lambda x, c=None, mask=None: x
-    precision = MATRIX[0, 0] ** 2 + 1
-    model.posterior.mean = lambda h: h * MATRIX[0, 0] / precision
-    model.posterior.log_var = lambda h: ops.zeros_like(h) - np.log(precision)
-    bound, error = importance_weighted_bound(model, {"x": x}, 5)
-    variance = MATRIX[0, 0] ** 2 + 1
-    truth = -0.5 * (x[:, 0] ** 2 / variance + np.log(2 * np.pi * variance))
-    np.testing.assert_allclose(bound, truth, atol=1e-5)
-    np.testing.assert_allclose(error, 0, atol=1e-5)
-
-
-def test_bound_refuses_what_has_no_density():
-    from cvae_keras.data.sinusoid import SinusoidTask
-    from cvae_keras.systems.sinusoid.solver import SinusoidSolver
-
-    model = SinusoidSolver(SinusoidTask([("sin", 5, 3), ("cos", 4, 8)]))
-    with pytest.raises(ValueError, match="a continuous latent, got a categorical one"):
-        importance_weighted_bound(model, {}, 10)
-    with pytest.raises(ValueError, match="n_samples"):
-        importance_weighted_bound(model, {}, 0)

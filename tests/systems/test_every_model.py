@@ -9,6 +9,7 @@ import numpy as np
 from model_cases import CASES
 from model_checks import drawn, trained
 
+from cvae_keras import CompressionVAE
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.files import ROOT
 
@@ -33,7 +34,8 @@ for path in sorted(Path(sys.argv[1]).glob("*.keras")):
         bool(np.array_equal(model.predict(arrays, verbose=0), wanted["x_hat"])),
         bool(np.array_equal(samples, wanted["samples"])),
     ]
-print(json.dumps(found))
+estimator = cvae_keras.load_model(Path(sys.argv[1]) / "estimator" / "model.keras")
+print(json.dumps({**found, "estimator": type(estimator).__name__}))
 """
 
 
@@ -57,6 +59,9 @@ def test_every_model_loads_in_a_process_that_only_imports_the_package(tmp_path):
         samples = drawn(case, model, n_samples=2, seed=0)
         np.savez(tmp_path / f"{name}.npz", x_hat=x_hat, samples=samples, **arrays)
         wanted[name] = [type(model).__name__, True, True]
+    rows = np.random.default_rng(0).normal(size=(40, 5))
+    CompressionVAE(logdir=str(tmp_path / "estimator"), num_steps=2, verbose=False).fit(rows)
+    wanted["estimator"] = "CompressionModel"
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", LOAD, str(tmp_path)],

@@ -11,7 +11,7 @@ from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.distributions import Gaussian
 from cvae_keras.parts.posteriors import VARIANTS, FreeTablePosterior
 from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder, MaskedVAE
-from cvae_keras.systems.auto_decoder.decoder import ACTIVATIONS, DenseDecoder
+from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder, principal_components
 from cvae_keras.systems.saved import load_model
 from cvae_keras.training.batches import ShuffledBatches
@@ -183,28 +183,6 @@ def test_the_importance_bound_points_to_the_laplace_bound():
         importance_weighted_bound(make(), {"x": x, "mask": mask})
 
 
-@pytest.mark.parametrize("layer_norm", [False, True])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_decoder_derivatives_are_those_of_autodiff(activation, layer_norm):
-    rng = np.random.default_rng(0)
-    options = {"activation": activation, "layer_norm": layer_norm, "skip": layer_norm}
-    decoder = DenseDecoder(3, 5, hidden=(7, 6), **options)
-    for weight in decoder.trainable_weights:
-        weight.assign(rng.normal(size=weight.shape))
-    z = tf.constant(rng.normal(size=(4, 3)).astype("float32"))
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        x_hat = decoder(z[None])[0]
-    expected = tf.transpose(tape.batch_jacobian(x_hat, z), (0, 2, 1))
-    found, trace = decoder.trace(z)
-    np.testing.assert_allclose(found, x_hat, atol=1e-4)
-    jacobian = np.broadcast_to(decoder.jacobian(trace), expected.shape)
-    np.testing.assert_allclose(jacobian, expected, rtol=1e-3, atol=1e-3)
-    g = rng.normal(size=(4, 5)).astype("float32")
-    pulled = tf.einsum("bf,blf->bl", g, expected)
-    np.testing.assert_allclose(decoder.pull_back(trace, g), pulled, rtol=1e-3, atol=1e-3)
-
-
 def test_only_the_rows_of_a_batch_move():
     model = make()
     x, mask = data()
@@ -218,29 +196,6 @@ def test_only_the_rows_of_a_batch_move():
     table = next(o for o in model.optimizer.optimizers if o.name == "latents")
     steps = [v.numpy() for v in table.row_steps]
     assert all(np.array_equal(np.flatnonzero(step), rows) and step.max() == 2 for step in steps)
-
-
-def test_lazy_adam_is_adam_where_every_row_is_in_the_batch():
-    rng = np.random.default_rng(0)
-    start, targets = (
-        rng.normal(size=(5, 3)).astype("float32"),
-        rng.normal(size=(4, 5, 3)).astype("float32"),
-    )
-    tables = []
-    for optimizer in (LazyAdam(0.1), keras.optimizers.Adam(0.1)):
-        table, matrix = keras.Variable(start), keras.Variable(start[:2])
-        for target in targets:
-            with tf.GradientTape() as tape:
-                rows = keras.ops.take(table, np.array([4, 2, 0, 1, 3]), axis=0)
-                loss = tf.reduce_sum(tf.square(rows - target)) + tf.reduce_sum(matrix.value**3)
-            gradients = tape.gradient(loss, [table.value, matrix.value])
-            assert isinstance(gradients[0], tf.IndexedSlices)
-            if not isinstance(optimizer, LazyAdam):
-                gradients[0] = tf.convert_to_tensor(gradients[0])
-            optimizer.apply(gradients, [table, matrix])
-        tables.append((table.numpy(), matrix.numpy()))
-    np.testing.assert_allclose(tables[0][0], tables[1][0], atol=1e-5)
-    np.testing.assert_allclose(tables[0][1], tables[1][1], atol=1e-5)
 
 
 def test_saved_model_is_bit_equal_and_continues(tmp_path):
