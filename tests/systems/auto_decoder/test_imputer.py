@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis, posterior
 from cvae_keras.systems.auto_decoder.imputer import HeldOutCells, VADImputer
@@ -40,9 +40,9 @@ def fitted(table):
     return VADImputer(**SMALL).fit(table)
 
 
-@pytest.mark.filterwarnings("ignore:Skipping check:sklearn.exceptions.SkipTestWarning")
-def test_scikit_learn_checks():
-    check_estimator(VADImputer(**SMALL))
+@parametrize_with_checks([VADImputer(**SMALL)])
+def test_scikit_learn(estimator, check):
+    check(estimator)
 
 
 def test_gaussian_data_are_imputed_as_by_the_conditional_mean():
