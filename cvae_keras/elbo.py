@@ -28,10 +28,10 @@ ACTIVE_NATS = 0.01
 
 
 class EpochMeans(keras.metrics.Metric):
-    """(Weighted) means over the examples of an epoch, per term and KL of each latent dimension.
+    """Weighted means over the examples of an epoch: each term, and the KL of each dimension.
 
     All sums are one vector, because on small models a variable per term costs more than the term.
-    It reports nothing itself: `EpochMean` reads one number from it, and `kl_per_dim` the vector.
+    The logs get the mean of each term, `kl` and `active_units`; `kl_per_dim` returns the vector.
 
     Args:
         names: of the terms, `(batch,)` each.
@@ -40,8 +40,8 @@ class EpochMeans(keras.metrics.Metric):
     Example:
         >>> means = EpochMeans(["elbo"], 2)
         >>> means.update_state({"elbo": np.array([-3.0]), "kl": np.array([[1.0, 0.0]])})
-        >>> means.kl_per_dim().tolist()
-        [1.0, 0.0]
+        >>> float(means.result()["elbo"]), means.kl_per_dim().tolist()
+        (-3.0, [1.0, 0.0])
     """
 
     def __init__(self, names, dims, name="means", **kwargs):
@@ -69,36 +69,16 @@ class EpochMeans(keras.metrics.Metric):
         return ops.convert_to_numpy(self.vector()[len(self.names) :])
 
     def result(self):
-        return {}
+        means, terms = self.vector(), len(self.names)
+        active = ops.sum(ops.cast(means[terms:] > ACTIVE_NATS, self.dtype))
+        logs = {name: means[number] for number, name in enumerate(self.names)}
+        return {**logs, "kl": ops.sum(means[terms:]), "active_units": active}
 
     def save_own_variables(self, store):
         """Saves nothing: each epoch begins at 0."""
 
     def load_own_variables(self, store):
         """Loads nothing, whatever an older file holds."""
-
-
-class EpochMean(keras.metrics.Metric):
-    """One number of the logs, read from `EpochMeans`.
-
-    Args:
-        name: in the logs.
-        read: function of no argument that returns the number.
-
-    Example:
-        >>> float(EpochMean("elbo", lambda: -3.0).result())
-        -3.0
-    """
-
-    def __init__(self, name, read):
-        super().__init__(name=name)
-        self.read = read
-
-    def update_state(self, *args, **kwargs):
-        """Nothing: `EpochMeans` is updated."""
-
-    def result(self):
-        return ops.convert_to_tensor(self.read(), self.dtype)
 
 
 def elbo(log_likelihood, kl, beta=1.0):
@@ -190,16 +170,6 @@ class ELBOModel(SavesRandomState, keras.Model):
         self.term_weights = {}
         self.add_term_weight("beta", beta)
         self.means = EpochMeans(self.term_names(), posterior.kl_dims)
-        self.epoch_means = self._make_epoch_means()
-
-    def _make_epoch_means(self):
-        means, terms = self.means, len(self.means.names)
-        read = {name: lambda i=i: means.vector()[i] for i, name in enumerate(means.names)}
-        read["kl"] = lambda: ops.sum(means.vector()[terms:])
-        read["active_units"] = lambda: ops.sum(
-            ops.cast(means.vector()[terms:] > ACTIVE_NATS, means.dtype)
-        )
-        return [EpochMean(name, of) for name, of in read.items()]
 
     # -- weights of the terms -------------------------------------------------------------------
     def add_term_weight(self, name, value):
