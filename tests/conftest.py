@@ -42,14 +42,6 @@ def bfloat16():
 
 
 @pytest.fixture(scope="session")
-def task():
-    """The first sinusoid task, whose exact solutions are known."""
-    from cvae_keras.data.sinusoid import TASKS
-
-    return TASKS["data_1"]
-
-
-@pytest.fixture(scope="session")
 def digits():
     """scikit-learn's digits: rows of 64 pixels from 0 to 16, and their classes."""
     from sklearn.datasets import load_digits

@@ -130,8 +130,8 @@ def compression(**options):
 
 
 def auto_decoder(**options):
-    options = {"latent_dim": 2, "hidden": (8,), "dropout": 0.1, "layer_norm": True, **options}
-    model = VariationalAutoDecoder(6, 64, **options)
+    fixed = {"latent_dim": 2, "hidden": (8,), "dropout": 0.2, "layer_norm": True}
+    model = VariationalAutoDecoder(6, 64, **{**fixed, "latent_init": "zeros", **options})
     model.compile(two_rates(1e-2, 0.05))
     return model
 

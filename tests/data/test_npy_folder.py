@@ -72,8 +72,7 @@ def test_no_folder_and_empty_folder(tmp_path):
         NpyFolder(tmp_path, on_error="ignore")
 
 
-def test_training_from_a_folder_is_as_from_the_array(tree, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_training_from_a_folder_is_as_from_the_array(tree, in_tmp):
     path, _ = tree
     options = {"cells_encoder": [8], "iaf_flow_length": 1, "num_steps": 3, "verbose": False}
     embedder = CompressionVAE(str(path), **options)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from model_cases import CASES
-from model_checks import CHECKS
+from model_checks import CHECKS, same, state
 
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.distributions import Gaussian
@@ -13,7 +13,6 @@ from cvae_keras.parts.posteriors import VARIANTS, FreeTablePosterior
 from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder, MaskedVAE
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder, principal_components
-from cvae_keras.systems.saved import load_model
 from cvae_keras.training.batches import ShuffledBatches
 from cvae_keras.training.optimizers import LazyAdam, two_rates
 from cvae_keras.truth.linear_gaussian import ridge_latent
@@ -49,15 +48,6 @@ def train(model, epochs, initial_epoch=0, callbacks=()):
     source = batches()
     fit = {"epochs": epochs, "initial_epoch": initial_epoch, "verbose": 0, "callbacks": callbacks}
     return model.fit(source, **fit).history
-
-
-def state(model):
-    variables = [*model.weights, *model.optimizer.variables, model.seed_generator.state]
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]
-
-
-def same(a, b):
-    return len(a) == len(b) and all(np.array_equal(i, j) for i, j in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -196,37 +186,6 @@ def test_only_the_rows_of_a_batch_move():
     table = next(o for o in model.optimizer.optimizers if o.name == "latents")
     steps = [v.numpy() for v in table.row_steps]
     assert all(np.array_equal(np.flatnonzero(step), rows) and step.max() == 2 for step in steps)
-
-
-def test_saved_model_is_bit_equal_and_continues(tmp_path):
-    model = make(dropout=0.2, layer_norm=True)
-    train(model, 1)
-    model.save(tmp_path / "model.keras")
-    loaded = load_model(tmp_path / "model.keras")
-    loaded.run_eagerly = True
-    assert same(state(loaded), state(model)) and loaded.get_config() == model.get_config()
-    histories = [train(each, 3, initial_epoch=1) for each in (model, loaded)]
-    assert histories[0]["loss"] == histories[1]["loss"]
-    assert same(state(loaded), state(model))
-
-
-def test_killed_training_resumes(tmp_path):
-    class KillAt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 2:
-                raise KeyboardInterrupt
-
-    def run(name, init, callbacks=()):
-        keras.utils.set_random_seed(init)
-        model = make(latent_init="zeros")
-        backup = keras.callbacks.BackupAndRestore(tmp_path / name)
-        return model, train(model, 3, callbacks=[*callbacks, backup])
-
-    model, history = run("whole", 1)
-    with pytest.raises(KeyboardInterrupt):
-        run("killed", 1, [KillAt()])
-    resumed, rest = run("killed", 77)
-    assert rest["loss"] == history["loss"][2:] and same(state(resumed), state(model))
 
 
 @pytest.mark.parametrize("kind", ["adam", "sgd"])

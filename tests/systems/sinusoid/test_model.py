@@ -1,6 +1,5 @@
 """SinusoidCVAE: SidWorks01's network, its reduction, and the correct one."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,13 +9,6 @@ from model_checks import CHECKS
 
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask
 from cvae_keras.systems.sinusoid.model import INITIALIZERS, LOSSES, PRIORS, SinusoidCVAE, forward
-
-
-@pytest.fixture
-def bfloat16():
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 @pytest.mark.parametrize("check", CHECKS)
