@@ -108,6 +108,7 @@ def run_keras(job, train, test):
     (main, given), shapes = TASKS[job["task"]], shapes_of(train)
     own = same_networks(shapes, main) if job["kind"] == "same" else {}
     options = {"latent_dim": LATENT, "decoder_dist": "bernoulli", "seed": job["seed"]}
+    options["images"] = [name for name in shapes if name != "label"]
     model = MultimodalCVAE(main, [given], shapes, **options, **own)
     batches, marks = ShuffledBatches(train, BATCH, job["seed"]), Marks()
     decay = keras.optimizers.schedules.CosineDecay(RATE, job["epochs"] * len(batches))

@@ -205,6 +205,7 @@ def run_images(job, train, test, classifier):
         prior_network=PRIORS[job.prior],
         hidden=list(job.hidden),
         seed=seed,
+        images=[name for name in names if name != "label"],
     )
     batches = ShuffledBatches({name: train[name] for name in names}, job.batch, seed)
     rate = keras.optimizers.schedules.CosineDecay(job.rate, job.epochs * len(batches))

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_count
+from cvae_keras.checks import check_count, check_seed
 from cvae_keras.parts.posteriors import FreeTablePosterior
 
 ROWS = 20_000  # latent samples in memory at once
@@ -48,7 +48,8 @@ def importance_weighted_bound(model, inputs, n_samples=100, seed=0):
             "model must have a continuous latent, got a categorical one, whose ELBO is exact: use "
             "evaluate."
         )
-    inputs, seed = model.check_inputs(inputs), keras.random.SeedGenerator(seed)
+    inputs = model.check_inputs(inputs)
+    seed = keras.random.SeedGenerator(check_seed("seed", seed))
     examples = max(1, ROWS // samples)
     bounds, errors = [], []
     for start in range(0, len(next(iter(inputs.values()))), examples):

@@ -57,6 +57,7 @@ class MultimodalHyperModel(SystemHyperModel):
             prior_network=networks[prior],
             hidden=(width, width),
             seed=self.seed,
+            images=[name for name in self.dims if name != "label"],
         )
         rate = hp.Float("learning_rate", 1e-4, 1e-2, default=1e-3, **log)
         model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))

@@ -2,7 +2,8 @@
 
 `Modality` is one named array. `Modalities` are all those of a model: the main one, which is
 generated, and the conditioning ones. A mask `name_mask` `(batch,)` says which examples have the
-modality `name`.
+modality `name`. An array without its unit, see `cvae_keras.systems.multimodal.units`, has the key
+`name:standardized`.
 """
 
 from numbers import Real
@@ -12,8 +13,11 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count
+from cvae_keras.systems.multimodal.arrays import LARGEST, as_floats, read_numbers
+from cvae_keras.systems.multimodal.units import measure, root_mean_square
 
 MASK = "_mask"
+STANDARD = ":standardized"
 
 
 class Modality:
@@ -25,6 +29,7 @@ class Modality:
     Args:
         name: text.
         shape: shape of one example, for instance `(10,)`, `(28, 28)`, or 10 for `(10,)`.
+        image: whether it is an image: it lies in [0, 1], and keeps its unit.
 
     Raises:
         ValueError: a reserved name, or a shape that is not of positive integers.
@@ -36,14 +41,16 @@ class Modality:
         [3, 1]
     """
 
-    def __init__(self, name, shape):
-        if not isinstance(name, str) or not name or name == "z" or name.endswith(MASK):
+    def __init__(self, name, shape, image=False):
+        reserved = ("z", "")
+        if not isinstance(name, str) or name in reserved or name.endswith((MASK, STANDARD)):
             raise ValueError(
                 f"modality {name!r} has a reserved name: choose a text that is not 'z' and does "
-                f"not end in {MASK!r}."
+                f"not end in {MASK!r} or {STANDARD!r}."
             )
+        shape = shape.tolist() if isinstance(shape, np.ndarray) else shape
         shape = shape if isinstance(shape, (tuple, list)) and shape else (shape,)
-        self.name = name
+        self.name, self.image = str(name), bool(image)
         self.shape = tuple(check_count(f"input_dims[{name!r}]", size) for size in shape)
 
     def holds_classes(self, shape):
@@ -55,34 +62,47 @@ class Modality:
         """The values as a NumPy array of the modality's shape, if they fit.
 
         Args:
-            values: `(batch, *shape)`, or class numbers.
+            values: `(batch, *shape)`, or class numbers: whatever `read_numbers` reads.
             mask: `(batch, 1)`, 0 where an example lacks this modality; its values are not read, and
                 may be NaN.
 
         Returns:
-            float32 `(batch, *shape)`, or class numbers as int32.
+            float32 or float64 `(batch, *shape)`, see `as_floats`; or class numbers as int32.
 
         Raises:
             TypeError: the values are not numbers.
-            ValueError: another shape, NaN, or class numbers out of range.
+            ValueError: another shape, NaN, infinity, numbers beyond 1e300, or class numbers out of
+                range.
         """
-        values = self._check_shape(np.asarray(values))
+        values = self.read(values)
         if mask is not None:
             values = np.where(mask.reshape(-1, *[1] * (values.ndim - 1)) > 0, values, 0)
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = values.astype("float32", copy=False)
-        if not np.isfinite(values).all():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ValueError(
                 f"{self.name} holds NaN or infinity: remove those examples, or give the modality a "
                 f"mask if the model has a drop_rate."
             )
-        return self._check_classes(values) if self.holds_classes(values.shape) else values
+        if self.holds_classes(values.shape):
+            return self._check_classes(values)
+        values = as_floats(self.name, values)
+        low, high = float(values.min()), float(values.max())
+        if max(-low, high) > LARGEST:
+            raise ValueError(
+                f"{self.name} holds values from {low:g} to {high:g}, beyond {LARGEST:g}, whose "
+                f"squares have no number: rescale it."
+            )
+        if self.image and (low < 0 or high > 1):
+            raise ValueError(
+                f"{self.name} is among images, which lie in [0, 1], but it holds values from "
+                f"{low:g} to {high:g}: divide it by its largest value, or leave it out of images."
+            )
+        return values
+
+    def read(self, values):
+        """The values as an array of numbers whose shape fits, NaN where they are missing."""
+        return self._check_shape(read_numbers(self.name, values))
 
     def _check_shape(self, values):
-        if values.dtype.kind not in "fiub":
-            raise TypeError(
-                f"{self.name} must hold numbers, got dtype {values.dtype}: convert it first."
-            )
         if values.ndim == 0 or values.size == 0:
             raise ValueError(
                 f"{self.name} must have shape (batch, ...) and not be empty, got {values.shape}."
@@ -133,39 +153,44 @@ class Modality:
                     f"class, or choose another decoder_dist."
                 )
 
-    def moments(self, values):
+    def keeps_unit(self, values):
+        """Whether checked values stay as they are: class numbers, one-hot vectors and images."""
+        if self.image or values.dtype.kind == "i":
+            return True
+        one_hot = self.shape[-1] > 1 and np.isin(values, (0, 1)).all()
+        return bool(one_hot and (values.sum(axis=-1) == 1).all())
+
+    def moments(self, values, weights=None):
         """Shift and scale that standardize checked values, `(value - shift) / scale`.
 
         The shift is the mean of each entry. The scale of a vector is the standard deviation of each
         entry; that of other shapes is one number, because the entries of an image share their unit.
-        Class numbers and values in [0, 1] are left as they are.
+        Class numbers, one-hot vectors and images that are declared as such are left as they are.
 
         Args:
             values: what `check` returns.
+            weights: `(batch,)`, positive: how many examples each stands for; or None.
 
         Returns:
-            `(shift, scale)`, of the modality's shape.
+            `(shift, scale)`, float64 of the modality's shape; the scale is 0 where all values of an
+            entry are equal.
         """
-        shift, scale = np.zeros(self.shape), np.ones(self.shape)
-        if (
-            values.dtype.kind == "i"
-            or len(values) == 0
-            or (values.min() >= 0 and values.max() <= 1)
-        ):
-            return shift, scale
-        shift = values.mean(axis=0, dtype="float64")
-        deviation = values.std(axis=0, dtype="float64")
+        if self.keeps_unit(values):
+            return np.zeros(self.shape), np.ones(self.shape)
+        shift, deviation = measure(values, weights)
         if len(self.shape) > 1:
-            deviation = np.sqrt(np.mean(np.square(deviation)))
-        varies = deviation > np.finfo("float32").eps * np.abs(shift)  # else a constant, rounded
-        return shift, np.where(varies, deviation, scale)
+            deviation = np.full(self.shape, root_mean_square(deviation))
+        return shift, deviation
 
     def to_tensor(self, values):
-        """The values as networks read them: float32 `(batch, *shape)`, class numbers one-hot."""
+        """The values as floats `(batch, *shape)`, float64 stays that; class numbers one-hot."""
         if self.holds_classes(values.shape):
             values = ops.reshape(ops.cast(values, "int32"), (-1, *self.shape[:-1]))
             return ops.one_hot(values, self.shape[-1], dtype="float32")
-        return ops.reshape(ops.cast(values, "float32"), (-1, *self.shape))
+        kind = keras.backend.standardize_dtype(values.dtype)
+        return ops.reshape(
+            ops.cast(values, kind if kind == "float64" else "float32"), (-1, *self.shape)
+        )
 
 
 def check_mask(name, mask):
@@ -186,7 +211,7 @@ def check_mask(name, mask):
         >>> check_mask("label_mask", [1, 0]).tolist()
         [[1.0], [0.0]]
     """
-    mask = np.asarray(mask)
+    mask = read_numbers(name, mask)
     if mask.ndim not in (1, 2) or mask.shape[1:] not in ((), (1,)) or mask.size == 0:
         raise ValueError(f"{name} has shape {mask.shape}; give (batch,) and not be empty.")
     if not np.isin(mask, (0, 1)).all():
@@ -203,6 +228,7 @@ class Modalities:
         shapes: dictionary of name -> shape of one example.
         drop_rate: None if no modality may be missing, else the probability with which `drop` marks
             a conditioning modality as missing.
+        images: names of the modalities that are images.
 
     Raises:
         ValueError: names that are absent or occur twice, or a drop_rate out of range.
@@ -214,7 +240,7 @@ class Modalities:
         {'image': [28, 28], 'label': [10]}
     """
 
-    def __init__(self, main, conditions, shapes, drop_rate=None):
+    def __init__(self, main, conditions, shapes, drop_rate=None, images=()):
         if not isinstance(conditions, (list, tuple)) or not conditions:
             raise ValueError(
                 f"conditioning_modalities must be a list of names, got {conditions!r}: name at "
@@ -237,7 +263,14 @@ class Modalities:
                 f"every subset of the conditions is equally likely."
             )
         self.drop_rate = None if drop_rate is None else float(drop_rate)
-        self.by_name = {name: Modality(name, shapes[name]) for name in names}
+        listed = isinstance(images, (list, tuple, set, frozenset))
+        if not listed or not set(images) <= set(names):
+            raise ValueError(
+                f"images must be a list of names among {names}, got {images!r}: name the "
+                f"modalities that lie in [0, 1] and keep their unit."
+            )
+        self.images = [name for name in names if name in images]
+        self.by_name = {name: Modality(name, shapes[name], name in images) for name in names}
         self.masks = [] if drop_rate is None else [name + MASK for name in conditions]
 
     @property
@@ -251,12 +284,15 @@ class Modalities:
         return {name: list(modality.shape) for name, modality in self.by_name.items()}
 
     # -- checks of arrays -----------------------------------------------------------------------
-    def check(self, inputs, distribution):
+    def check(self, inputs, distribution, infer_masks=True):
         """The arrays of all modalities, and masks of zeros for those that are left out.
+
+        With a drop_rate, examples of which all entries of a conditioning modality are NaN lack it.
 
         Args:
             inputs: dictionary of arrays by name.
             distribution: decoder_dist, whose support the main modality must lie in.
+            infer_masks: False to refuse NaN where there is no mask.
 
         Returns:
             Dictionary of NumPy arrays.
@@ -271,7 +307,8 @@ class Modalities:
         x = modality.check(inputs[self.main])
         modality.check_support(x, distribution)
         c = {name: value for name, value in inputs.items() if name != self.main}
-        return self._complete(_same_length({self.main: x, **self._check(c)}))
+        c = self._check(c, infer_masks)
+        return self._complete(_same_length({self.main: x, **c}))
 
     def check_conditions(self, c):
         """The arrays of the conditioning modalities, and masks of zeros for those left out.
@@ -287,6 +324,8 @@ class Modalities:
             TypeError: an array that does not hold numbers.
             ValueError: a name, shape or value that does not fit.
         """
+        if isinstance(c, dict) and any(name.endswith(STANDARD) for name in c):
+            return c  # checked already
         if c is None and self.masks:
             c = {self.masks[0]: [0]}
         if c is None:
@@ -302,7 +341,7 @@ class Modalities:
             )
         return self._complete(c)
 
-    def _check(self, c):
+    def _check(self, c, infer_masks=True):
         known = [*self.conditions, *self.masks]
         if unknown := sorted(set(c) - set(known)):
             raise ValueError(
@@ -316,7 +355,15 @@ class Modalities:
                 f"is trained with missing modalities."
             )
         masks = {name: check_mask(name, c[name]) for name in self.masks if name in c}
-        _same_length({name: c[name] for name in c if name in masks or name + MASK in masks})
+        c = dict(c)
+        for name in self.conditions if self.masks and infer_masks else ():
+            if name in c and name + MASK not in masks:
+                c[name] = values = self.by_name[name].read(c[name])
+                if values.dtype.kind == "f":
+                    lacking = np.isnan(values).reshape(len(values), -1).all(axis=1)
+                    if lacking.any():
+                        masks[name + MASK] = 1 - lacking[:, None].astype("float32")
+        _same_length({**masks, **{name: c[name] for name in c if name + MASK in masks}})
         for name in missing:
             if name + MASK in masks and masks[name + MASK].any():
                 raise ValueError(
@@ -347,7 +394,7 @@ class Modalities:
         Returns:
             The dictionary with a mask for each conditioning modality.
         """
-        rows = ops.shape(inputs[self.main])[0]
+        rows = ops.shape(_get(inputs, self.main))[0]
         draw = keras.random.uniform((rows, len(self.conditions)), seed=seed)
         keep = ops.cast(draw >= self.drop_rate, "float32")
         masks = {}
@@ -356,23 +403,56 @@ class Modalities:
             masks[name + MASK] = kept * _column(inputs.get(name + MASK, kept))
         return {**inputs, **masks}
 
-    def split(self, inputs):
+    def standardize(self, arrays, units):
+        """Checked arrays without their units, which networks read as they are.
+
+        Args:
+            arrays: what `check` and `check_conditions` return.
+            units: dictionary of name -> `Unit`.
+
+        Returns:
+            Dictionary of NumPy arrays: float32 under the key `name:standardized` where the unit of
+            a modality has been measured; class numbers, masks and other modalities as they are.
+
+        Raises:
+            ValueError: values too far from the data whose unit was measured.
+        """
+        found = {}
+        for name, values in arrays.items():
+            if name not in self.by_name or self.by_name[name].holds_classes(values.shape):
+                found[name] = values
+                continue
+            mask = arrays.get(name + MASK)
+            observed = None if mask is None else mask[:, 0] > 0
+            key = name if units[name].is_one() else name + STANDARD
+            found[key] = units[name].standardize(name, values, observed)
+        return found
+
+    def split(self, inputs, units):
         """The main modality as the networks read it, and the dictionary of all others."""
-        x = self.by_name[self.main].to_tensor(inputs[self.main])
-        c = {name: value for name, value in inputs.items() if name != self.main}
+        x = self._standard(self.main, inputs, units)
+        mains = (self.main, self.main + STANDARD)
+        c = {name: value for name, value in inputs.items() if name not in mains}
         for name in self.conditions:
-            if name not in c and self.drop_rate is None:
+            absent = name not in c and name + STANDARD not in c
+            if absent and self.drop_rate is None:
                 raise ValueError(f"{name!r} is missing in a batch: give it, or set drop_rate.")
-            if name not in c:
+            if absent:
                 c[name + MASK] = ops.zeros_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, :1])
         return x, c
+
+    def _standard(self, name, inputs, units):
+        """A modality as the networks read it."""
+        if name + STANDARD in inputs:
+            return ops.convert_to_tensor(inputs[name + STANDARD], "float32")
+        return units[name].read(self.by_name[name].to_tensor(inputs[name]))
 
     def read(self, c, units):
         """The conditioning modalities as the networks read them: zeros where they are missing.
 
         Args:
             c: dictionary of tensors by name.
-            units: dictionary of name -> `(shift, scale)`.
+            units: dictionary of name -> `Unit`.
 
         Returns:
             Dictionary of standardized tensors `(batch, *shape)`, and if the model has a drop_rate,
@@ -380,20 +460,26 @@ class Modalities:
         """
         h = {}
         for name in self.conditions:
-            value, modality = c.get(name), self.by_name[name]
-            shift, scale = units[name]
+            value, modality = _get(c, name), self.by_name[name]
             if name + MASK not in c:  # observed in all examples
-                h[name] = (modality.to_tensor(value) - shift) / scale
+                h[name] = self._standard(name, c, units)
                 if self.drop_rate is not None:
                     h[name + MASK] = ops.ones((ops.shape(value)[0], 1))
                 continue
             mask = h[name + MASK] = _column(c[name + MASK])
-            value = ops.zeros((1, *modality.shape)) if value is None else value
-            observed = ops.reshape(mask > 0, (-1, *[1] * (len(value.shape) - 1)))
-            value = ops.where(observed, value, ops.zeros_like(value))  # it may have been NaN
-            value = (modality.to_tensor(value) - shift) / scale
+            if value is None:
+                value = ops.zeros((1, *modality.shape))
+            elif name + STANDARD not in c:
+                observed = ops.reshape(mask > 0, (-1, *[1] * (len(value.shape) - 1)))
+                value = ops.where(observed, value, ops.zeros_like(value))  # it may have been NaN
+                value = self._standard(name, {name: value}, units)
             h[name] = value * ops.reshape(mask, (-1, *[1] * len(modality.shape)))
         return h
+
+
+def _get(arrays, name):
+    """A modality, with or without its unit; None if it is left out."""
+    return arrays.get(name, arrays.get(name + STANDARD))
 
 
 def _column(mask):

@@ -9,14 +9,18 @@
 | special | conditioning modalities may be missing, and are dropped at random in training |
 """
 
+import math
+import warnings
+from numbers import Real
+
 import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_choice, check_count
+from cvae_keras.checks import check_choice, check_count, check_sample_weight
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.metrics.importance import importance_weighted_bound
-from cvae_keras.parts.likelihoods import Bernoulli, Categorical, Laplace, Normal
+from cvae_keras.parts.likelihoods import Bernoulli, Categorical
 from cvae_keras.parts.posteriors import GaussianPosterior
 from cvae_keras.parts.priors import ConditionalNormal, FlowPrior, StandardNormal
 from cvae_keras.systems.multimodal.embedding import ROWS, Reconstruction, embed, in_parts
@@ -30,6 +34,7 @@ from cvae_keras.systems.multimodal.networks import (
     check_hidden,
     input_shapes,
 )
+from cvae_keras.systems.multimodal.units import Laplace, Normal, Unit, root_mean_square
 from cvae_keras.training.batches import first_batch
 
 DISTRIBUTIONS = {
@@ -38,6 +43,7 @@ DISTRIBUTIONS = {
     "bernoulli": Bernoulli,
     "categorical": Categorical,
 }
+FAR = 30.0  # from mean 0 or variance 1, at which an unmeasured unit spoils training
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -45,6 +51,11 @@ class MultimodalCVAE(ELBOModel):
     """p(main modality | conditioning modalities), with a latent for what these leave undetermined.
 
     `loss = -E_q(z | all)[log p(main | z, conditions)] + beta * KL(q(z | all) || p(z | conditions))`
+
+    The result does not depend on the units of real-valued modalities: the first `fit` on arrays
+    measures mean and scale of each entry (see `adapt`), data are centered in float64 before they
+    become float32, and what is generated is returned in the unit of the data. Class numbers,
+    one-hot vectors and modalities named in `images` are left as they are.
 
     Args:
         main_modality: name of the modality that is generated.
@@ -55,8 +66,9 @@ class MultimodalCVAE(ELBOModel):
         beta: weight of the KL.
         decoder_dist: "normal", "laplace", "bernoulli" or "categorical". The decoder returns means,
             for the last two logits.
-        decoder_dist_params: `{"scale": s}` of normal and laplace, s a positive number or "learned",
-            which is the default.
+        decoder_dist_params: `{"scale": s}` of normal and laplace, s a positive number in the unit
+            of the main modality, or "learned", which is the default: one number for all entries,
+            relative to their scales.
         encoder: None for a `FusedEncoder`, or a Keras layer or model, see
             `cvae_keras.systems.multimodal.networks`.
         decoder: None for a `FusedDecoder`, or a Keras layer or model.
@@ -69,11 +81,14 @@ class MultimodalCVAE(ELBOModel):
             conditioning modalities, and drops each of them from an example with this probability
             in training, so that the model learns to generate without it.
         seed: seed of the posterior samples and of the dropping.
+        images: list of the modalities, if any, whose values lie in [0, 1] and stay as they are.
 
     Call arguments:
         inputs: dictionary of arrays by name, `(batch, *shape)`, or class numbers `(batch,)`; with a
             drop_rate also `name_mask` `(batch,)`, 0 where an example lacks a modality. A modality
-            that is left out is missing in every example.
+            that is left out is missing in every example. `fit` and all methods below also take
+            pandas frames and series, nullable ones too; with a drop_rate, an example of which all
+            entries of a modality are NaN or `pd.NA` lacks it.
 
     Returns:
         The terms of `ELBOModel`.
@@ -112,15 +127,20 @@ class MultimodalCVAE(ELBOModel):
         hidden=(512, 512),
         drop_rate=None,
         seed=0,
+        images=(),
         **kwargs,
     ):
         shapes = input_shapes(encoder) if input_dims is None else input_dims
-        modalities = Modalities(main_modality, conditioning_modalities, shapes, drop_rate)
+        modalities = Modalities(main_modality, conditioning_modalities, shapes, drop_rate, images)
         own = {"encoder": encoder, "decoder": decoder, "prior_network": prior_network}
         latent_dim = check_count("latent_dim", latent_dim)
+        params = _likelihood_params(decoder_dist, decoder_dist_params)
+        parts = self._build_parts(own, modalities, latent_dim, hidden)
+        unit = parts["decoder"].unit
+        reads_unit = {"unit": unit} if decoder_dist in ("normal", "laplace") else {}
         super().__init__(
-            **self._build_parts(own, modalities, latent_dim, hidden),
-            likelihood=_likelihood(decoder_dist, decoder_dist_params),
+            **parts,
+            likelihood=DISTRIBUTIONS[decoder_dist](**reads_unit, **params),
             beta=beta,
             seed=seed,
             **kwargs,
@@ -130,14 +150,27 @@ class MultimodalCVAE(ELBOModel):
         self.conditioning_modalities = modalities.conditions
         self.latent_dim, self.drop_rate = latent_dim, modalities.drop_rate
         self.hidden = check_hidden(hidden)
-        self.decoder_dist, self.decoder_dist_params = decoder_dist, decoder_dist_params
-        self.adapted = False  # whether the units are fixed, see `adapt`
-        self.shifts, self.scales = {}, {}
+        self.decoder_dist, self.decoder_dist_params = decoder_dist, decoder_dist_params and params
+        self.autocast = False  # float64 tensors are centered first
+        self.unit_of = {modalities.main: unit}
+        kinds = {"shift": "zeros", "scale": "ones"}, {"low": "zeros", "exponent": "zeros"}
+        first, second = (self._unit_weights(kind) for kind in kinds)  # files may lack the second
+        self.is_adapted = self.add_weight((), "zeros", trainable=False, name="adapted")
         for name in modalities.conditions:
-            fixed = {"shape": tuple(modalities.shapes[name]), "trainable": False}
-            self.shifts[name] = self.add_weight(initializer="zeros", name=f"shift_{name}", **fixed)
-            self.scales[name] = self.add_weight(initializer="ones", name=f"scale_{name}", **fixed)
+            self.unit_of[name] = Unit(*first[name], *second[name])
         self({name: ops.zeros((2, *shape)) for name, shape in modalities.shapes.items()})  # builds
+
+    def _unit_weights(self, kinds):
+        """Weights of each kind, of the conditioning modalities' shapes: lists by name."""
+        return {
+            name: [
+                self.add_weight(
+                    self.modalities.shapes[name], init, trainable=False, name=f"{kind}_{name}"
+                )
+                for kind, init in kinds.items()
+            ]
+            for name in self.modalities.conditions
+        }
 
     @staticmethod
     def _build_parts(own, modalities, latent_dim, hidden):
@@ -171,33 +204,38 @@ class MultimodalCVAE(ELBOModel):
         return super().call(inputs, training)
 
     def split(self, inputs):
-        x, c = self.modalities.split(inputs)
+        x, c = self.modalities.split(inputs, self.unit_of)
         return x, c, None
 
     def read(self, c, training=None):
-        return self.modalities.read(c, self.units)
-
-    def infer(self, inputs, h, training=None):
-        shift, scale = self.units[self.main_modality]
-        x, _, _ = self.split(inputs)
-        return self.posterior((x - shift) / scale, h, training=training)
+        return self.modalities.read(c, self.unit_of)
 
     # -- units ----------------------------------------------------------------------------------
     @property
     def units(self):
-        """`(shift, scale)` of each modality, variables of its shape, by name."""
-        units = {name: (shift, self.scales[name]) for name, shift in self.shifts.items()}
-        return {self.main_modality: (self.decoder.shift, self.decoder.scale), **units}
+        """`(shift, scale)` of each modality, float64 arrays of its shape, by name."""
+        return {name: unit.numbers() for name, unit in self.unit_of.items()}
 
-    def adapt(self, inputs):
+    @property
+    def adapted(self):
+        """Whether the units are fixed: a weight, which is saved, loaded and copied with others."""
+        return bool(ops.convert_to_numpy(self.is_adapted) > 0)
+
+    def adapt(self, inputs, sample_weight=None):
         """Measure the mean and scale of real-valued modalities, by which they are standardized.
 
-        The first `fit` does this if it is on a dictionary of arrays. Call it before a first `fit`
-        on batches: otherwise data far from mean 0 and variance 1 take long to learn. Later calls of
-        `fit` leave the units as they are, also after `compile` and loading.
+        The first `fit` does this if it is on a dictionary of arrays, with its training rows alone.
+        Call it before a first `fit` on batches: they are trained on in the unit that they have.
+        Later calls of `fit` leave the units as they are, also after `compile` and loading.
+
+        The sums are in float64. The scale is the standard deviation of each entry of a vector, and
+        one number for all entries of other shapes. An entry whose values are all equal has the
+        scale 1 in a condition, and in the main modality its own size, at most that of the others.
 
         Args:
             inputs: dictionary of arrays, as for `fit`.
+            sample_weight: `(examples,)`, how many examples each row stands for: those of weight 0
+                are left out. If all are 0, nothing is measured.
 
         Raises:
             ValueError: inputs that `fit` refuses.
@@ -207,36 +245,88 @@ class MultimodalCVAE(ELBOModel):
             model.adapt({"image": x[:1000], "label": y[:1000]})
             ```
         """
-        inputs = self.check_inputs(inputs)
-        for name, (shift, scale) in self.units.items():
-            if name not in inputs:
+        inputs = self.modalities.check(inputs, self.decoder_dist)
+        weights = check_sample_weight(sample_weight, len(inputs[self.main_modality]))
+        weights = np.ones(len(inputs[self.main_modality])) if weights is None else weights
+        if not weights.any():
+            return
+        for name, unit in self.unit_of.items():
+            main = name == self.main_modality
+            if name not in inputs or (main and self.decoder_dist not in ("normal", "laplace")):
                 continue
-            observed = inputs.get(name + MASK, np.ones((len(inputs[name]), 1)))[:, 0] > 0
-            mean, deviation = self.modalities.by_name[name].moments(inputs[name][observed])
-            if name == self.main_modality:  # its noise has one scale for all entries
-                if self.decoder_dist not in ("normal", "laplace"):
-                    continue
-                deviation = np.full_like(deviation, np.sqrt(np.mean(np.square(deviation))))
-                if self.likelihood.scale == "learned":
-                    self.likelihood.log_scale.assign(np.log(deviation.flat[0]))
-            shift.assign(mean)
-            scale.assign(deviation)
-        self.adapted = True
+            mask = inputs.get(name + MASK)
+            used = weights > 0 if mask is None else (weights > 0) & (mask[:, 0] > 0)
+            if used.any():
+                shift, scale = self.modalities.by_name[name].moments(
+                    inputs[name][used], weights[used]
+                )
+                constant = np.ones(scale.shape)
+                if main:  # generated with an error in proportion to the scale
+                    size, usual = np.abs(shift), root_mean_square(scale[scale > 0]) or np.inf
+                    constant = np.minimum(np.where(size > 0, size, usual), usual)
+                    constant = np.where(np.isfinite(constant), constant, 1.0)
+                constant = np.maximum(constant, np.abs(shift) * 2.0**-30)  # above its rounding
+                unit.assign(shift, np.where(scale > 0, scale, constant))
+        self.is_adapted.assign(1.0)
 
-    def fit(self, x=None, y=None, *args, sample_weight=None, **kwargs):
+    def fit(self, x=None, y=None, *args, sample_weight=None, validation_data=None, **kwargs):
         """As `ELBOModel.fit`; the first one calls `adapt` if x is a dictionary of arrays.
 
-        Of data that come in batches, the first batch is checked.
+        The units are measured on the training rows alone, not on those of `validation_split`, and
+        with their weights, if there are any. Of data that come in batches, the first batch is
+        checked, with a warning if it is far from mean 0 and variance 1 and `adapt` has not been
+        called. Batches of float64 are centered in float64 on TensorFlow and PyTorch; JAX makes them
+        float32 first.
         """
-        if isinstance(x, dict):  # before its units are measured
-            x, sample_weight = self._checked(x, y, sample_weight)
-        elif (first := first_batch(x)) is not None:
-            self.check_inputs(first)
+        data = {"sample_weight": sample_weight, "validation_data": validation_data}
+        first = first_batch(x) if not isinstance(x, dict) else None
+        if first is not None:
+            self.check_inputs(self.modalities.check(first, self.decoder_dist, infer_masks=False))
         if self.compiled and not self.adapted:
-            if isinstance(x, dict):
-                self.adapt(x)
-            self.adapted = True
-        return super().fit(x, y, *args, sample_weight=sample_weight, **kwargs)
+            if isinstance(x, dict) and y is None:
+                self._adapt_to_training(x, validation_data, sample_weight, args, kwargs)
+            elif first is not None:
+                self._warn_of_units(first)
+            if first is not None:
+                self.is_adapted.assign(1.0)
+        return super().fit(x, y, *args, **data, **kwargs)
+
+    def _adapt_to_training(self, x, validation_data, sample_weight, args, kwargs):
+        """`adapt` to the training rows of `fit`, once all that can be refused has been checked."""
+        if kwargs.get("class_weight") is not None:
+            return  # refused
+        x = self.modalities.check(x, self.decoder_dist)
+        rows = len(x[self.main_modality])
+        weights = check_sample_weight(sample_weight, rows)
+        several = isinstance(validation_data, (tuple, list))
+        valid = validation_data[0] if several and validation_data else validation_data
+        if isinstance(valid, dict):
+            valid = self.modalities.check(valid, self.decoder_dist)
+            if several and len(validation_data) > 2:
+                check_sample_weight(validation_data[2], len(valid[self.main_modality]))
+        share = kwargs.get("validation_split", args[4] if len(args) > 4 else 0.0)
+        if validation_data is None and isinstance(share, Real) and 0 < share < 1:
+            rows = math.floor(rows * (1.0 - share)) or rows  # as Keras does
+        part = {name: array[:rows] for name, array in x.items()}
+        self.adapt(part, None if weights is None else weights[:rows])
+
+    def _warn_of_units(self, first):
+        """Warn if the modalities of a first batch are far from mean 0 and variance 1."""
+        first = self.modalities.check(first, self.decoder_dist, infer_masks=False)
+        for name, modality in self.modalities.by_name.items():
+            main = name == self.main_modality
+            if name not in first or (main and self.decoder_dist not in ("normal", "laplace")):
+                continue
+            shift, scale = modality.moments(first[name])
+            varies = scale > 0
+            far = np.abs(shift[varies]).max(initial=0.0) > FAR
+            if far or (scale[varies] > FAR).any() or (scale[varies] < 1 / FAR).any():
+                warnings.warn(
+                    f"{name} is far from mean 0 and variance 1 in the first batch, and batches are "
+                    f"trained on in the unit that they have: call adapt with some of the examples "
+                    f"before fit.",
+                    stacklevel=3,
+                )
 
     # -- use ------------------------------------------------------------------------------------
     def sample(self, c=None, n_samples=1, seed=None, batch_size=1000):
@@ -251,19 +341,27 @@ class MultimodalCVAE(ELBOModel):
             batch_size: conditions decoded at once, which bounds the memory.
 
         Returns:
-            float32 `(n_samples, batch, *shape)`; `(n_samples, *shape)` if c is None.
+            `(n_samples, batch, *shape)`; `(n_samples, *shape)` if c is None. float32, or float64
+            if the main modality has a mean of more than 16 times its scale, or a unit that float32
+            does not hold: samples are as precise as the centered values.
 
         Raises:
-            ValueError: c is not a condition of the model, or n_samples is not a positive integer.
+            ValueError: c is not a condition of the model, n_samples is not a positive integer, or
+                the samples are not finite.
 
         Example:
             ```python
             model.sample({"label": [3, 7]}, n_samples=5).shape          # (5, 2, 28, 28)
             ```
         """
-        condition = self.check_condition(c)
+        condition, batch_size = self.check_condition(c), check_count("batch_size", batch_size)
         samples = super().sample(condition, n_samples, seed, batch_size)
+        samples = self.unit_of[self.main_modality].restore(samples)
         return samples[:, 0] if c is None else samples
+
+    def predict(self, x, *args, **kwargs):
+        """As `ELBOModel.predict`, of the type of `sample`."""
+        return self.unit_of[self.main_modality].restore(super().predict(x, *args, **kwargs))
 
     def encode(self, inputs, N=1, flatten=False, return_mean=False, seed=None):
         """Draw z from q(z | all modalities).
@@ -286,9 +384,9 @@ class MultimodalCVAE(ELBOModel):
             model.encode({"image": x, "label": y}, N=2).z.shape         # (2, batch, 10)
             ```
         """
-        inputs, N = self.check_inputs(inputs), check_count("N", N)
-        c = {name: array for name, array in inputs.items() if name != self.main_modality}
-        generator = self.generator(seed)
+        N, generator = check_count("N", N), self.generator(seed)
+        checked = self.modalities.check(inputs, self.decoder_dist)
+        c = {name: array for name, array in checked.items() if name != self.main_modality}
 
         def draw(part):
             q = self.infer(part, self.read(self.split(part)[1]))
@@ -296,7 +394,7 @@ class MultimodalCVAE(ELBOModel):
                 return ops.repeat(ops.expand_dims(q.mean, 0), N, axis=0)
             return q.sample(N, seed=generator)
 
-        return embed(in_parts(draw, inputs), c, N, flatten)
+        return embed(in_parts(draw, self._standardize(checked)), c, N, flatten)
 
     def generate_from_prior(self, cond, N=1, flatten=False, seed=None):
         """Draw z from p(z | conditions).
@@ -320,13 +418,14 @@ class MultimodalCVAE(ELBOModel):
             model.decode(z).reconstruction.shape                        # (9, 1, 28, 28)
             ```
         """
-        c, N, generator = self.check_condition(cond), check_count("N", N), self.generator(seed)
+        N, generator = check_count("N", N), self.generator(seed)
+        c = self.modalities.check_conditions(cond)
 
         def draw(part):
             rows = len(next(iter(part.values())))
             return self.prior(self.read(part)).sample(N, batch=rows, seed=generator)
 
-        return embed(in_parts(draw, c), c, N, flatten)
+        return embed(in_parts(draw, self._standardize(c)), c, N, flatten)
 
     def decode(self, embedding):
         """The mean of p(main | z, conditions).
@@ -335,8 +434,8 @@ class MultimodalCVAE(ELBOModel):
             embedding: what `encode` and `generate_from_prior` return.
 
         Returns:
-            `Reconstruction` with `.reconstruction`, float32, which starts with the axes of z, and
-            `.z` and `.cond_mod_data` of the embedding.
+            `Reconstruction` with `.reconstruction`, which starts with the axes of z and is of the
+            type of `sample`, and `.z` and `.cond_mod_data` of the embedding.
 
         Raises:
             ValueError: z does not fit the model or its conditions.
@@ -360,6 +459,7 @@ class MultimodalCVAE(ELBOModel):
             return self.likelihood.mean(self.decoder(some, self.read(part)))
 
         x = in_parts(mean, {**c, "rows": np.arange(rows)}, max(1, ROWS // len(samples)))
+        x = self.unit_of[self.main_modality].restore(x)
         return Reconstruction(x if z.ndim == 3 else x[0], embedding.z, embedding.cond_mod_data)
 
     def predict_main(self, inputs, cond_mod="all", N=1, flatten=False, seed=None):
@@ -427,19 +527,29 @@ class MultimodalCVAE(ELBOModel):
 
     # -- checks and saving ----------------------------------------------------------------------
     def check_inputs(self, inputs):
-        return self.modalities.check(inputs, self.decoder_dist)
+        """Arrays as the model reads them, see `Modalities.standardize`."""
+        return self._standardize(self.modalities.check(inputs, self.decoder_dist))
 
     def check_condition(self, c):
-        return self.modalities.check_conditions(c)
+        """Conditions as the model reads them, see `Modalities.standardize`."""
+        return self._standardize(self.modalities.check_conditions(c))
 
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        store["adapted"] = np.array(self.adapted, "uint8")
+    def _standardize(self, arrays):
+        return self.modalities.standardize(arrays, self.unit_of)
 
     def load_own_variables(self, store):
-        super().load_own_variables({k: store[k] for k in store.keys() if k != "adapted"})
-        known = "adapted" in store.keys()  # files of version 0.1 hold trained models
-        self.adapted = bool(np.array(store["adapted"])) if known else True
+        store = {name: store[name] for name in store.keys()}
+        adapted = store.pop("adapted", 1)  # files of version 0.1 hold trained models
+        weights = [*self._trainable_variables, *self._non_trainable_variables]
+        before = len(weights) - 2 * len(self.conditioning_modalities) - 1
+        if f"{before}" not in store:  # a file of an earlier version
+            later = weights[before:]
+            later[-1].assign(float(np.array(adapted)))
+            store |= {
+                f"{before + number}": ops.convert_to_numpy(weight)
+                for number, weight in enumerate(later)
+            }
+        super().load_own_variables(store)
 
     def get_config(self):
         networks = {
@@ -460,6 +570,7 @@ class MultimodalCVAE(ELBOModel):
             "hidden": list(self.hidden),
             "drop_rate": self.drop_rate,
             "seed": self.seed,
+            "images": self.modalities.images,
             "name": self.name,
         }
 
@@ -472,8 +583,8 @@ class MultimodalCVAE(ELBOModel):
         return cls(**config)
 
 
-def _likelihood(name, params):
-    """The likelihood of the main modality."""
+def _likelihood_params(name, params):
+    """The arguments of the likelihood of the main modality, as numbers of Python."""
     check_choice("decoder_dist", name, DISTRIBUTIONS)
     params = {} if params is None else params
     if not isinstance(params, dict):
@@ -483,6 +594,8 @@ def _likelihood(name, params):
             f"decoder_dist_params {sorted(params)} do not fit {name!r}: 'normal' and 'laplace' "
             f"take {{'scale': number or 'learned'}}, the others none."
         )
-    if params.get("scale") == "decoder":
-        raise ValueError("scale must be a positive number or 'learned', got 'decoder'.")
-    return DISTRIBUTIONS[name](**params)
+    scale = params.get("scale", "learned")
+    number = isinstance(scale, Real) and not isinstance(scale, bool)
+    if scale != "learned" and not (number and 0 < scale < np.inf):
+        raise ValueError(f"scale must be a positive number or 'learned', got {scale!r}: give one.")
+    return {key: float(scale) if number else scale for key in params}

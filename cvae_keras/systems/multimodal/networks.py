@@ -12,12 +12,16 @@ beside each modality that may be missing its mask, `name_mask` `(batch, 1)`:
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count
 from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.networks import tile
 from cvae_keras.systems.multimodal.modalities import MASK
+from cvae_keras.systems.multimodal.units import Unit
+
+LOG_VAR = 80.0  # bound of the log-variances that networks return: their exponential is finite
 
 
 class _FusedNetwork(CompositeLayer):
@@ -73,7 +77,7 @@ def check_hidden(hidden):
     """Return the units of the hidden layers as a list of integers.
 
     Args:
-        hidden: list or tuple of positive integers.
+        hidden: list, tuple or NumPy array of positive integers.
 
     Returns:
         List of integers.
@@ -86,6 +90,7 @@ def check_hidden(hidden):
         >>> check_hidden((512, 512))
         [512, 512]
     """
+    hidden = hidden.tolist() if isinstance(hidden, np.ndarray) else hidden
     if not isinstance(hidden, (list, tuple)):
         raise ValueError(
             f"hidden must be a list of units, got {hidden!r}: give for instance [512]."
@@ -171,8 +176,9 @@ class FusedDecoder(_FusedNetwork):
     """
 
     def __init__(self, shape, hidden=(512, 512), **kwargs):
+        shape = tuple(check_count("shape", size) for size in shape)
         super().__init__([math.prod(shape)], hidden, **kwargs)
-        self.shape = tuple(shape)
+        self.shape = shape
 
     def gate_names(self, inputs):
         return [name for name in sorted(inputs) if name != "z" and len(inputs[name].shape) == 2]
@@ -279,7 +285,8 @@ class _Adapter(CompositeLayer):
                 f"{self.argument} must return {wanted} {_shape_text(self.shape)}, got "
                 f"{len(parts)} of shape {got}: change its last layers."
             )
-        return tuple(ops.cast(part, "float32") for part in parts)
+        mean, *log_var = (ops.cast(part, "float32") for part in parts)
+        return mean, *(ops.clip(part, -LOG_VAR, LOG_VAR) for part in log_var)
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
@@ -365,8 +372,8 @@ class PriorNetworkAdapter(_Adapter):
 class DecoderAdapter(_Adapter):
     """Calls a decoder over a dictionary as the decoder of an `ELBOModel`.
 
-    `x_hat = network(z, conditions) * scale + shift`; shift and scale are weights of the main
-    modality's shape, 0 and 1 until `MultimodalCVAE.adapt` measures them.
+    What the network returns is standardized. The layer keeps the shift and the scale of the main
+    modality, of its shape, 0 and 1 until `MultimodalCVAE.adapt` measures them; `Unit` reads them.
 
     Args:
         network: a Keras layer or model over z and the conditioning modalities, see the module.
@@ -398,12 +405,24 @@ class DecoderAdapter(_Adapter):
         fixed = {"shape": self.shape, "trainable": False}
         self.shift = self.add_weight(initializer="zeros", name="shift", **fixed)
         self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
+        self.low = self.add_weight(initializer="zeros", name="low", **fixed)
+        self.exponent = self.add_weight(initializer="zeros", name="exponent", **fixed)
+
+    @property
+    def unit(self):
+        """The `Unit` of the main modality."""
+        return Unit(self.shift, self.scale, self.low, self.exponent)
+
+    def load_own_variables(self, store):
+        if "2" in store.keys():
+            return super().load_own_variables(store)
+        self.unit.load([store["0"], store["1"]])  # a file of an earlier version
 
     def call(self, z, c=None):
         samples, flat = ops.shape(z)[0], ops.reshape(z, (-1, z.shape[-1]))
         tiled = {name: tile(value, samples) for name, value in c.items()}
         (x_hat,) = self.check_outputs(self.run({"z": flat, **tiled}), 1)
-        return ops.reshape(x_hat * self.scale + self.shift, (samples, -1, *self.shape))
+        return ops.reshape(x_hat, (samples, -1, *self.shape))
 
 
 def _shape_text(shape):

@@ -184,7 +184,7 @@ def test_a_constant_entry_and_a_large_mean_are_standardized_in_float64():
 
 
 def test_classes_and_images_keep_their_units():
-    model = image_model()
+    model = image_model(images=["size", "image"])
     model.fit(examples(), verbose=0)
     for shift, scale in model.units.values():
         assert not np.any(shift) and np.all(np.array(scale) == 1)

@@ -1,0 +1,277 @@
+"""The unit of a modality: its shift and scale, which data are free of before they are float32.
+
+`standardized = (value - shift) / scale`; `log p(value) = log p(standardized) - sum(log scale)`
+
+A `Unit` keeps both in float32 variables without a loss: the shift is the sum of two, and an
+exponent of 2 extends the range to that of float64. Arrays are centered in float64 by NumPy, tensors
+by the backend in the precision that they have.
+"""
+
+import math
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from cvae_keras.parts import likelihoods
+
+LIMIT = 1e15  # of standardized values: their squares are finite in float32
+PLAIN = 80  # binary exponents to this size need no exponent of their own
+ROWS = 10_000  # rows in float64 at once
+COMPARED = 1_000_000  # entries in which `merged` looks for values that become equal
+
+
+class Unit:
+    """Shift and scale of each entry of a modality.
+
+    Args:
+        shift: float32 variable of the modality's shape, the shift rounded.
+        scale: the same, the scale.
+        low: the same, what the rounding of the shift left.
+        exponent: the same, whole numbers: shift, low and scale are in units of 2^exponent.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> from cvae_keras.systems.multimodal.units import Unit
+        >>> unit = Unit(*(keras.Variable([value]) for value in (0.0, 1.0, 0.0, 0.0)))
+        >>> unit.assign(np.array([1e9 + 0.5]), np.array([2.0]))
+        >>> unit.standardize("x", np.array([[1e9 + 4.5]])).tolist()
+        [[2.0]]
+    """
+
+    def __init__(self, shift, scale, low, exponent):
+        self.variables = shift, scale, low, exponent
+
+    def assign(self, shift, scale):
+        """Set shift and scale, float64 arrays of the modality's shape."""
+        scale = np.maximum(scale, np.abs(shift) * 2.0**-60)  # less is lost in float64
+        _, exponent = np.frexp(np.maximum(scale, np.abs(shift) * 2.0**-30))
+        exponent = np.where(np.abs(exponent) <= PLAIN, 0, exponent)
+        shift, scale = np.ldexp(shift, -exponent), np.ldexp(scale, -exponent)
+        high = shift.astype("float32")
+        values = high, scale, shift - high, exponent
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(np.asarray(value, "float32"))
+
+    def load(self, values):
+        """Set the first variables to `values`, and the others to 0, as in earlier versions."""
+        for number, variable in enumerate(self.variables):
+            variable.assign(values[number] if number < len(values) else np.zeros(variable.shape))
+
+    def numbers(self):
+        """`(shift, scale)`, float64 arrays of the modality's shape."""
+        shift, scale, low, exponent = (
+            ops.convert_to_numpy(variable).astype("float64") for variable in self.variables
+        )
+        exponent = exponent.astype(int)
+        return np.ldexp(shift + low, exponent), np.ldexp(scale, exponent)
+
+    def is_one(self):
+        """Whether the shift is 0 and the scale 1, so that data are left as they are."""
+        shift, scale = self.numbers()
+        return not shift.any() and bool((scale == 1).all())
+
+    # -- arrays ---------------------------------------------------------------------------------
+    def standardize(self, name, values, observed=None):
+        """Checked values without their unit: float32 `(batch, *shape)`.
+
+        Args:
+            name: of the modality, for the messages.
+            values: float32 or float64 `(batch, *shape)`.
+            observed: `(batch,)` booleans, or None; other rows become 0.
+
+        Returns:
+            NumPy array.
+
+        Raises:
+            ValueError: values so far from the shift that their squares would not be finite.
+        """
+        shift, scale, low, exponent = (
+            ops.convert_to_numpy(variable).astype("float64") for variable in self.variables
+        )
+        exponent = exponent.astype(int)
+        center, found = np.ldexp(shift + low, exponent), np.empty(values.shape, "float32")
+        for start in range(0, len(values), ROWS):
+            part = slice(start, start + ROWS)
+            centered = np.ldexp(values[part].astype("float64") - center, -exponent) / scale
+            if observed is not None:
+                centered[~observed[part]] = 0.0
+            furthest = np.abs(centered).max(initial=0.0)
+            if not furthest <= LIMIT:
+                raise ValueError(
+                    f"{name} holds values that lie {furthest:.3g} times its scale from its mean: "
+                    f"correct them, or fit or adapt a new model to data of this unit."
+                )
+            found[part] = centered
+        seen = slice(None) if observed is None else observed
+        if merged(values[seen], found[seen]):
+            warnings.warn(
+                f"{name} holds distinct values that become equal in float32, because they differ "
+                f"by too little beside their distance from the mean: correct outliers, adapt a "
+                f"new model to these data, or give their logarithm or ranks.",
+                stacklevel=2,
+            )
+        return found
+
+    def restore(self, values):
+        """Standardized values in their unit.
+
+        Args:
+            values: float32 `(..., *shape)`.
+
+        Returns:
+            float32; float64 where float32 would round to more than 1e-6 of the scale, or not hold
+            the unit at all.
+
+        Raises:
+            ValueError: values that are not finite.
+        """
+        values = np.asarray(values)
+        if not np.isfinite(values).all():
+            raise ValueError(
+                "the model's output is not finite: it has diverged, or its conditions lie too far "
+                "from those that it was trained on; train again with a smaller learning rate."
+            )
+        if self.is_one():
+            return values
+        shift, scale = self.numbers()
+        with np.errstate(over="ignore"):
+            found = np.clip(shift + scale * values, -np.finfo(float).max, np.finfo(float).max)
+        ordinary = (scale > 1e-30) & (scale < 1e30) & (np.abs(shift) <= 16 * scale)
+        if ordinary.all() and np.abs(found).max(initial=0.0) < np.finfo("float32").max:
+            return found.astype("float32")
+        return found
+
+    # -- tensors --------------------------------------------------------------------------------
+    def read(self, values):
+        """A float32 or float64 tensor `(batch, *shape)` without its unit: float32."""
+        kind = keras.backend.standardize_dtype(values.dtype)
+        shift, scale, low, exponent = (ops.cast(value, kind) for value in self.variables)
+        power = ops.power(ops.cast(2.0, kind), -exponent)
+        power = ops.minimum(power, float(np.finfo(kind).max))
+        values = ops.where(exponent == 0, values, values * power)
+        return ops.cast(((values - shift) - low) / scale, "float32")
+
+    def log_scale(self):
+        """The logarithm of the scale, a float32 tensor of the modality's shape."""
+        _, scale, _, exponent = self.variables
+        return ops.log(scale) + ops.cast(exponent, "float32") * math.log(2.0)
+
+
+class _InUnits:
+    """Mixin of a likelihood whose x and x_hat are standardized: log p is that in x's own unit.
+
+    A learned scale of the noise is relative to the unit, and so is its floor, which is kept as a
+    weight; a fixed one is in x's own unit.
+
+    Args:
+        unit: `Unit` of x.
+        scale: a positive number, or "learned".
+    """
+
+    def __init__(self, unit, scale="learned", **kwargs):
+        super().__init__(scale, **kwargs)
+        self.unit = unit
+        if scale == "learned":
+            start = keras.initializers.Constant(self.min_log_scale)
+            self.floor = self.add_weight((), start, trainable=False, name="floor")
+
+    def elementwise(self, x, x_hat):
+        return super().elementwise(x, x_hat) - self.unit.log_scale()
+
+    def mean_and_log_scale(self, x_hat):
+        mean = ops.cast(self.mean(x_hat), "float32")
+        if self.scale == "learned":
+            return mean, ops.maximum(self.log_scale, self.floor)
+        return mean, math.log(self.scale) - self.unit.log_scale()
+
+    def load_own_variables(self, store):
+        if self.scale != "learned" or "1" in store.keys():
+            return super().load_own_variables(store)
+        # a file of an earlier version, whose noise and floor are in x's own unit: of one scale
+        unit = float(np.log(self.unit.numbers()[1]).flat[0])
+        self.log_scale.assign(np.array(store["0"]) - unit)
+        self.floor.assign(self.min_log_scale - unit)
+
+
+class Normal(_InUnits, likelihoods.Normal):  # files hold the class's name
+    """`Normal` of a standardized x, with log p in x's own unit; arguments as `_InUnits`."""
+
+
+class Laplace(_InUnits, likelihoods.Laplace):
+    """`Laplace` of a standardized x, with log p in x's own unit; arguments as `_InUnits`."""
+
+
+# -- what is measured -----------------------------------------------------------------------------
+def measure(values, weights=None):
+    """Mean and standard deviation of each entry, in float64.
+
+    `mean = sum_i w_i v_i / sum_i w_i`, `deviation^2 = sum_i w_i (v_i - mean)^2 / sum_i w_i`
+
+    The sums are over differences from the least value, and squares are of numbers near 1, so that
+    neither rounds nor overflows. The deviation is 0 if and only if all values are equal.
+
+    Args:
+        values: `(batch, *shape)`, finite.
+        weights: `(batch,)`, positive; or None.
+
+    Returns:
+        `(mean, deviation)`, float64 of the modality's shape.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal.units import measure
+        >>> mean, deviation = measure(np.array([[1e10], [1e10 + 2]]))
+        >>> mean.tolist(), deviation.tolist()
+        ([10000000001.0], [1.0])
+    """
+    share = np.ones(len(values)) if weights is None else np.asarray(weights, "float64")
+    share = share / share.max()
+    share = share / share.sum()
+    least, most = (end.astype("float64") for end in (values.min(axis=0), values.max(axis=0)))
+
+    def total(of):
+        parts = range(0, len(values), ROWS)
+        return sum(
+            np.tensordot(share[i : i + ROWS], of(values[i : i + ROWS].astype("float64")), axes=1)
+            for i in parts
+        )
+
+    mean = np.where(most > least, least + total(lambda part: part - least), least)
+    mean = np.clip(mean, least, most)
+    _, exponent = np.frexp(most - least)
+    square = total(lambda part: np.square(np.ldexp(part - mean, -exponent)))
+    deviation = np.ldexp(np.sqrt(square), exponent)
+    return mean, np.where(most > least, np.maximum(deviation, np.nextafter(0.0, 1.0)), 0.0)
+
+
+def root_mean_square(values):
+    """`sqrt(mean(values^2))` of nonnegative values, which neither overflows nor becomes 0."""
+    most = values.max(initial=0.0)
+    return most * np.sqrt(np.mean(np.square(values / most))) if most > 0 else 0.0
+
+
+def merged(values, found):
+    """Whether more than one in a hundred distinct values of an entry have become equal.
+
+    Args:
+        values: `(batch, ...)`.
+        found: the same after a monotone transformation of each entry.
+
+    Returns:
+        Boolean.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal.units import merged
+        >>> merged(np.array([1e9, 1e9 + 1]), np.array([1e9, 1e9 + 1], "float32"))
+        True
+    """
+    columns = math.prod(values.shape[1:])
+    step = max(1, values.size // COMPARED)
+    counts = [
+        np.sum(np.diff(np.sort(each[::step].reshape(-1, columns), axis=0), axis=0) > 0, axis=0)
+        for each in (values, found)
+    ]
+    return bool((counts[1] < 0.99 * counts[0]).any())
