@@ -25,6 +25,7 @@ from cvae_keras.training.backends import replicas
 from cvae_keras.training.batches import Batches, FollowEpoch
 
 ACTIVE_NATS = 0.01
+WEIGHTS = "sample_weight"  # key of the weights among the targets: without targets Keras drops them
 
 
 class EpochMeans(keras.metrics.Metric):
@@ -236,8 +237,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         return ops.mean(losses if sample_weight is None else losses * sample_weight)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        if y is not None:
-            raise ValueError("targets y are not used: give x and c in one dictionary of arrays.")
+        sample_weight = _weights(y, sample_weight)
         terms = y_pred  # what `call` returned
         log_p = terms["log_likelihood"]
         scores = {"elbo": elbo(log_p, terms["kl"]), "reconstruction": -log_p}
@@ -350,14 +350,12 @@ class ELBOModel(SavesRandomState, keras.Model):
                 *keras.tree.flatten(kwargs.get("callbacks") or []),
             ]
         self._set_modes(kwargs.get("callbacks"))
-        x, sample_weight = self._checked(x, y, sample_weight)
+        x, y = self._checked(x, y, sample_weight)
         if isinstance(validation_data, (tuple, list)):
-            valid, weights = self._checked(*validation_data)
-            validation_data = (valid, None, weights)
+            validation_data = self._checked(*validation_data)
         elif validation_data is not None:
             validation_data, _ = self._checked(validation_data)
-        data = {"sample_weight": sample_weight, "validation_data": validation_data}
-        return super().fit(x, None, *args, **data, **kwargs)
+        return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def _set_modes(self, callbacks):
         """Resolve the mode "auto" of callbacks; Keras can do so for compiled metrics only."""
@@ -368,22 +366,22 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`; x, y and sample_weight as for `fit`."""
-        x, sample_weight = self._checked(x, y, sample_weight)
-        return super().evaluate(x, None, *args, sample_weight=sample_weight, **kwargs)
+        x, y = self._checked(x, y, sample_weight)
+        return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """The reconstruction of x, as `keras.Model.predict` returns it: NumPy `(batch, ...)`."""
         return super().predict(self._checked(x)[0], *args, **kwargs)
 
     def _checked(self, x, y=None, sample_weight=None):
-        """Data as Keras reads them, and their weights."""
-        if y is not None:
-            raise ValueError("targets y are not used: give x and c in one dictionary of arrays.")
+        """Data as Keras reads them, and their weights as its targets, or None."""
+        sample_weight = _weights(y, sample_weight)
         if isinstance(x, dict):
             x = self.check_inputs(x)
             examples = len(keras.tree.flatten(x)[0])
-            return x, check_sample_weight(sample_weight, examples)
-        if x is None or isinstance(x, (list, tuple, np.ndarray)):
+            weights = check_sample_weight(sample_weight, examples)
+            return x, None if weights is None else {WEIGHTS: weights}
+        if x is None or isinstance(x, (list, tuple)) or hasattr(x, "__array__"):
             raise ValueError(
                 f"x must be a dictionary of arrays, or batches of such, got {type(x).__name__}: "
                 f"give for instance {{'x': x}}."
@@ -394,3 +392,12 @@ class ELBOModel(SavesRandomState, keras.Model):
                 "(dictionary, None, sample_weight)."
             )
         return (x.pipeline() if isinstance(x, Batches) else x), None
+
+
+def _weights(y, sample_weight):
+    """The weights of examples, which may stand among the targets; refuses all other targets."""
+    if y is None:
+        return sample_weight
+    if not isinstance(y, dict) or set(y) != {WEIGHTS}:
+        raise ValueError("targets y are not used: give x and c in one dictionary of arrays.")
+    return y[WEIGHTS]
