@@ -24,7 +24,7 @@ def test_a_varying_condition_is_standardized(c):
     arrays = {"x": np.arange(10.0), "c": np.stack([c, np.full(10, c[-1])], axis=1)}
     model.adapt(arrays)
     found = model.check_inputs(arrays)["c:standardized"]
-    np.testing.assert_allclose(found[:, 0].std(), 1.0, rtol=1e-3)
+    np.testing.assert_allclose(found[:, 0].std(), 1.0, rtol=0.05 if c[-1] < 1e-300 else 1e-6)
     assert len(np.unique(found[:, 0])) == 10
     np.testing.assert_allclose(found[:, 1], 0.0, atol=1e-4)
 

@@ -105,3 +105,18 @@ def test_evaluate_is_weighted():
     model.fit(ARRAYS, verbose=0)
     logs = model.evaluate(ARRAYS, sample_weight=np.zeros(60), verbose=0, return_dict=True)
     assert logs["loss"] == 0
+    weights = np.arange(60.0)
+    one = make()
+    one.set_weights(model.get_weights())
+    logs = one.fit(
+        ARRAYS, sample_weight=np.zeros(60), validation_data=(ARRAYS, None, np.zeros(60)), verbose=0
+    ).history
+    assert logs["loss"] == logs["val_loss"] == [0.0]
+    rest = some(weights > 0)
+    for each, weight in ((ARRAYS, (weights > 0) * 1.0), (rest, None)):
+        found = model.evaluate(each, sample_weight=weight, verbose=0, return_dict=True)
+        assert found["kl"] == pytest.approx(logs_of_rest(model, rest)["kl"], rel=1e-5)
+
+
+def logs_of_rest(model, rest):
+    return model.evaluate(rest, verbose=0, return_dict=True)

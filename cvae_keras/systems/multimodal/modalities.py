@@ -301,6 +301,8 @@ class Modalities:
             TypeError: an array that does not hold numbers.
             ValueError: a name, shape or value that does not fit.
         """
+        if _is_standardized(inputs):
+            return dict(inputs)  # checked already
         if self.main not in inputs:
             raise ValueError(f"the inputs must hold {self.main!r}, got {sorted(inputs)}: add it.")
         modality = self.by_name[self.main]
@@ -324,8 +326,8 @@ class Modalities:
             TypeError: an array that does not hold numbers.
             ValueError: a name, shape or value that does not fit.
         """
-        if isinstance(c, dict) and any(name.endswith(STANDARD) for name in c):
-            return c  # checked already
+        if isinstance(c, dict) and _is_standardized(c):
+            return dict(c)  # checked already
         if c is None and self.masks:
             c = {self.masks[0]: [0]}
         if c is None:
@@ -475,6 +477,11 @@ class Modalities:
                 value = self._standard(name, {name: value}, units)
             h[name] = value * ops.reshape(mask, (-1, *[1] * len(modality.shape)))
         return h
+
+
+def _is_standardized(arrays):
+    """Whether arrays are what `Modalities.standardize` returns."""
+    return any(isinstance(name, str) and name.endswith(STANDARD) for name in arrays)
 
 
 def _get(arrays, name):

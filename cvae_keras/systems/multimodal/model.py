@@ -34,7 +34,13 @@ from cvae_keras.systems.multimodal.networks import (
     check_hidden,
     input_shapes,
 )
-from cvae_keras.systems.multimodal.units import Laplace, Normal, Unit, root_mean_square
+from cvae_keras.systems.multimodal.units import (
+    Laplace,
+    Normal,
+    Unit,
+    check_finite,
+    root_mean_square,
+)
 from cvae_keras.training.batches import first_batch
 
 DISTRIBUTIONS = {
@@ -299,6 +305,8 @@ class MultimodalCVAE(ELBOModel):
         rows = len(x[self.main_modality])
         weights = check_sample_weight(sample_weight, rows)
         several = isinstance(validation_data, (tuple, list))
+        if several and any(part is not None for part in validation_data[1:2]):
+            return  # refused
         valid = validation_data[0] if several and validation_data else validation_data
         if isinstance(valid, dict):
             valid = self.modalities.check(valid, self.decoder_dist)
@@ -394,7 +402,8 @@ class MultimodalCVAE(ELBOModel):
                 return ops.repeat(ops.expand_dims(q.mean, 0), N, axis=0)
             return q.sample(N, seed=generator)
 
-        return embed(in_parts(draw, self._standardize(checked)), c, N, flatten)
+        z = check_finite(in_parts(draw, self._standardize(checked)))
+        return embed(z, c, N, flatten)
 
     def generate_from_prior(self, cond, N=1, flatten=False, seed=None):
         """Draw z from p(z | conditions).
@@ -425,7 +434,7 @@ class MultimodalCVAE(ELBOModel):
             rows = len(next(iter(part.values())))
             return self.prior(self.read(part)).sample(N, batch=rows, seed=generator)
 
-        return embed(in_parts(draw, self._standardize(c)), c, N, flatten)
+        return embed(check_finite(in_parts(draw, self._standardize(c))), c, N, flatten)
 
     def decode(self, embedding):
         """The mean of p(main | z, conditions).
@@ -516,14 +525,15 @@ class MultimodalCVAE(ELBOModel):
             float64 `(batch,)`, a lower bound that is tight for large K.
 
         Raises:
-            ValueError: inputs that `fit` refuses, or K below 1.
+            ValueError: inputs that `fit` refuses, K below 1, or a density that is not finite.
 
         Example:
             ```python
             model.log_prob({"image": x, "label": y}, K=1000).mean()
             ```
         """
-        return importance_weighted_bound(self, inputs, K, seed)[0]
+        with np.errstate(invalid="ignore"):
+            return check_finite(importance_weighted_bound(self, inputs, K, seed)[0])
 
     # -- checks and saving ----------------------------------------------------------------------
     def check_inputs(self, inputs):

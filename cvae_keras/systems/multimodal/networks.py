@@ -21,7 +21,7 @@ from cvae_keras.parts.networks import tile
 from cvae_keras.systems.multimodal.modalities import MASK
 from cvae_keras.systems.multimodal.units import Unit
 
-LOG_VAR = 80.0  # bound of the log-variances that networks return: their exponential is finite
+LOG_VAR = 40.0  # bound of the log-variances that networks return: their exponential is finite
 
 
 class _FusedNetwork(CompositeLayer):

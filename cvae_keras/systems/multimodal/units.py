@@ -16,7 +16,8 @@ from keras import ops
 
 from cvae_keras.parts import likelihoods
 
-LIMIT = 1e15  # of standardized values: their squares are finite in float32
+LIMIT = 1e8  # of standardized values: squares of what networks make of them are finite in float32
+RAW_LIMIT = 1e15  # the same of values whose unit was not measured: their own squares are finite
 PLAIN = 80  # binary exponents to this size need no exponent of their own
 ROWS = 10_000  # rows in float64 at once
 COMPARED = 1_000_000  # entries in which `merged` looks for values that become equal
@@ -98,7 +99,7 @@ class Unit:
             if observed is not None:
                 centered[~observed[part]] = 0.0
             furthest = np.abs(centered).max(initial=0.0)
-            if not furthest <= LIMIT:
+            if not furthest <= (RAW_LIMIT if self.is_one() else LIMIT):
                 raise ValueError(
                     f"{name} holds values that lie {furthest:.3g} times its scale from its mean: "
                     f"correct them, or fit or adapt a new model to data of this unit."
@@ -127,12 +128,7 @@ class Unit:
         Raises:
             ValueError: values that are not finite.
         """
-        values = np.asarray(values)
-        if not np.isfinite(values).all():
-            raise ValueError(
-                "the model's output is not finite: it has diverged, or its conditions lie too far "
-                "from those that it was trained on; train again with a smaller learning rate."
-            )
+        values = check_finite(np.asarray(values))
         if self.is_one():
             return values
         shift, scale = self.numbers()
@@ -203,6 +199,32 @@ class Laplace(_InUnits, likelihoods.Laplace):
     """`Laplace` of a standardized x, with log p in x's own unit; arguments as `_InUnits`."""
 
 
+def check_finite(values):
+    """Refuse what a model returns if it is not finite.
+
+    Args:
+        values: NumPy array.
+
+    Returns:
+        The array.
+
+    Raises:
+        ValueError: NaN or infinity.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal.units import check_finite
+        >>> check_finite(np.ones(2)).tolist()
+        [1.0, 1.0]
+    """
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "the model's output is not finite: it has diverged, or its inputs lie too far from "
+            "those that it was trained on; correct them, or train with a smaller learning rate."
+        )
+    return values
+
+
 # -- what is measured -----------------------------------------------------------------------------
 def measure(values, weights=None):
     """Mean and standard deviation of each entry, in float64.
@@ -238,10 +260,10 @@ def measure(values, weights=None):
             for i in parts
         )
 
-    mean = np.where(most > least, least + total(lambda part: part - least), least)
-    mean = np.clip(mean, least, most)
     _, exponent = np.frexp(most - least)
-    square = total(lambda part: np.square(np.ldexp(part - mean, -exponent)))
+    offset = total(lambda part: np.ldexp(part - least, -exponent))
+    square = total(lambda part: np.square(np.ldexp(part - least, -exponent) - offset))
+    mean = np.clip(least + np.ldexp(offset, exponent), least, most)
     deviation = np.ldexp(np.sqrt(square), exponent)
     return mean, np.where(most > least, np.maximum(deviation, np.nextafter(0.0, 1.0)), 0.0)
 
