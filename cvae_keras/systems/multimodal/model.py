@@ -289,11 +289,12 @@ class MultimodalCVAE(ELBOModel):
         if first is not None:
             self.check_inputs(self.modalities.check(first, self.decoder_dist, infer_masks=False))
         if self.compiled and not self.adapted:
+            batches = hasattr(x, "__iter__") and not isinstance(x, (dict, list, tuple))
             if isinstance(x, dict) and y is None:
                 self._adapt_to_training(x, validation_data, sample_weight, args, kwargs)
             elif first is not None:
                 self._warn_of_units(first)
-            if first is not None:
+            if first is not None or (batches and not hasattr(x, "__array__")):
                 self.is_adapted.assign(1.0)
         return super().fit(x, y, *args, **data, **kwargs)
 
@@ -314,9 +315,10 @@ class MultimodalCVAE(ELBOModel):
                 check_sample_weight(validation_data[2], len(valid[self.main_modality]))
         share = kwargs.get("validation_split", args[4] if len(args) > 4 else 0.0)
         if validation_data is None and isinstance(share, Real) and 0 < share < 1:
-            rows = math.floor(rows * (1.0 - share)) or rows  # as Keras does
+            rows = math.floor(rows * (1.0 - share))  # as Keras does, which refuses 0
         part = {name: array[:rows] for name, array in x.items()}
-        self.adapt(part, None if weights is None else weights[:rows])
+        if rows:
+            self.adapt(part, None if weights is None else weights[:rows])
 
     def _warn_of_units(self, first):
         """Warn if the modalities of a first batch are far from mean 0 and variance 1."""
