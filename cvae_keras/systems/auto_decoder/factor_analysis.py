@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from cvae_keras.checks import check_count
+
 
 def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
     """Fit `x = mean + z W + noise`, z ~ N(0, I), noise ~ N(0, diag variance), to observed entries.
@@ -33,17 +35,19 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
         >>> np.allclose(fit["kernel"][0, 1] / fit["kernel"][0, 0], 2.0, atol=0.01)
         True
     """
-    mask = np.asarray(mask, float)
-    x = np.where(mask > 0, x, 0.0)
+    mask = np.asarray(mask, "float64")
+    x = np.where(mask > 0, np.asarray(x, "float64"), 0.0)
+    latent_dim = check_count("latent_dim", latent_dim)
     rows, features = x.shape
     count = np.maximum(mask.sum(axis=0), 1.0)
-    mean = x.sum(axis=0) / count
-    centered = np.where(mask > 0, x - mean, 0.0)
-    values, vectors = np.linalg.eigh(centered.T @ centered / rows)
+    shift = x.sum(axis=0) / count
+    x = np.where(mask > 0, x - shift, 0.0)
+    mean = np.zeros(features)
+    values, vectors = np.linalg.eigh(x.T @ x / rows)
     keep = min(latent_dim, features)
     kernel = np.zeros((latent_dim, features))
     kernel[:keep] = (vectors[:, ::-1][:, :keep] * np.sqrt(np.maximum(values[::-1][:keep], 1e-3))).T
-    variance = np.maximum(0.5 * (centered**2).sum(axis=0) / count, floor)
+    variance = np.maximum(0.5 * (x**2).sum(axis=0) / count, floor)
     for _ in range(steps):
         z, covariance = posterior(x, mask, mean, kernel, variance)
         # the M-step: one regression per column, on [1, z]
@@ -62,7 +66,7 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
     _, rotation = np.linalg.eigh((kernel / variance) @ kernel.T)
     kernel = rotation[:, ::-1].T @ kernel
     z, covariance = posterior(x, mask, mean, kernel, variance)
-    found = {"mean": mean, "kernel": kernel, "variance": variance, "z": z}
+    found = {"mean": shift + mean, "kernel": kernel, "variance": variance, "z": z}
     return {**found, "z_variance": np.diagonal(covariance, axis1=1, axis2=2)}
 
 

@@ -2,16 +2,19 @@
 
 import warnings
 from dataclasses import dataclass
+from numbers import Real
 
 import keras
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.preprocessing import StandardScaler
+from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.keras import TqdmCallback
 
-from cvae_keras.checks import check_count
+from cvae_keras.checks import check_count, check_seed
+from cvae_keras.data.columns import Columns, merged
+from cvae_keras.data.frames import is_frame, numeric_frame, read_numbers
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.hot_deck import Donors
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
@@ -55,6 +58,7 @@ class HeldOutCells(keras.callbacks.Callback):
             self.weights = self.model.decoder.get_weights()
 
     def on_train_begin(self, logs=None):
+        self.weights = self.model.decoder.get_weights()
         self.evaluate(0)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -96,10 +100,11 @@ class TrainingTable:
 
 DONOR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # candidates for the donors' share of a fill
 MOST_DIMENSIONS = 24  # of the default latent_dim
+FURTHEST = 1e6  # of standardized values, whose squares must be finite in float32
 
 
 class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Fills missing values, marked by NaN, with a variational auto-decoder.
+    """Fills missing values with a variational auto-decoder.
 
     A decoder and one latent per row are trained on the observed entries, initialized with the best
     linear model (factor analysis, by EM). The latent of a new row is inferred from its observed
@@ -118,21 +123,37 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         validation_share: share of the observed entries that are held out in training; the epoch
             with the least error on them is kept.
         sample_posterior: whether `transform` fills with a draw instead of the mean.
-        random_state: seed of all random numbers: an integer, a `RandomState` or None.
+        random_state: seed of all random numbers: an integer, a `RandomState`, a `Generator` or
+            None.
         verbose: 1 shows a progress bar.
+        missing_values: what marks a missing entry: NaN (or `pd.NA` or None, which mean the same),
+            or a number. NaN is refused where a number is given.
+        min_value: least value of a fill: a number, one per column, `(columns,)`, or "observed" for
+            the least observed value of each column; None for no limit.
+        max_value: greatest value of a fill, in the same way.
+        add_indicator: whether the output has further columns, 1 where an entry was missing, for the
+            columns with missing entries in `fit` (`sklearn.impute.MissingIndicator`).
+        keep_empty_features: whether a column without an observed entry in `fit` is kept and filled
+            with 0, or dropped.
 
     Attributes:
         model_: the `VariationalAutoDecoder` of the standardized columns.
         donor_share_: the donors' share of a fill, from 0 to 1.
         donors_: the `Donors`, if that share is not 0.
-        mean_: means of the columns, `(columns,)`.
-        scale_: standard deviations of the columns, 1 where constant, `(columns,)`.
+        columns_: the `Columns`, which standardize values.
+        mean_: means of the columns, without gross outliers, `(columns,)`.
+        scale_: standard deviations of the columns in the same way, 1 where constant, `(columns,)`.
         empty_: columns without an observed entry, boolean `(columns,)`.
-        constant_: columns that are constant where observed, boolean `(columns,)`.
+        constant_: columns whose observed values are all equal, or that have none, boolean
+            `(columns,)`.
+        min_value_: least values of the fills, `(columns,)`.
+        max_value_: greatest values of the fills, `(columns,)`.
+        indicator_: the `MissingIndicator`, or None.
         n_features_in_: number of columns.
         feature_names_in_: names of the columns of a DataFrame.
 
     Raises:
+        TypeError: a DataFrame with a column that holds no numbers, for instance text.
         ValueError: infinities, strings, no observed entry at all, bad arguments.
 
     Special cases:
@@ -141,7 +162,10 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     - a column without an observed entry in `fit` is filled with 0, with a warning;
     - a row without an observed entry is filled with the column means (or a draw from the prior),
       and is left out in `fit`;
-    - observed values are returned unchanged, bit for bit.
+    - a gross outlier, see `Columns`, is returned as it is, and has no effect on any fill;
+    - observed values are returned unchanged, bit for bit, and all outputs are finite;
+    - nullable, boolean and object columns of a DataFrame are read as numbers; columns of text,
+      dates and categories are refused.
 
     Source: Zadeh et al., "Variational Auto-Decoder", 2019; multiple imputation: Rubin, "Multiple
     imputation for nonresponse in surveys", 1987.
@@ -166,6 +190,11 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         sample_posterior=False,
         random_state=None,
         verbose=0,
+        missing_values=np.nan,
+        min_value=None,
+        max_value=None,
+        add_indicator=False,
+        keep_empty_features=True,
     ):
         self.latent_dim = latent_dim
         self.hidden = hidden
@@ -177,12 +206,17 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.sample_posterior = sample_posterior
         self.random_state = random_state
         self.verbose = verbose
+        self.missing_values = missing_values
+        self.min_value = min_value
+        self.max_value = max_value
+        self.add_indicator = add_indicator
+        self.keep_empty_features = keep_empty_features
 
     def fit(self, X, y=None):
         """Train on a table.
 
         Args:
-            X: `(rows, columns)`, NaN where a value is missing.
+            X: `(rows, columns)`, NaN or `missing_values` where a value is missing.
             y: not used.
 
         Returns:
@@ -190,8 +224,12 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         self._check_arguments()
         X = self._validate(X, reset=True)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._draw_seed()
         self._fit_scaling(X)
+        self._fit_limits()
+        self.indicator_ = None
+        if self.add_indicator:
+            self.indicator_ = MissingIndicator(error_on_new=False).fit(X)
         table = self._hold_out(X, seed)
         self._train(table, seed)
         self._choose_donors(table, seed)
@@ -202,28 +240,61 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             check_count(name, getattr(self, name))
         if self.latent_dim is not None:
             check_count("latent_dim", self.latent_dim)
-        if not 0 <= self.validation_share < 1:
+        share = self.validation_share
+        if not isinstance(share, Real) or not 0 <= share < 1:
+            raise ValueError(f"validation_share must lie in [0, 1), got {share!r}: choose 0.1.")
+        if not _is_nan(self.missing_values) and not isinstance(self.missing_values, Real):
             raise ValueError(
-                f"validation_share must lie in [0, 1), got {self.validation_share!r}: choose 0.1."
+                f"missing_values must be NaN or a number, got {self.missing_values!r}: replace "
+                f"that mark by NaN."
             )
+
+    def _draw_seed(self):
+        if isinstance(self.random_state, np.random.Generator):
+            return check_seed("random_state", self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _fit_scaling(self, X):
         """Means and scales of the columns; which of them are empty or constant."""
-        observed = ~np.isnan(X)
-        if not observed.any():
+        if np.isnan(X).all():
             raise ValueError("X has no observed entry: give at least one number.")
-        self.empty_ = ~observed.any(axis=0)
+        self.columns_ = columns = Columns(X)
+        self.empty_, self.constant_ = columns.empty, columns.constant
+        self.mean_, self.scale_ = columns.mean, columns.scale
         if self.empty_.any():
             warnings.warn(
                 f"columns {np.flatnonzero(self.empty_).tolist()} have no observed entry: they are "
-                f"filled with 0.",
+                f"{'filled with 0' if self.keep_empty_features else 'dropped'}.",
                 stacklevel=3,
             )
-        scaler = StandardScaler().fit(np.where(self.empty_, 0.0, X.astype("float64")))
-        self.mean_ = scaler.mean_
-        floor = 1e-9 * np.abs(self.mean_)  # rounding errors of a constant
-        self.constant_ = np.sqrt(scaler.var_) <= floor
-        self.scale_ = np.where(self.constant_, 1.0, np.sqrt(scaler.var_))
+        z, observed = self._standardize(X)
+        if equal := merged(np.where(observed > 0, X, np.nan), np.where(observed > 0, z, np.nan)):
+            warnings.warn(
+                f"columns {equal} hold distinct values that become equal in float32, because they "
+                f"differ by too little beside the spread of the column: give their logarithms or "
+                f"ranks, or split the column.",
+                stacklevel=3,
+            )
+
+    def _fit_limits(self):
+        limits = []
+        for name, observed in (("min_value", "low"), ("max_value", "high")):
+            value, none = getattr(self, name), -np.inf if name == "min_value" else np.inf
+            if isinstance(value, str) and value == "observed":
+                value = np.where(self.empty_, none, getattr(self.columns_, observed))
+            limit = read_numbers(name, none if value is None else value).astype("float64")
+            if limit.shape not in ((), (self.n_features_in_,)) or np.isnan(limit).any():
+                raise ValueError(
+                    f"{name} must be a number, one per column, ({self.n_features_in_},), or "
+                    f"'observed', got {value!r}: choose one of these."
+                )
+            limits.append(np.broadcast_to(limit, (self.n_features_in_,)))
+        self.min_value_, self.max_value_ = limits
+        if wrong := np.flatnonzero(~(limits[0] <= limits[1])).tolist():
+            raise ValueError(
+                f"min_value must not be above max_value, got {limits[0][wrong[0]]} and "
+                f"{limits[1][wrong[0]]} for column {wrong[0]}: exchange them."
+            )
 
     def _hold_out(self, X, seed):
         """The rows with observed entries as a `TrainingTable`, some of these entries held out."""
@@ -237,6 +308,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _train(self, table, seed):
         """Train `model_` from a factor analysis, and keep its best epoch on held-out entries."""
         rows, columns = table.x.shape
+        epochs, batch_size = int(self.epochs), int(self.batch_size)
         latent_dim = min(columns, MOST_DIMENSIONS) if self.latent_dim is None else self.latent_dim
         linear = factor_analysis(table.x, table.shown, latent_dim)
         keras.utils.set_random_seed(seed)
@@ -253,7 +325,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         )
         self.model_.start_linear(linear)
         self.model_.compile(two_rates(self.net_lr, self.latent_lr))
-        small = self.epochs * rows < 20 * self.batch_size  # tracing a graph would take longer
+        small = epochs * rows < 20 * batch_size  # tracing a graph would take longer
         self.model_.run_eagerly = small
         callbacks = [TqdmCallback(verbose=0)] if self.verbose else []
         validation = table.validation_rows()
@@ -261,9 +333,14 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             callbacks.append(HeldOutCells(validation.x, validation.shown, validation.held_out))
         index = np.arange(rows, dtype="int32")[:, None]
         batches = ShuffledBatches(
-            {"x": table.x, "mask": table.shown, "index": index}, min(self.batch_size, rows), seed
+            {"x": table.x, "mask": table.shown, "index": index}, min(batch_size, rows), seed
         )
-        self.model_.fit(batches, epochs=self.epochs, verbose=0, callbacks=callbacks)
+        self.model_.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
+        if not all(np.isfinite(weight).all() for weight in self.model_.get_weights()):
+            raise ValueError(
+                f"the training has diverged with net_lr={self.net_lr} and "
+                f"latent_lr={self.latent_lr}: choose smaller ones."
+            )
 
     def _choose_donors(self, table, seed):
         """Set the donors' share of a fill: the one with the least error on held-out entries."""
@@ -287,10 +364,11 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Fill the missing entries.
 
         Args:
-            X: `(rows, columns)`, NaN where a value is missing.
+            X: `(rows, columns)`, NaN or `missing_values` where a value is missing.
 
         Returns:
-            `(rows, columns)`, of X's dtype, or a DataFrame after `set_output`.
+            `(rows, columns)`, of X's dtype, or a DataFrame after `set_output`; without the columns
+            that are dropped and with those of the indicator, see `get_feature_names_out`.
         """
         if self.sample_posterior:
             return self.sample(X, n_samples=1)[0]
@@ -305,18 +383,18 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 x_hat = x_hat + self.donor_share_ * (from_donors - x_hat)
             x_hat[~observed.any(axis=1)] = 0.0  # the column means
             filled[incomplete] = self._fill(X[incomplete], x_hat)
-        return filled
+        return self._arrange(X, filled)
 
     def sample(self, X, n_samples=10):
         """Multiple imputation: draw the missing entries from the model's posterior, with noise.
 
         Args:
-            X: `(rows, columns)`, NaN where a value is missing.
+            X: `(rows, columns)`, NaN or `missing_values` where a value is missing.
             n_samples: number of draws.
 
         Returns:
-            NumPy array `(n_samples, rows, columns)`; two calls with an integer `random_state` give
-            the same draws.
+            NumPy array `(n_samples, rows, columns)`, with the columns of `transform`; two calls
+            with an integer `random_state` give the same draws.
 
         Example:
             ```python
@@ -325,33 +403,89 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             ```
         """
         X = self._check(X)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._draw_seed()
         x, observed = self._standardize(X)
         n_samples = check_count("n_samples", n_samples)
         draws = self.model_.sample_posterior(x, observed, n_samples, seed)
-        return np.stack([self._fill(X, draw) for draw in draws])
+        return np.stack([self._arrange(X, self._fill(X, draw)) for draw in draws])
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of the output: an array of strings.
+
+        Args:
+            input_features: names of the columns of the input; by default those seen in `fit`, or
+                "x0", "x1", ...
+        """
+        check_is_fitted(self)
+        names = super().get_feature_names_out(input_features)
+        if self.indicator_ is None:
+            return names[self._kept()]
+        added = self.indicator_.get_feature_names_out(names)
+        return np.concatenate([names[self._kept()], added])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = _is_nan(self.missing_values)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
     def _validate(self, X, reset):
+        """X as a float64 or float32 array, NaN where a value is missing."""
+        if is_frame(X):
+            X = numeric_frame("X", X)
+        elif isinstance(X, np.ma.MaskedArray):
+            X = read_numbers("X", X)
+        elif isinstance(X, (np.ndarray, list, tuple)):
+            X = _without_nulls(X)
+        marked = not _is_nan(self.missing_values)
+        finite = True if marked else "allow-nan"
         dtypes = [np.float64, np.float32]
-        return validate_data(self, X, dtype=dtypes, ensure_all_finite="allow-nan", reset=reset)
+        X = validate_data(self, X, dtype=dtypes, ensure_all_finite=finite, reset=reset)
+        return np.where(X == self.missing_values, np.array(np.nan, X.dtype), X) if marked else X
 
     def _check(self, X):
         check_is_fitted(self)
         return self._validate(X, reset=False)
 
     def _standardize(self, X):
-        """Standardized values, 0 where missing, and the mask of observed entries; both float32."""
-        observed = ~np.isnan(X) & ~self.empty_
-        x = np.where(observed, (X - self.mean_) / self.scale_, 0.0)
-        return np.clip(x, -1e6, 1e6).astype("float32"), observed.astype("float32")
+        """Standardized values, 0 where missing, and the mask of observed entries; both float32.
+
+        Gross outliers count as missing.
+        """
+        observed = ~np.isnan(X) & ~self.empty_ & ~self.columns_.outliers(X)
+        x = np.where(observed, self.columns_.standardize(X), 0.0)
+        return np.clip(x, -FURTHEST, FURTHEST).astype("float32"), observed.astype("float32")
 
     def _fill(self, X, x_hat):
         """X with its missing entries filled from standardized x_hat."""
-        values = self.mean_ + self.scale_ * np.where(self.constant_, 0.0, x_hat)
-        return np.where(np.isnan(X), values, X).astype(X.dtype)
+        x_hat = np.where(np.isfinite(x_hat), x_hat, 0.0)
+        values = np.clip(self.columns_.restore(x_hat), self.min_value_, self.max_value_)
+        most = np.finfo(X.dtype).max
+        return np.where(np.isnan(X), np.clip(values, -most, most).astype(X.dtype), X)
+
+    def _kept(self):
+        """The columns of the output, boolean `(columns,)`."""
+        return ~self.empty_ | bool(self.keep_empty_features)
+
+    def _arrange(self, X, filled):
+        """The output: without dropped columns, and with those of the indicator."""
+        filled = filled[:, self._kept()]
+        if self.indicator_ is None:
+            return filled
+        return np.hstack([filled, self.indicator_.transform(X).astype(X.dtype)])
+
+
+def _is_nan(value):
+    """Whether this mark of a missing entry is NaN, None or `pd.NA`."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    return isinstance(value, Real) and bool(np.isnan(value))
+
+
+def _without_nulls(X):
+    """Arrays and lists of objects with NaN in place of `pd.NA`; others as they are."""
+    array = X if isinstance(X, np.ndarray) else np.array(X, dtype=object)
+    if array.dtype.kind != "O":
+        return X
+    null = np.frompyfunc(lambda value: type(value).__name__ == "NAType", 1, 1)(array)
+    return np.where(null.astype(bool), np.nan, array) if np.any(null) else X
