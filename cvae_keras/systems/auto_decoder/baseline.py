@@ -3,13 +3,14 @@
 import keras
 from keras import ops
 
-from cvae_keras.checks import check_rows
+from cvae_keras.checks import check_count, check_seed
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.likelihoods import SquaredError
 from cvae_keras.parts.posteriors import GaussianPosterior
 from cvae_keras.parts.priors import StandardNormal
-from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
+from cvae_keras.systems.auto_decoder.decoder import DenseDecoder, check_hidden
+from cvae_keras.systems.auto_decoder.rows import check_rows, zero_missing
 
 
 @keras.saving.register_keras_serializable("cvae_keras", name="HoleEncoder")
@@ -35,8 +36,8 @@ class MaskedEncoder(CompositeLayer):
 
     def __init__(self, hidden=(200, 200), sees_mask=False, **kwargs):
         super().__init__(**kwargs)
-        self.hidden, self.sees_mask = tuple(hidden), sees_mask
-        self.layers = [keras.layers.Dense(units, activation="relu") for units in hidden]
+        self.hidden, self.sees_mask = check_hidden(hidden), bool(sees_mask)
+        self.layers = [keras.layers.Dense(units, activation="relu") for units in self.hidden]
 
     def call(self, x, c=None, mask=None):
         mask = ops.ones_like(x) if mask is None else ops.cast(mask, x.dtype)
@@ -61,7 +62,8 @@ class MaskedVAE(ELBOModel):
         seed: of the samples.
 
     Call arguments:
-        inputs: dictionary of `x` and `mask`, `(batch, features)`.
+        inputs: dictionary of `x` `(batch, features)`, anything where it is missing, also NaN; and
+            `mask` `(batch, features)`, 1 where observed; without a mask all is observed.
 
     Returns:
         The terms of `ELBOModel`.
@@ -88,7 +90,12 @@ class MaskedVAE(ELBOModel):
         seed=0,
         **kwargs,
     ):
-        encoder = MaskedEncoder(tuple(hidden)[::-1], sees_mask)
+        features, latent_dim = (
+            check_count("features", features),
+            check_count("latent_dim", latent_dim),
+        )
+        hidden, seed = check_hidden(hidden), check_seed("seed", seed)
+        encoder = MaskedEncoder(hidden[::-1], sees_mask)
         super().__init__(
             posterior=GaussianPosterior(encoder, latent_dim),
             prior=StandardNormal(latent_dim),
@@ -98,21 +105,29 @@ class MaskedVAE(ELBOModel):
             seed=seed,
             **kwargs,
         )
-        self.options = {"features": features, "latent_dim": latent_dim, "hidden": tuple(hidden)}
-        self.options |= {"sees_mask": sees_mask, "seed": seed}
+        self.options = {"features": features, "latent_dim": latent_dim, "hidden": hidden}
+        self.options |= {"sees_mask": bool(sees_mask), "seed": seed}
         self({"x": ops.zeros((1, features)), "mask": ops.ones((1, features))})
 
+    def split(self, inputs):
+        x, c, mask = super().split(inputs)
+        return zero_missing(x, mask), c, mask
+
     def check_inputs(self, inputs):
-        return check_rows(inputs, self.options["features"])
+        """Refuse arrays that the model cannot train on; x becomes 0 where it is missing."""
+        x, mask = check_rows(inputs, self.options["features"])
+        return {"x": x} if mask is None else {"x": x, "mask": mask}
 
     def reconstruct(self, x, mask):
         """Decode the mean of q(z | m x), NumPy `(batch, features)`, float32.
 
         Args:
-            x: `(batch, features)`, any finite number where it is missing.
-            mask: `(batch, features)`, 1 where observed.
+            x: `(batch, features)`, anything where it is missing, also NaN.
+            mask: `(batch, features)`, 1 where observed; None if all is observed.
         """
-        mean = self.posterior(ops.convert_to_tensor(x), mask=ops.convert_to_tensor(mask)).mean
+        x, mask = check_rows({"x": x, "mask": mask}, self.options["features"])
+        mask = None if mask is None else ops.convert_to_tensor(mask)
+        mean = self.posterior(ops.convert_to_tensor(x), mask=mask).mean
         return ops.convert_to_numpy(self.decoder(mean[None]))[0]
 
     def get_config(self):

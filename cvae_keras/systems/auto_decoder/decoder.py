@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from cvae_keras.checks import check_choice, check_count
+from cvae_keras.checks import check_choice, check_count, check_seed
 from cvae_keras.parts.layers import SavesRandomState
 
 #: name -> (function of h, its derivative from h and the function's value)
@@ -13,6 +13,29 @@ ACTIVATIONS = {
     "tanh": (ops.tanh, lambda h, a: 1.0 - ops.square(a)),
     "silu": (ops.silu, lambda h, a: ops.sigmoid(h) * (1.0 - a) + a),
 }
+
+
+def check_hidden(hidden):
+    """Check the units of hidden layers.
+
+    Args:
+        hidden: positive integers of Python or NumPy: a list, a tuple or an array; may be empty.
+
+    Returns:
+        Tuple of int.
+
+    Raises:
+        ValueError: it is something else.
+
+    Example:
+        >>> check_hidden([200, 100])
+        (200, 100)
+    """
+    if not hasattr(hidden, "__iter__") or isinstance(hidden, (str, dict)):
+        raise ValueError(
+            f"hidden must be a list of positive integers, got {hidden!r}: write [200]."
+        )
+    return tuple(check_count("hidden", units) for units in hidden)
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -64,14 +87,15 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         check_choice("activation", activation, ACTIVATIONS)
-        widths = [*(check_count("hidden", units) for units in hidden), features]
+        self.latent_dim = latent_dim = check_count("latent_dim", latent_dim)
+        self.features = features = check_count("features", features)
+        hidden = check_hidden(hidden)
+        widths = [*hidden, features]
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), got {dropout!r}: choose for instance 0.")
-        self.latent_dim = check_count("latent_dim", latent_dim)
-        self.features = check_count("features", features)
         self.activations = [activation] * (len(widths) - 1) + ["linear"]
         self.dropout, self.noise = dropout, noise
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = keras.random.SeedGenerator(check_seed("seed", seed))
         read = [latent_dim, *widths[:-1]]
         self.norms = [keras.layers.LayerNormalization() for _ in widths] if layer_norm else []
         self.layers = [keras.layers.Dense(w, kernel_initializer="he_uniform") for w in widths[:-1]]

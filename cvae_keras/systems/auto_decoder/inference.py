@@ -11,7 +11,7 @@ few accurate steps; `descend` many cheap ones, preconditioned with the average r
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_choice, check_count
+from cvae_keras.checks import check_choice, check_count, check_seed
 from cvae_keras.truth.gauss_newton import gauss_newton
 
 
@@ -106,10 +106,15 @@ def infer_latents(
     method = check_choice("method", method or ("newton" if small else "gradient"), METHODS)
     steps = METHODS[method] if steps is None else check_count("steps", steps)
     check_choice("init", init, INITS)
-    rng, found = np.random.default_rng(seed), []
+    rng, found = np.random.default_rng(check_seed("seed", seed)), []
+    batch_size = check_count("batch_size", batch_size)
     precision = np.broadcast_to(np.asarray(precision, "float32"), x.shape)
-    spread = {"normal": 0.001, "train": table.std(axis=0)}.get(init, 0.0)
-    middle = table.mean(axis=0) if init in ("mean", "train") else np.zeros(table.shape[1])
+    spread = {"normal": 0.001, "train": table.std(axis=0, dtype="float64")}.get(init, 0.0)
+    middle = (
+        table.mean(axis=0, dtype="float64")
+        if init in ("mean", "train")
+        else np.zeros(table.shape[1])
+    )
     basis = mean_curvature(decoder, precision, table) if method == "gradient" else None
     for first in range(0, len(x), batch_size):
         part = slice(first, first + batch_size)
@@ -183,7 +188,7 @@ def mean_curvature(decoder, precision, table):
     """
     rows = ops.convert_to_tensor(table[:: max(1, len(table) // 64)][:64])
     jacobian = ops.convert_to_numpy(decoder.jacobian(decoder.trace(rows)[1]))
-    scaled = jacobian * np.sqrt(precision.mean(axis=0))
+    scaled = jacobian * np.sqrt(precision.mean(axis=0, dtype="float64"))
     matrix = np.tensordot(scaled, scaled, axes=((0, 2), (0, 2))) / len(jacobian)
     return np.linalg.eigh(matrix)
 

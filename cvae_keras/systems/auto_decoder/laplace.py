@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from cvae_keras.checks import check_count, check_seed
 from cvae_keras.systems.auto_decoder.inference import infer_latents, newton
 
 
@@ -76,7 +77,7 @@ def posterior_draws(decoder, x, mask, precision, ratio, table, n_samples, seed, 
         draws = posterior_draws(decoder, x, mask, 2.0, 0.02, table, n_samples=20, seed=0)
         ```
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed("seed", seed))
     precision = np.broadcast_to(np.asarray(precision, "float32"), x.shape)
     draws = np.empty((n_samples, *x.shape), "float32")
     for part, z, root in _laplace(decoder, x, mask, precision, ratio, table, batch_size):
@@ -115,7 +116,7 @@ def laplace_bound(model, x, mask=None, n_samples=10, seed=0):
 
     Args:
         model: a `VariationalAutoDecoder` with noise "learned".
-        x: `(batch, features)`, any finite number where it is missing.
+        x: `(batch, features)`, anything where it is missing, also NaN.
         mask: `(batch, features)`, 1 where observed; None if all is observed.
         n_samples: latent samples per example for the expectation.
         seed: of the samples.
@@ -139,7 +140,8 @@ def laplace_bound(model, x, mask=None, n_samples=10, seed=0):
             "create the model with noise='learned'."
         )
     search = {**model.search_of(x, mask), "ratio": 1.0}
-    decoder, generator = model.decoder, keras.random.SeedGenerator(seed)
+    n_samples = check_count("n_samples", n_samples)
+    decoder, generator = model.decoder, keras.random.SeedGenerator(check_seed("seed", seed))
     start = infer_latents(**search)
     x, mask = (ops.convert_to_tensor(search[name]) for name in ("x", "mask"))
     weight = mask * search["precision"]

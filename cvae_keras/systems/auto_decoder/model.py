@@ -13,15 +13,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_arrays, check_choice, check_count
+from cvae_keras.checks import check_choice, check_count, check_seed
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.likelihoods import Normal, SquaredError
 from cvae_keras.parts.posteriors import FreeTablePosterior
 from cvae_keras.parts.priors import StandardNormal
-from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
+from cvae_keras.systems.auto_decoder.decoder import DenseDecoder, check_hidden
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.inference import infer_latents
 from cvae_keras.systems.auto_decoder.laplace import posterior_draws, posterior_mean
+from cvae_keras.systems.auto_decoder.rows import check_rows, zero_missing
 from cvae_keras.training.batches import Batches
 from cvae_keras.training.optimizers import TwoRates
 
@@ -61,7 +62,9 @@ class VariationalAutoDecoder(ELBOModel):
 
     Call arguments:
         inputs: dictionary of `x` `(batch, features)`; `index` `(batch, 1)`, its rows in the table;
-            and `mask` `(batch, features)`, 1 where observed; without a mask all is observed.
+            and `mask` `(batch, features)`, 1 where observed; without a mask all is observed. Where
+            the mask is 0, x may be anything, also NaN. x keeps its unit: bring its columns to a
+            scale near 1 first.
 
     Returns:
         The terms of `ELBOModel` and `mse` `(batch,)`, the mean square over observed entries.
@@ -105,10 +108,11 @@ class VariationalAutoDecoder(ELBOModel):
         check_choice("noise", noise, NOISES)
         check_choice("reduction", reduction, REDUCTIONS)
         features, examples = check_count("features", features), check_count("examples", examples)
-        learned = noise == "learned"
-        layers = {"activation": activation, "layer_norm": layer_norm, "dropout": dropout}
-        layers |= {"hidden": tuple(hidden), "skip": skip}
-        table = {"variant": variant, "log_var": log_var}
+        latent_dim, seed = check_count("latent_dim", latent_dim), check_seed("seed", seed)
+        learned, layer_norm, skip = noise == "learned", bool(layer_norm), bool(skip)
+        layers = {"activation": activation, "layer_norm": layer_norm, "dropout": float(dropout)}
+        layers |= {"hidden": check_hidden(hidden), "skip": skip}
+        table = {"variant": variant, "log_var": float(log_var)}
         super().__init__(
             posterior=FreeTablePosterior(
                 examples, latent_dim, scale=INITS[latent_init], seed=seed, **table
@@ -123,6 +127,7 @@ class VariationalAutoDecoder(ELBOModel):
         self.options = {"features": features, "examples": examples, "latent_dim": latent_dim}
         self.options |= {**layers, **table, "latent_init": latent_init, "noise": noise}
         self.options |= {"reduction": reduction, "seed": seed}
+        self.started = self.add_weight((), "zeros", trainable=False, name="started")
         self({"x": ops.zeros((1, features)), "index": ops.zeros((1, 1), "int32")})
 
     # -- training -------------------------------------------------------------------------------
@@ -156,19 +161,26 @@ class VariationalAutoDecoder(ELBOModel):
             terms = {**terms, "log_likelihood": terms["log_likelihood"] / terms["observed"]}
         return super().losses(terms)
 
+    def split(self, inputs):
+        x, c, mask = super().split(inputs)
+        return zero_missing(x, mask), c, mask
+
     def check_inputs(self, inputs):
-        """Refuse arrays that the model cannot train on; rows without an index are numbered."""
-        if "x" not in inputs:
-            raise ValueError(f"the inputs must hold 'x', got {sorted(inputs)}: add it.")
-        arrays = check_arrays({k: v for k, v in inputs.items() if k in ("x", "mask")})
-        self.check_rows(arrays["x"], arrays.get("mask"))
+        """Refuse arrays that the model cannot train on; rows without an index are numbered.
+
+        x becomes 0 where it is missing.
+        """
+        x, mask = check_rows(inputs, self.options["features"])
+        arrays = {"x": x} if mask is None else {"x": x, "mask": mask}
         examples = self.options["examples"]
-        index = np.asarray(inputs.get("index", np.arange(len(arrays["x"])))).reshape(-1)
-        if len(index) != len(arrays["x"]) or len(np.unique(index)) < len(index):
+        index = np.asarray(inputs.get("index", np.arange(len(x)))).reshape(-1)
+        if len(index) != len(x) or len(np.unique(index)) < len(index):
             raise ValueError(
-                f"index must hold a different number for each of the {len(arrays['x'])} rows of x, "
+                f"index must hold a different number for each of the {len(x)} rows of x, "
                 f"got {len(np.unique(index))} different ones among {len(index)}: number the rows."
             )
+        if index.dtype.kind not in "iu" and not np.all(np.mod(index, 1) == 0):
+            raise ValueError("index must hold whole numbers: give the rows' numbers in the table.")
         if index.min() < 0 or index.max() >= examples:
             raise ValueError(
                 f"index runs from {index.min()} to {index.max()}, but the table has {examples} "
@@ -176,39 +188,58 @@ class VariationalAutoDecoder(ELBOModel):
             )
         return {**arrays, "index": index.astype("int32")[:, None]}
 
-    def check_rows(self, x, mask):
-        """Refuse rows of another width, and masks of another shape or with other numbers."""
-        if x.ndim != 2 or x.shape[1] != self.options["features"]:
-            raise ValueError(
-                f"x has shape {x.shape}: the model expects (batch, {self.options['features']})."
-            )
-        if mask is not None and (mask.shape != x.shape or not np.isin(mask, (0, 1)).all()):
-            raise ValueError(
-                f"mask must have the shape of x, {x.shape}, and hold 0 (missing) and 1 (observed), "
-                f"got shape {mask.shape}: build it with `~np.isnan(x)`."
-            )
+    def fit(self, x=None, y=None, *args, sample_weight=None, validation_data=None, **kwargs):
+        """As `ELBOModel.fit`; with latent_init "pca" the first call initializes the table.
 
-    def fit(self, x=None, *args, **kwargs):
-        """As `ELBOModel.fit`; with latent_init "pca" the first call initializes the table."""
-        new = self.optimizer is not None and int(self.optimizer.iterations) == 0
-        if self.options["latent_init"] == "pca" and new:
-            arrays = x.arrays if isinstance(x, Batches) else x
-            if not isinstance(arrays, dict):
-                raise ValueError(
-                    f"latent_init 'pca' needs all rows at once, got {type(x).__name__}: fit on a "
-                    f"dictionary of arrays or on ShuffledBatches."
-                )
-            arrays = self.check_inputs(arrays)
-            start = principal_components(
-                arrays["x"], arrays.get("mask"), self.options["latent_dim"]
+        Whether it is initialized is a weight of the model, which is saved: compiling again and
+        loading change nothing. Validation data are rows of the table as well, and need an index
+        unless they are as many: the latents of new rows are inferred, see `reconstruct`.
+        """
+        if isinstance(x, dict):  # before the table is initialized
+            x, sample_weight = self._checked(x, y, sample_weight)
+        self._check_numbered(validation_data)
+        if self.compiled and y is None and kwargs.get("class_weight") is None:
+            self._start(x)
+        data = {"sample_weight": sample_weight, "validation_data": validation_data}
+        return super().fit(x, y, *args, **data, **kwargs)
+
+    def _start(self, x):
+        """Initialize the table with principal components, unless it has been initialized."""
+        if self.options["latent_init"] != "pca" or ops.convert_to_numpy(self.started) > 0:
+            self.started.assign(1.0)
+            return
+        arrays = x.arrays if isinstance(x, Batches) else x
+        if not isinstance(arrays, dict):
+            raise ValueError(
+                f"latent_init 'pca' needs all rows at once, got {type(x).__name__}: fit on a "
+                f"dictionary of arrays or on ShuffledBatches."
             )
-            rows, tables = arrays["index"][:, 0], (self.posterior.mean, self.posterior.log_var)
-            for variable, values in zip(tables, start, strict=True):
-                if variable is not None and values is not None:
-                    table = ops.convert_to_numpy(variable).copy()
-                    table[rows] = values
-                    variable.assign(table)
-        return super().fit(x, *args, **kwargs)
+        arrays = self.check_inputs(arrays)
+        start = principal_components(arrays["x"], arrays.get("mask"), self.options["latent_dim"])
+        rows, tables = arrays["index"][:, 0], (self.posterior.mean, self.posterior.log_var)
+        for variable, values in zip(tables, start, strict=True):
+            if variable is not None and values is not None:
+                table = ops.convert_to_numpy(variable).copy()
+                table[rows] = values
+                variable.assign(table)
+        self.started.assign(1.0)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """As `ELBOModel.evaluate`, on rows of the table."""
+        self._check_numbered(x)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def _check_numbered(self, data):
+        """Refuse rows without an index that are not as many as the table has."""
+        x = data[0] if isinstance(data, (tuple, list)) and data else data
+        if not isinstance(x, dict) or "index" in x or "x" not in x:
+            return
+        if len(x["x"]) != self.options["examples"]:
+            raise ValueError(
+                f"the inputs hold {len(x['x'])} rows without an index, and the table has "
+                f"{self.options['examples']}: give their index in the table; new rows have no "
+                f"latents there, use `reconstruct` or `laplace_bound` for them."
+            )
 
     def start_linear(self, fit):
         """Initialize decoder and table with a linear model of the data.
@@ -230,13 +261,14 @@ class VariationalAutoDecoder(ELBOModel):
         self.posterior.mean.assign(fit["z"])
         if self.posterior.log_var is not None:
             self.posterior.log_var.assign(np.log(fit["z_variance"]))
+        self.started.assign(1.0)
 
     # -- at test time: the decoder is frozen ----------------------------------------------------
     def find_latents(self, x, mask=None, **options):
         """Infer the latents of new rows from their observed entries; the decoder is frozen.
 
         Args:
-            x: `(batch, features)`, any finite number where it is missing.
+            x: `(batch, features)`, anything where it is missing, also NaN.
             mask: `(batch, features)`, 1 where observed; None if all is observed.
             **options: `method`, `steps`, `init`, ... of `infer_latents`.
 
@@ -259,8 +291,8 @@ class VariationalAutoDecoder(ELBOModel):
 
     def impute(self, x, mask, **options):
         """x where observed, its reconstruction elsewhere: NumPy `(batch, features)`, float32."""
-        x_hat = self.reconstruct(x, mask, **options)
-        return np.where(np.asarray(mask) > 0, np.asarray(x, "float32"), x_hat)
+        x, mask = check_rows({"x": x, "mask": mask}, self.options["features"])
+        return x if mask is None else np.where(mask > 0, x, self.reconstruct(x, mask, **options))
 
     def posterior_mean(self, x, mask):
         """As `reconstruct`, but averaged over the posterior of z, by its Laplace approximation."""
@@ -270,7 +302,7 @@ class VariationalAutoDecoder(ELBOModel):
         """Draw the missing entries: z from the Laplace approximation of its posterior, and noise.
 
         Args:
-            x: `(batch, features)`, any finite number where it is missing.
+            x: `(batch, features)`, anything where it is missing, also NaN.
             mask: `(batch, features)`, 1 where observed; None if all is observed.
             n_samples: number of draws.
             seed: of the draws.
@@ -327,9 +359,7 @@ class VariationalAutoDecoder(ELBOModel):
 
     def search_of(self, x, mask=None):
         """The arguments of `infer_latents` for these rows, as a dictionary."""
-        arrays = check_arrays({"x": x} if mask is None else {"x": x, "mask": mask})
-        x, mask = arrays["x"], arrays.get("mask")
-        self.check_rows(x, mask)
+        x, mask = check_rows({"x": x, "mask": mask}, self.options["features"])
         mask = np.ones_like(x) if mask is None else mask
         precision = self.noise_precision()
         if self.options["reduction"] == "original":
@@ -340,6 +370,13 @@ class VariationalAutoDecoder(ELBOModel):
         return {"decoder": self.decoder, "table": table, **search}
 
     # -- saving ---------------------------------------------------------------------------------
+    def load_own_variables(self, store):
+        """Files of earlier versions do not hold `started`: they count as initialized."""
+        store = {key: store[key] for key in store.keys()}
+        own = len(self._trainable_variables) + len(self._non_trainable_variables)
+        store.setdefault(str(own - 1), np.ones((), "float32"))
+        super().load_own_variables(store)
+
     def get_config(self):
         beta = float(self.term_weights["beta"])
         return {**self.options, "beta": beta, "name": self.name}
@@ -349,7 +386,7 @@ def principal_components(x, mask, latent_dim):
     """Initial table: whitened principal components, or with missing entries a factor analysis.
 
     Args:
-        x: `(examples, features)`.
+        x: `(examples, features)`; with missing entries of a scale near 1.
         mask: `(examples, features)`, 1 where observed, or None.
         latent_dim: number of components; those beyond the number of features are 0.
 
@@ -375,5 +412,6 @@ def principal_components(x, mask, latent_dim):
         components = pca.fit_transform(x.astype("float64"))
         # not whiten=True, which scales the rounding errors of constant features to variance 1
         variance = pca.explained_variance_ * (rows - 1) / rows
-        scores[:, :keep] = components / np.sqrt(np.maximum(variance, 1e-6))
+        rounding = 1e-12 * variance.max() or 1.0
+        scores[:, :keep] = components / np.sqrt(np.maximum(variance, rounding))
     return scores, None
