@@ -45,7 +45,7 @@ def train(dataset, name, number, dataset_path, data_dir, out, force):
     """Train configuration NUMBER of the grid NAME; a killed training continues where it was.
 
     DATASET is mnist, fashion_mnist, digits, artificial (with --dataset-path), artificial_2,
-    artificial_10 or the path of a .csv file.
+    artificial_10 or the path of a .csv file of numbers, of which empty cells are missing entries.
     """
     import keras
     from tqdm.keras import TqdmCallback
@@ -141,12 +141,12 @@ def collect(name, out):
 @click.option("--ratio", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True)
 def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
     """A figure of eight test rows: original, observed, reconstruction."""
-    from cvae_keras.data.missing import draw_mask
+    from cvae_keras.data.missing import draw_mask, observed_entries
     from cvae_keras.plots.auto_decoder import plot_rows
 
     model, _, x = _load(dataset, name, number, dataset_path, data_dir, out)
-    x = x[:8]
-    mask = draw_mask(x.shape, ratio, [0, round(10 * ratio)])
+    x, known = observed_entries(x[:8])
+    mask = known * draw_mask(x.shape, ratio, [0, round(10 * ratio)])
     rows = [x, x, model.reconstruct(x * mask, mask)]
     path = out / name / f"plot_{number}.png"
     plot_rows(rows, ["original", "observed", "reconstruction"], mask).savefig(path, dpi=120)

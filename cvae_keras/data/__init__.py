@@ -9,7 +9,7 @@ from cvae_keras.data.gaussian import (
 )
 from cvae_keras.data.images import GARMENTS, load_images
 from cvae_keras.data.manifolds import Manifold, SideBySide
-from cvae_keras.data.missing import artificial, draw_mask, load_rows
+from cvae_keras.data.missing import artificial, draw_mask, load_rows, observed_entries
 from cvae_keras.data.multimodal import GaussianModalities, image_modalities
 from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.rows import MappedRows, Subset, open_rows
@@ -39,5 +39,6 @@ __all__ = [
     "load",
     "load_images",
     "load_rows",
+    "observed_entries",
     "open_rows",
 ]

@@ -1,10 +1,13 @@
 """Data sets of the missing-data experiments, with rows in or near [0, 1], and random masks."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from cvae_keras.checks import check_choice
+from cvae_keras.data.columns import Columns, merged
+from cvae_keras.data.frames import numeric_frame
 from cvae_keras.data.images import load_images
 
 NAMES = ("mnist", "fashion_mnist", "digits", "artificial_2", "artificial_10")
@@ -77,11 +80,14 @@ def load_rows(name, path=None, data_dir=None, train=10_000, test=2_000):
         test: maximum number of test rows.
 
     Returns:
-        `(x_train, x_test)`, float32 `(rows, features)`. Pixels are divided by their largest value,
-        columns of a .csv file are scaled such that the training rows lie in [0, 1].
+        `(x_train, x_test)`, float32 `(rows, features)`, NaN where a value is missing: an empty cell
+        of a .csv file, or NaN in an .npz file; see `observed_entries`. Pixels are divided by their
+        largest value, columns of a .csv file are scaled such that the training rows lie in [0, 1].
 
     Raises:
-        ValueError: an unknown name, no path where one is needed, a file without these arrays.
+        TypeError: a .csv file with a column of text; the message names it.
+        ValueError: an unknown name, no path where one is needed, a file without these arrays or
+            with infinite numbers, a column without a number.
 
     Example:
         >>> x_train, x_test = load_rows("digits")
@@ -107,6 +113,24 @@ def load_rows(name, path=None, data_dir=None, train=10_000, test=2_000):
     return parts[0][:train], parts[1][:test]
 
 
+def observed_entries(x):
+    """What the models read of rows with missing entries.
+
+    Args:
+        x: `(rows, features)`, NaN where a value is missing.
+
+    Returns:
+        `(x, mask)`, float32: 0 where missing, and 1 where observed.
+
+    Example:
+        >>> x, mask = observed_entries(np.array([[np.nan, 2.0]]))
+        >>> x.tolist(), mask.tolist()
+        ([[0.0, 2.0]], [[0.0, 1.0]])
+    """
+    x = np.asarray(x, "float32")
+    return np.nan_to_num(x, nan=0.0), (~np.isnan(x)).astype("float32")
+
+
 def _split(x):
     order = np.random.default_rng(0).permutation(len(x))
     x, kept = x[order], len(x) - max(1, len(x) // 5)
@@ -118,21 +142,59 @@ def _read_npz(path):
         raise ValueError(f"{path} is not a file: name an .npz file.")
     with np.load(path, allow_pickle=False) as file:
         if {"train", "test"} <= set(file.files):
-            return file["train"].astype("float32"), file["test"].astype("float32")
+            return [_as_float32(f"{name} in {path}", file[name]) for name in ("train", "test")]
         if "x" in file.files:
-            return _split(file["x"].astype("float32"))
+            return _split(_as_float32(f"x in {path}", file["x"]))
         raise ValueError(f"{path} holds {file.files}: store 'train' and 'test', or 'x'.")
+
+
+def _as_float32(name, array):
+    if array.dtype.kind not in "fiub" or array.ndim != 2:
+        raise ValueError(
+            f"{name} must hold numbers of shape (rows, features), got {array.dtype} of shape "
+            f"{array.shape}: store such an array."
+        )
+    with np.errstate(over="ignore"):
+        x = array.astype("float32")
+    if np.isinf(x).any():
+        raise ValueError(f"{name} holds infinity or numbers beyond float32: rescale its columns.")
+    if columns := merged(array, x):
+        warnings.warn(
+            f"{name} holds distinct values in columns {columns} that become equal in float32: "
+            f"subtract their means before you store it.",
+            stacklevel=4,
+        )
+    return x
 
 
 def _read_csv(path):
     import pandas as pd
-    from sklearn.preprocessing import MinMaxScaler
 
     if not path.is_file():
         raise ValueError(f"{path} is not a file: name a .csv file.")
-    frame = pd.read_csv(path).select_dtypes("number").dropna()
-    if frame.empty:
-        raise ValueError(f"{path} has no complete rows of numbers: name another file.")
-    train, test = _split(frame.to_numpy("float64"))
-    scaler = MinMaxScaler().fit(train)
-    return [scaler.transform(part).astype("float32") for part in (train, test)]
+    frame = numeric_frame(str(path), pd.read_csv(path))
+    table = frame.to_numpy("float64")
+    if len(table) < 2 or not table.shape[1]:
+        raise ValueError(f"{path} has shape {table.shape}: name a file with two rows or more.")
+    if np.isinf(table).any():
+        names = list(frame.columns[np.isinf(table).any(axis=0)])
+        raise ValueError(f"{path} holds infinity in columns {names}: leave these cells empty.")
+    train, test = _split(table)
+    columns = Columns(train)
+    if columns.empty.any():
+        names = list(frame.columns[columns.empty])
+        raise ValueError(f"{path} has columns {names} without a number to train on: drop them.")
+    outliers = [columns.outliers(part) for part in (train, test)]
+    if (count := sum(part.sum(axis=0) for part in outliers)).any():
+        found = {str(frame.columns[j]): int(count[j]) for j in np.flatnonzero(count)}
+        warnings.warn(
+            f"{path} holds gross outliers, {found}, which are left out as if they were missing: "
+            f"correct these cells.",
+            stacklevel=4,
+        )
+    ends = columns.standardize(np.stack([columns.low, columns.high]))
+    span = np.where(columns.constant, 1.0, ends[1] - ends[0])
+    return [
+        ((np.where(far, np.nan, columns.standardize(part)) - ends[0]) / span).astype("float32")
+        for part, far in zip((train, test), outliers, strict=True)
+    ]

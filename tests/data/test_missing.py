@@ -30,10 +30,13 @@ def test_data_sets(tmp_path):
     np.savez(tmp_path / "mine.npz", train=np.ones((5, 3)), test=np.zeros((2, 3)))
     x, x_test = load_rows("artificial", tmp_path / "mine.npz", train=4)
     assert x.shape == (4, 3) and x_test.shape == (2, 3) and x.dtype == np.float32
-    frame = pd.DataFrame({"a": np.arange(50.0), "b": 3.0, "c": "text"})
+    frame = pd.DataFrame({"a": np.arange(50.0), "b": 3.0})
     frame.to_csv(tmp_path / "mine.csv", index=False)
     x, x_test = load_rows(str(tmp_path / "mine.csv"))
     assert x.shape == (40, 2) and x.min() == 0 and x.max() == 1 and len(x_test) == 10
+    frame.assign(c="text").to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(TypeError, match="in its column 'c'"):
+        load_rows(str(tmp_path / "mine.csv"))
     for name, path, sentence in [
         ("artificial", None, "give --dataset-path"),
         ("artificial", tmp_path / "none.npz", "is not a file"),

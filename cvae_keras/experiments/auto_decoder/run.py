@@ -7,7 +7,8 @@ from itertools import product
 import keras
 import numpy as np
 
-from cvae_keras.data.missing import draw_mask
+from cvae_keras.checks import check_seed
+from cvae_keras.data.missing import draw_mask, observed_entries
 from cvae_keras.files import manifest, open_folder, write_json
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 from cvae_keras.training.backends import at_once
@@ -65,10 +66,17 @@ def complete(config):
     if not isinstance(config, dict) or not set(config) <= set(DEFAULTS):
         unknown = sorted(set(config) - set(DEFAULTS)) if isinstance(config, dict) else config
         raise ValueError(f"options {unknown} are unknown: choose among {sorted(DEFAULTS)}.")
-    config = {**DEFAULTS, **config}
+    config = {**DEFAULTS, **{name: _plain(value) for name, value in config.items()}}
     if config["schedule"] not in SCHEDULES:
         raise ValueError(f"schedule {config['schedule']!r} is unknown: choose among {SCHEDULES}.")
     return config
+
+
+def _plain(value):
+    """A NumPy number or array as Python's, which JSON can hold."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
 def write_grid(folder, grid):
@@ -133,7 +141,7 @@ def train(config, x, callbacks=(), verbose=0):
 
     Args:
         config: options, see `DEFAULTS`.
-        x: `(rows, features)`.
+        x: `(rows, features)`, NaN where a value is missing, which the model does not observe.
         callbacks: further Keras callbacks.
         verbose: of `keras.Model.fit`.
 
@@ -149,7 +157,7 @@ def train(config, x, callbacks=(), verbose=0):
         ```
     """
     config = complete(config)
-    keras.utils.set_random_seed(config["seed"])
+    keras.utils.set_random_seed(check_seed("seed", config["seed"]))
     names = ("latent_dim", "hidden", "activation", "layer_norm", "dropout", "variant", "log_var")
     names += ("latent_init", "beta", "reduction", "seed")
     rows, features = x.shape
@@ -160,9 +168,10 @@ def train(config, x, callbacks=(), verbose=0):
         steps = config["epochs"] * (rows // batch)
         rates = [keras.optimizers.schedules.CosineDecay(rate, steps) for rate in rates]
     model.compile(two_rates(*rates, config["optimizer"]), steps_per_execution=at_once(10))
+    x, known = observed_entries(x)
     arrays = {"x": x, "index": np.arange(rows, dtype="int32")[:, None]}
-    if config["missing"]:
-        arrays["mask"] = draw_mask(x.shape, config["missing"], [config["seed"], 1])
+    if config["missing"] or not known.all():
+        arrays["mask"] = known * draw_mask(x.shape, config["missing"], [config["seed"], 1])
         arrays["x"] = x * arrays["mask"]
     batches = ShuffledBatches(arrays, batch, config["seed"])
     callbacks = [keras.callbacks.TerminateOnNaN(), *callbacks]
@@ -179,12 +188,12 @@ def score_missing(model, config, x, ratio, mask_seed):
     Args:
         model: with a `reconstruct(x, mask)`.
         config: options, see `DEFAULTS`.
-        x: `(rows, features)`.
+        x: `(rows, features)`, NaN where the value is not known.
         ratio: share of missing entries.
         mask_seed: integer or list of integers, of the mask.
 
     Returns:
-        Dictionary of `mse` (over all entries, as in Zadeh et al., 2019), `mse_missing`,
+        Dictionary of `mse` (over all known entries, as in Zadeh et al., 2019), `mse_missing`,
         `mse_observed`, and `ms_per_row`, milliseconds of processor time.
 
     Example:
@@ -192,7 +201,8 @@ def score_missing(model, config, x, ratio, mask_seed):
         score_missing(model, config, x_test, 0.5, mask_seed=[0, 5])["mse"]
         ```
     """
-    mask = draw_mask(x.shape, ratio, mask_seed)
+    x, known = observed_entries(x)
+    mask = known * draw_mask(x.shape, ratio, mask_seed)
     options = {}
     if isinstance(model, VariationalAutoDecoder):
         options = {"method": config["test_method"], "init": config["test_init"]}
@@ -201,9 +211,9 @@ def score_missing(model, config, x, ratio, mask_seed):
     x_hat = model.reconstruct(x * mask, mask, **options)
     spent = time.process_time() - begin
     squares = np.square(x_hat - x)
-    row = {"mse": squares.mean(), "mse_observed": squares[mask > 0].mean()}
-    if (mask == 0).any():
-        row["mse_missing"] = squares[mask == 0].mean()
+    row = {"mse": squares[known > 0].mean(), "mse_observed": squares[mask > 0].mean()}
+    if (hidden := known > mask).any():
+        row["mse_missing"] = squares[hidden].mean()
     return {**{k: float(v) for k, v in row.items()}, "ms_per_row": 1e3 * spent / len(x)}
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from cvae_keras.checks import check_count
-from cvae_keras.data.missing import draw_mask, load_rows
+from cvae_keras.data.missing import draw_mask, load_rows, observed_entries
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.auto_decoder.laplace import laplace_bound
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
@@ -20,7 +20,7 @@ class AutoDecoderHyperModel(SystemHyperModel):
 
     Args:
         data: name or path of a data set, as for `load_rows`.
-        missing: share of missing entries.
+        missing: share of the entries that are hidden, beside those that are missing in the data.
         batch_size: rows per step.
         rows: maximum number of training rows.
         data_dir: folder of the image files.
@@ -38,8 +38,8 @@ class AutoDecoderHyperModel(SystemHyperModel):
         counts = {"batch_size": batch_size, "rows": rows}
         counts = {name: check_count(name, value) for name, value in counts.items()}
         super().__init__(data=data, missing=missing, **counts)
-        x, _ = load_rows(data, data_dir=data_dir, train=rows)
-        mask = draw_mask(x.shape, missing, 1)
+        x, known = observed_entries(load_rows(data, data_dir=data_dir, train=counts["rows"])[0])
+        mask = known * draw_mask(x.shape, missing, 1)
         kept = len(x) - min(500, len(x) // 5)
         self.arrays = {"x": (x * mask)[:kept], "mask": mask[:kept]}
         self.arrays["index"] = np.arange(kept, dtype="int32")[:, None]
