@@ -41,6 +41,8 @@ def read_numbers(name, values):
         return _objects(name, values, "it")
     if values.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold numbers, got dtype {values.dtype}: convert it first.")
+    if values.dtype.kind in "iu":
+        _warn_of_large(name, values, "it")
     return values
 
 
@@ -126,9 +128,9 @@ def _number(name, value, where):
 
 
 def _warn_of_large(name, values, where):
-    if len(values) and max(-int(values.min()), int(values.max())) > EXACT:
+    if values.size and max(-int(values.min()), int(values.max())) > EXACT:
         warnings.warn(
             f"{name} holds whole numbers beyond 2^53 in {where}, of which float64 merges some: "
-            f"subtract a constant from them first.",
+            f"subtract a constant first.",
             stacklevel=4,
         )

@@ -433,7 +433,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """X as a float64 or float32 array, NaN where a value is missing."""
         if is_frame(X):
             X = numeric_frame("X", X)
-        elif isinstance(X, np.ma.MaskedArray):
+        elif isinstance(X, np.ma.MaskedArray) or getattr(X, "dtype", None) in (np.int64, np.uint64):
             X = read_numbers("X", X)
         elif isinstance(X, (np.ndarray, list, tuple)):
             X = _without_nulls(X)
