@@ -1,5 +1,7 @@
 """Optimizers for tables of latents: Adam on the rows of a batch, and two learning rates."""
 
+from numbers import Real
+
 import keras
 
 from cvae_keras.checks import check_choice
@@ -169,4 +171,5 @@ def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):
         ```
     """
     make = {"adam": LazyAdam, "sgd": keras.optimizers.SGD}[check_choice("kind", kind, KINDS)]
+    net_lr, latent_lr = (float(r) if isinstance(r, Real) else r for r in (net_lr, latent_lr))
     return TwoRates(make(net_lr, name="network"), make(latent_lr, name="latents"))

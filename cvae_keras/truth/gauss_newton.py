@@ -31,8 +31,9 @@ def gauss_newton(
         tolerance: a row has converged when no entry of its step, times 1 + damping, is larger: the
             step is then small because the gradient is, not because of the damping.
         max_step: largest entry of a step, longer steps are shortened; None for no limit.
-        rounding: size of rounding errors. It is added to the diagonal, and a cost that rises by a
-            share of less than 100 times this value counts as no rise.
+        rounding: size of rounding errors. It is added to the diagonal, the damping stays above 3
+            times this value, so that the matrix is not singular when it is rounded, and a cost that
+            rises by a share of less than 100 times this value counts as no rise.
         xp: module of the arrays, `numpy` or `keras.ops`. NumPy leaves rows that have converged out
             of the steps that follow; `keras.ops` keeps all shapes fixed, as JAX needs it.
 
@@ -69,7 +70,7 @@ def gauss_newton(
             xp.where(better[:, None, None], new[2], matrix),
         )
         done = (size * (1.0 + damping) < tolerance) | (damping > 1e8)
-        damping = xp.where(better, damping * 0.1, damping * 10.0)
+        damping = xp.where(better, xp.maximum(damping * 0.1, 3.0 * rounding), damping * 10.0)
         if bool(xp.all(done)):
             break
         if xp is np and np.any(done):

@@ -41,7 +41,7 @@ def test_a_constant_is_filled_with_itself(value):
 def test_a_tiny_column_of_a_file_is_scaled(tmp_path):
     for name, column in VARYING.items():
         table = np.c_[column, STEPS]
-        np.savetxt(tmp_path / "t.csv", table, delimiter=",", header="a,b", comments="", fmt="%r")
+        np.savetxt(tmp_path / "t.csv", table, delimiter=",", header="a,b", comments="", fmt="%.17g")
         parts = np.concatenate(load_rows(str(tmp_path / "t.csv")))
         assert parts.min() == 0 and parts.max() == 1, name
         np.testing.assert_allclose(parts[:, 0], parts[:, 1], atol=1e-6, err_msg=name)

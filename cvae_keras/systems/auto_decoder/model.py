@@ -195,7 +195,7 @@ class VariationalAutoDecoder(ELBOModel):
         loading change nothing. Validation data are rows of the table as well, and need an index
         unless they are as many: the latents of new rows are inferred, see `reconstruct`.
         """
-        if isinstance(x, dict):  # before the table is initialized
+        if x is None or isinstance(x, (dict, list, tuple, np.ndarray)):  # before the start
             x, sample_weight = self._checked(x, y, sample_weight)
         self._check_numbered(validation_data)
         if self.compiled and y is None and kwargs.get("class_weight") is None:
@@ -409,7 +409,8 @@ def principal_components(x, mask, latent_dim):
     scores, keep = np.zeros((rows, latent_dim), "float32"), min(latent_dim, features, rows - 1)
     if keep:
         pca = PCA(keep, svd_solver="covariance_eigh")
-        components = pca.fit_transform(x.astype("float64"))
+        x = x.astype("float64")  # and centered: this solver squares before it subtracts the mean
+        components = pca.fit_transform(x - x.mean(axis=0))
         # not whiten=True, which scales the rounding errors of constant features to variance 1
         variance = pca.explained_variance_ * (rows - 1) / rows
         rounding = 1e-12 * variance.max() or 1.0
