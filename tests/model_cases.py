@@ -145,7 +145,7 @@ def bad_masks(arrays):
     return [
         ({**arrays, "mask": mask[:, :-1]}, "mask must have the shape"),
         ({**arrays, "mask": 0.5 * mask}, "mask must"),
-        ({**arrays, "x": np.where(mask > 0, x, np.nan)}, "x holds NaN"),
+        ({**arrays, "x": np.where(mask > 0, np.nan, x)}, "x holds NaN"),
     ]
 
 

@@ -10,7 +10,7 @@ from cvae_keras.parts.likelihoods import SquaredError
 from cvae_keras.parts.posteriors import GaussianPosterior
 from cvae_keras.parts.priors import StandardNormal
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder, check_hidden
-from cvae_keras.systems.auto_decoder.rows import check_rows, zero_missing
+from cvae_keras.systems.auto_decoder.rows import read_rows, zero_missing
 
 
 @keras.saving.register_keras_serializable("cvae_keras", name="HoleEncoder")
@@ -115,7 +115,7 @@ class MaskedVAE(ELBOModel):
 
     def check_inputs(self, inputs):
         """Refuse arrays that the model cannot train on; x becomes 0 where it is missing."""
-        x, mask = check_rows(inputs, self.options["features"])
+        x, mask = read_rows(inputs, self.options["features"])
         return {"x": x} if mask is None else {"x": x, "mask": mask}
 
     def reconstruct(self, x, mask):
@@ -125,7 +125,7 @@ class MaskedVAE(ELBOModel):
             x: `(batch, features)`, anything where it is missing, also NaN.
             mask: `(batch, features)`, 1 where observed; None if all is observed.
         """
-        x, mask = check_rows({"x": x, "mask": mask}, self.options["features"])
+        x, mask = read_rows({"x": x, "mask": mask}, self.options["features"])
         mask = None if mask is None else ops.convert_to_tensor(mask)
         mean = self.posterior(ops.convert_to_tensor(x), mask=mask).mean
         return ops.convert_to_numpy(self.decoder(mean[None]))[0]

@@ -22,7 +22,7 @@ from cvae_keras.systems.auto_decoder.decoder import DenseDecoder, check_hidden
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.inference import infer_latents
 from cvae_keras.systems.auto_decoder.laplace import posterior_draws, posterior_mean
-from cvae_keras.systems.auto_decoder.rows import check_rows, zero_missing
+from cvae_keras.systems.auto_decoder.rows import read_rows, zero_missing
 from cvae_keras.training.batches import Batches
 from cvae_keras.training.optimizers import TwoRates
 
@@ -170,7 +170,7 @@ class VariationalAutoDecoder(ELBOModel):
 
         x becomes 0 where it is missing.
         """
-        x, mask = check_rows(inputs, self.options["features"])
+        x, mask = read_rows(inputs, self.options["features"])
         arrays = {"x": x} if mask is None else {"x": x, "mask": mask}
         examples = self.options["examples"]
         index = np.asarray(inputs.get("index", np.arange(len(x)))).reshape(-1)
@@ -196,11 +196,15 @@ class VariationalAutoDecoder(ELBOModel):
         unless they are as many: the latents of new rows are inferred, see `reconstruct`.
         """
         if x is None or isinstance(x, (dict, list, tuple, np.ndarray)):  # before the start
-            x, sample_weight = self._checked(x, y, sample_weight)
+            x, y = self._checked(x, y, sample_weight)
         self._check_numbered(validation_data)
-        if self.compiled and y is None and kwargs.get("class_weight") is None:
+        refused = kwargs.get("class_weight") is not None or (
+            y is not None and not isinstance(x, dict)
+        )
+        if self.compiled and not refused:
             self._start(x)
-        data = {"sample_weight": sample_weight, "validation_data": validation_data}
+        data = {"validation_data": validation_data}
+        data |= {} if isinstance(x, dict) else {"sample_weight": sample_weight}
         return super().fit(x, y, *args, **data, **kwargs)
 
     def _start(self, x):
@@ -291,7 +295,7 @@ class VariationalAutoDecoder(ELBOModel):
 
     def impute(self, x, mask, **options):
         """x where observed, its reconstruction elsewhere: NumPy `(batch, features)`, float32."""
-        x, mask = check_rows({"x": x, "mask": mask}, self.options["features"])
+        x, mask = read_rows({"x": x, "mask": mask}, self.options["features"])
         return x if mask is None else np.where(mask > 0, x, self.reconstruct(x, mask, **options))
 
     def posterior_mean(self, x, mask):
@@ -359,7 +363,7 @@ class VariationalAutoDecoder(ELBOModel):
 
     def search_of(self, x, mask=None):
         """The arguments of `infer_latents` for these rows, as a dictionary."""
-        x, mask = check_rows({"x": x, "mask": mask}, self.options["features"])
+        x, mask = read_rows({"x": x, "mask": mask}, self.options["features"])
         mask = np.ones_like(x) if mask is None else mask
         precision = self.noise_precision()
         if self.options["reduction"] == "original":

@@ -12,7 +12,7 @@ from cvae_keras.data.frames import read_numbers
 LARGEST = 1e15  # of a value whose square, summed over a row, is finite in float32
 
 
-def check_rows(inputs, features):
+def read_rows(inputs, features):
     """Check rows x and the mask of their observed entries; x becomes 0 where it is missing.
 
     Args:
@@ -30,7 +30,7 @@ def check_rows(inputs, features):
             numbers, or observed entries are NaN, infinite or so large that squares are infinite.
 
     Example:
-        >>> x, mask = check_rows({"x": [[1.0, np.nan]], "mask": [[1, 0]]}, features=2)
+        >>> x, mask = read_rows({"x": [[1.0, np.nan]], "mask": [[1, 0]]}, features=2)
         >>> x.tolist()
         [[1.0, 0.0]]
     """
