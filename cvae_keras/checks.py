@@ -1,5 +1,6 @@
 """Input validation: bad input is refused in one sentence, before anything is trained on it."""
 
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -18,6 +19,9 @@ def check_arrays(arrays):
         TypeError: an entry is not numeric.
         ValueError: an entry is empty, holds NaN, infinity or a number beyond the range of float32,
             or differs from the others in length.
+
+    Warns:
+        UserWarning: distinct values become equal in float32.
 
     Example:
         >>> check_arrays({"x": [[1.0], [2.0]]})["x"].shape
@@ -43,6 +47,14 @@ def check_arrays(arrays):
                 f"{name} holds {np.abs(array).max():.3g}, beyond the range of float32: rescale it."
             )
         checked[name] = array.astype("float32", copy=False)
+        columns = merged(array, checked[name])
+        if columns:
+            warnings.warn(
+                f"{name} holds distinct values in {len(columns)} of its columns (the first is "
+                f"{columns[0]}) that become equal in float32: subtract the mean of each column "
+                f"from it, in float64.",
+                stacklevel=3,
+            )
     lengths = {name: len(array) for name, array in checked.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(
@@ -82,6 +94,42 @@ def check_rows(arrays, features):
     if "mask" in arrays and not np.isin(arrays["mask"], (0, 1)).all():
         raise ValueError("mask must hold 1 where x is observed and 0 where it is missing.")
     return arrays
+
+
+COMPARED = 4096  # rows in which `merged` counts distinct values
+MERGED = 0.01  # share of the distinct values of a column that may become equal
+
+
+def merged(before, after):
+    """The columns in which values that were distinct have become equal.
+
+    Values count as distinct if they differ by more than the rounding of a few operations. A
+    hundredth of them, in at most 4,096 rows evenly spaced, may become equal, as happens by chance.
+
+    Args:
+        before: numbers `(batch, ...)`.
+        after: the same numbers, in their order, after a cast to another type.
+
+    Returns:
+        List of the numbers of the columns, all axes but the first flattened.
+
+    Example:
+        >>> x = 1e10 + np.arange(100.0)[:, None]
+        >>> merged(x, x.astype("float32")), merged(x, (x - 1e10).astype("float32"))
+        ([0], [])
+    """
+    before, after = np.asarray(before), np.asarray(after)
+    if before.dtype == after.dtype or (before.dtype.kind != "f" and before.dtype.itemsize < 4):
+        return []
+    step = -(-len(before) // COMPARED)
+    before, after = (np.sort(x[::step].reshape(-1, x[0].size), axis=0) for x in (before, after))
+    with np.errstate(over="ignore"):
+        gaps = before[1:] > before[:-1]
+        if before.dtype.kind == "f":
+            size = np.maximum(np.abs(before[1:]), np.abs(before[:-1]))
+            gaps = before[1:] - before[:-1] > 4 * np.finfo(before.dtype).eps * size
+    distinct, left = 1 + gaps.sum(axis=0), 1 + (after[1:] > after[:-1]).sum(axis=0)
+    return np.flatnonzero(left < (1 - MERGED) * distinct).tolist()
 
 
 def check_choice(name, value, choices):

@@ -4,7 +4,8 @@ from itertools import product
 
 import numpy as np
 
-from cvae_keras.checks import check_arrays
+from cvae_keras.checks import check_arrays, check_seed
+from cvae_keras.data.frames import read_numbers
 
 ALL_PATTERNS_UP_TO = 16
 
@@ -69,7 +70,8 @@ def as_inputs(x, known, observed=None):
         given.
 
     Raises:
-        ValueError: shapes differ, or x holds NaN where it is observed.
+        ValueError: shapes differ, x holds NaN where it is observed, or known or observed hold
+            something else than 0 and 1.
 
     Example:
         >>> import numpy as np
@@ -77,10 +79,10 @@ def as_inputs(x, known, observed=None):
         >>> as_inputs(np.array([[2.0, 3.0]]), np.array([[True, False]]))["c"].tolist()
         [[2.0, 0.0, 1.0, 0.0]]
     """
-    x, m = np.asarray(x), np.asarray(known, dtype=bool)
+    x, m = read_numbers("x", x), _indicator("known", known)
     shapes = {"x": x.shape, "known": m.shape}
     if observed is not None:
-        observed = np.asarray(observed, dtype=bool)
+        observed = _indicator("observed", observed)
         shapes["observed"] = observed.shape
     if len(set(shapes.values())) > 1 or x.ndim != 2:
         raise ValueError(f"the arrays must all be (n, dim), got {shapes}: pair them up.")
@@ -89,6 +91,31 @@ def as_inputs(x, known, observed=None):
         x, m = np.where(observed, x, 0.0), m & observed
         arrays["mask"] = observed
     return check_arrays({"x": x, "c": np.concatenate([np.where(m, x, 0.0), m], axis=1), **arrays})
+
+
+def _indicator(name, values):
+    """An array of booleans, or of 0 and 1, as booleans."""
+    values = read_numbers(name, values)
+    if not np.isin(values, (0, 1)).all():
+        raise ValueError(f"{name} must hold booleans, or 0 and 1: compare the values with some.")
+    return values.astype(bool)
+
+
+def integers(seed):
+    """A seed as a list of integers, which can be extended.
+
+    Args:
+        seed: integer, sequence of integers, `numpy.random.RandomState` or `Generator`, or None.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvae_keras.data.conditions import integers
+        >>> integers(np.int64(3)), integers([3, 4])
+        ([3], [3, 4])
+    """
+    if isinstance(seed, (int, np.integer, list, tuple, np.ndarray)):
+        return [int(number) for number in np.atleast_1d(seed)]
+    return [check_seed("seed", seed)]
 
 
 class Conditioned:
@@ -120,14 +147,16 @@ class Conditioned:
 
         Args:
             n: number of examples.
-            seed: integer or list of integers.
+            seed: integer or list of integers; None or a generator to draw one.
             known: `(n, dim)`, booleans; by default drawn by `draw_patterns`.
 
         Returns:
             Dictionary of `x`, `c`, and `mask` if entries are missing, see `as_inputs`.
         """
-        x = self.data.sample(n, seed)
-        rng = np.random.default_rng([*np.atleast_1d(seed), 1])
+        numbers = integers(seed)
+        plain = isinstance(seed, (int, np.integer, list, tuple, np.ndarray))
+        x = self.data.sample(n, seed if plain else numbers[0])
+        rng = np.random.default_rng([*numbers, 1])
         known = draw_patterns(n, self.data.dim, rng) if known is None else known
         observed = None
         if self.mask_percentage:

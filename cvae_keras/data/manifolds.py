@@ -3,6 +3,7 @@
 import numpy as np
 
 from cvae_keras.checks import check_choice, check_count
+from cvae_keras.data.conditions import integers
 
 #: scikit-learn's function for each name, and its options.
 MAKERS = {
@@ -91,11 +92,11 @@ class SideBySide:
 
         Args:
             n: number of examples.
-            seed: integer or list of integers.
+            seed: integer or list of integers; None or a generator to draw one.
 
         Returns:
             float32 `(n, dim)`.
         """
-        seeds = [[*np.atleast_1d(seed), index] for index in range(len(self.parts))]
+        seeds = [[*integers(seed), index] for index in range(len(self.parts))]
         draws = [part.sample(n, s) for part, s in zip(self.parts, seeds, strict=True)]
         return np.concatenate(draws, axis=1)

@@ -10,7 +10,10 @@ from cvae_keras.checks import check_choice
 
 
 class NpyFolder:
-    """The examples of a folder tree as rows: `folder[rows]` is float32 `(len(rows), features)`.
+    """The examples of a folder tree as rows: `folder[rows]` is `(len(rows), features)`.
+
+    Rows are float32, or where that does not hold the numbers of all files, as for float64 and
+    integers of more than 16 bits, of the type that does.
 
     Files of any shape are flattened. Every file is opened once at the start, and must be a complete
     array of finite numbers of the shape that most files have, so that training does not stop at a
@@ -25,6 +28,7 @@ class NpyFolder:
     Attributes:
         ids: list of the paths of the rows below the folder, with "/".
         shape: `(examples, features)`.
+        dtype: of the rows.
         skipped: dictionary of path -> reason.
 
     Raises:
@@ -49,10 +53,10 @@ class NpyFolder:
             raise ValueError(
                 f"X is the folder {str(path)!r}, which holds no .npy file: name another folder."
             )
-        shapes, self.skipped = {}, {}
+        shapes, types, self.skipped = {}, {}, {}
         for name in found:
             try:
-                shapes[name] = _shape(self.path / name)
+                shapes[name], types[name] = _shape_and_type(self.path / name)
             except (OSError, ValueError, EOFError) as error:
                 self.skipped[name] = str(error) or type(error).__name__
         counts = {}
@@ -78,14 +82,16 @@ class NpyFolder:
                 stacklevel=2,
             )
         self.shape = (len(self.ids), int(np.prod(self.example_shape)))
-        self.dtype = np.dtype("float32")
+        kinds = {types[name] for name in self.ids}
+        single = all(np.can_cast(kind, "float32") for kind in kinds)
+        self.dtype = np.dtype("float32") if single else np.result_type(*kinds)
 
     def __len__(self):
         return len(self.ids)
 
     def __getitem__(self, rows):
         rows = np.arange(len(self.ids))[rows]
-        out = np.empty((len(rows), self.shape[1]), "float32")
+        out = np.empty((len(rows), self.shape[1]), self.dtype)
         for to, row in enumerate(rows):
             path = self.path / self.ids[row]
             try:
@@ -96,6 +102,8 @@ class NpyFolder:
                 ) from error
             if example.shape != self.example_shape:
                 raise ValueError(f"{path} has changed its shape to {example.shape}: restore it.")
+            if example.dtype != self.dtype and not np.can_cast(example.dtype, self.dtype):
+                raise ValueError(f"{path} has changed its type to {example.dtype}: restore it.")
             out[to] = example.ravel()
             if not np.isfinite(out[to]).all():
                 raise ValueError(f"{path} holds NaN or infinity: repair or remove it.")
@@ -109,8 +117,8 @@ class NpyFolder:
         return sorted(found)
 
 
-def _shape(path):
-    """The shape of the array in a .npy file; ValueError if it is not complete, finite numbers."""
+def _shape_and_type(path):
+    """Of the array in a .npy file; ValueError if it is not complete, finite numbers."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)  # checks header and size
     if array.dtype.kind not in "fiub":
         raise ValueError(f"holds {array.dtype}, not numbers")
@@ -118,4 +126,4 @@ def _shape(path):
         raise ValueError("is empty")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError("holds NaN or infinity")
-    return array.shape
+    return array.shape, array.dtype

@@ -49,7 +49,8 @@ class Subset:
         rows: what `open_rows` returns.
         index: `(n,)`, integers.
         shift: `(features,)`, subtracted from each row; None for rows as they are.
-        scale: `(features,)`, by which each row is then divided; used with shift only.
+        scale: `(features,)`, by which each row is then divided, see `standardize`; used with shift
+            only.
 
     Example:
         >>> import numpy as np
@@ -67,9 +68,8 @@ class Subset:
 
     def __getitem__(self, index):
         if self.shift is None:
-            return read(self.rows, self.index[index])
-        values = read(self.rows, self.index[index], dtype=None) - self.shift  # in float64 if x is
-        return values.astype("float32", copy=False) / self.scale
+            return read(self.rows, self.index[index], dtype=None)
+        return standardize(read(self.rows, self.index[index], dtype=None), self.shift, self.scale)
 
 
 def open_rows(x, on_error="raise"):
@@ -111,7 +111,7 @@ def read(rows, index, dtype="float32"):
         `(len(index), features)`.
 
     Raises:
-        ValueError: a row holds NaN or infinity, or a number too large for float32.
+        ValueError: a row holds NaN or infinity, or a number too large for the dtype.
 
     Example:
         >>> import numpy as np
@@ -120,13 +120,78 @@ def read(rows, index, dtype="float32"):
         [[1.0, 2.0]]
     """
     values = np.asarray(rows[index])
-    with np.errstate(over="ignore"):
-        single = values.astype("float32", copy=False)
-    if not np.isfinite(single).all():
+    if not np.isfinite(values).all():
         raise ValueError(
-            "X contains NaN or infinity: remove those examples, or fill in the missing entries."
+            "X contains NaN or infinity: remove those examples, or fill in the missing entries, "
+            "for instance with VADImputer."
         )
-    return single if dtype == "float32" else values.astype(dtype or values.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        found = values.astype(dtype or values.dtype, copy=False)
+    if not np.isfinite(found).all():
+        raise ValueError(f"X contains numbers that are too large for {dtype}: rescale it.")
+    return found
+
+
+ORDINARY = 1e30  # scales from its inverse to it need no other exponent in float32
+FARTHEST = 1e15  # standardized values beyond it make squares and sums in float32 overflow
+
+
+def exponents(scale):
+    """The power of 2 that brings each scale to order one, where float32 may not hold it.
+
+    Args:
+        scale: `(features,)`, positive.
+
+    Returns:
+        int `(features,)`; 0 for scales from 1e-30 to 1e30.
+
+    Example:
+        >>> import numpy as np
+        >>> exponents(np.array([1.0, 2.0**200])).tolist()
+        [0, 201]
+    """
+    scale = np.asarray(scale, "float64")
+    ordinary = (scale >= 1 / ORDINARY) & (scale <= ORDINARY)
+    return np.where(ordinary, 0, np.frexp(scale)[1])
+
+
+def standardize(values, shift, scale):
+    """`(values - shift) / scale`, with the difference in the precision of values and shift.
+
+    It is rounded to float32 afterwards, so that large shifts cost no digits.
+
+    Args:
+        values: `(n, features)`, of any numeric type.
+        shift: `(features,)`.
+        scale: `(features,)`, positive.
+
+    Returns:
+        float32 `(n, features)`.
+
+    Raises:
+        ValueError: a result beyond 1e15 in absolute value, for which networks overflow.
+
+    Example:
+        >>> import numpy as np
+        >>> standardize(1e10 + np.array([[0.0], [4.0]]), np.array([1e10 + 2]), 2.0).tolist()
+        [[-1.0], [1.0]]
+    """
+    shift, scale, power = np.asarray(shift), np.asarray(scale), exponents(scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if power.any():
+            values, shift, scale = (
+                np.ldexp(np.asarray(part, "float64"), -power) for part in (values, shift, scale)
+            )
+        single = shift.astype("float32")
+        shift = single if np.array_equal(single, shift) else shift.astype("float64")
+        found = (values - shift).astype("float32", copy=False) / scale.astype("float32")
+        most = np.abs(found).max(initial=0.0)
+    if not most <= FARTHEST:
+        raise ValueError(
+            f"X holds numbers that are {most:.3g} after centering and scaling, too far from the "
+            f"training data for float32: remove them, or rescale X where it is not normalized."
+        )
+    return found
 
 
 def chunks(rows):

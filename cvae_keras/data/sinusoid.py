@@ -10,6 +10,7 @@ import numpy as np
 from cvae_keras.truth import sinusoid as truth
 
 CURVES = {"sin": np.sin, "cos": np.cos}
+FARTHEST = 1e15  # values beyond which float64 does not resolve a phase
 
 
 class SinusoidTask:
@@ -173,7 +174,7 @@ class SinusoidTask:
             y, `(..., points, 2)`, float32 for float32 x, else float64; computed in float64.
 
         Raises:
-            ValueError: x has another shape, or holds NaN or infinity.
+            ValueError: x has another shape, or holds NaN, infinity or numbers beyond 1e15.
 
         Example:
             >>> import numpy as np
@@ -183,6 +184,11 @@ class SinusoidTask:
         """
         dtype = np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
         x = self._check_finite("x", self._check_shape("x", x))
+        if x.size and np.abs(x).max() > FARTHEST:
+            raise ValueError(
+                f"x reaches {np.abs(x).max():.3g}, where a phase has no digits left: give smaller "
+                f"numbers."
+            )
         y = np.empty(x.shape, dtype)
         for i, (name, p, q) in enumerate(self.functions):
             y[..., i] = CURVES[name](p * x[..., 0] + q * x[..., 1])

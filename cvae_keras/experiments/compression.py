@@ -203,7 +203,9 @@ def make(job):
         2
     """
     if job.method == "CompressionVAE":
-        return CompressionVAE(dim_latent=job.dimensions, random_state=job.seed)
+        return CompressionVAE(
+            dim_latent=job.dimensions, feature_normalization="images", random_state=job.seed
+        )
     if job.method == "PCA":
         from sklearn.decomposition import PCA
 

@@ -143,7 +143,7 @@ class AutoregressiveFlow(CompositeLayer):
             raise ValueError(
                 f"flow_length must be a whole number, got {length!r}: choose 0 or more."
             )
-        self.latent_dim = latent_dim
+        self.latent_dim = latent_dim = check_count("latent_dim", latent_dim)
         self.width = max(64, 2 * latent_dim) if width is None else check_count("flow_width", width)
         self.steps = [IAFStep(latent_dim, self.width) for _ in range(int(length))]
 

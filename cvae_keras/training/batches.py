@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from cvae_keras.checks import check_seed
+
 
 def called(batches):
     """A `tf.data.Dataset` that calls `batches[0]`, `batches[1]`, ..., one ahead.
@@ -97,7 +99,10 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, steps, batch_size, seed):
         super().__init__()
-        self.steps, self.batch_size, self.seed, self.epoch = steps, batch_size, seed, 0
+        self.steps, self.batch_size, self.epoch = int(steps), int(batch_size), 0
+        self.seed = int(seed) if isinstance(seed, np.integer) else seed
+        if not isinstance(self.seed, int):
+            self.seed = check_seed("seed", seed)
 
     def __len__(self):
         return self.steps

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from cvae_keras.checks import check_count, check_share, check_weight
+from cvae_keras.checks import check_count, check_seed, check_share, check_weight
+from cvae_keras.data.frames import is_frame, numeric_frame, read_numbers
 from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.rows import MappedRows, Subset, chunks, open_rows, read
 from cvae_keras.metrics.importance import importance_weighted_bound
@@ -20,6 +21,7 @@ from cvae_keras.systems.compression.preprocessing import (
     first_axes,
     fit_pca,
     shift_and_scale,
+    warn_of_merged,
 )
 from cvae_keras.systems.compression.training import LearningRate, TrainingPlan, train_epochs
 from cvae_keras.training.backends import at_once
@@ -57,8 +59,9 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     The arguments and methods are those of maxfrenzel's CompressionVAE, plus scikit-learn's.
 
     Args:
-        X: examples for `train`: array `(examples, features)`, a `numpy.memmap` of one, or the path
-            of a folder tree of .npy files. `fit` takes its own.
+        X: examples for `train`: array `(examples, features)`, a `numpy.memmap` of one, a pandas
+            DataFrame of numbers, or the path of a folder tree of .npy files. `fit` takes its own.
+            They are centered in float64.
         X_valid: the same, for the validation loss; None to hold out a part of X.
         train_valid_split: the share of X that is trained on, in (0, 1].
         dim_latent: dimensions of the embedding.
@@ -71,7 +74,10 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         logdir: folder of the model. A model that is there is restored, and its parameters replace
             the arguments. "temp" starts afresh and deletes the model it wrote there before. `fit`
             writes nothing into "temp".
-        feature_normalization: shift and scale features to order one (see `preprocessing.py`).
+        feature_normalization: True to subtract from each feature its mean and divide it by its
+            standard deviation; the embedding then depends neither on the unit nor on the zero of a
+            feature. "images" to divide all by one number, which is right for the pixels of images:
+            they share a unit (see `preprocessing.py`). False to use the features as they are.
         tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
         components: share of the variance, in (0, 1], whose principal components the networks read
             and write, at least 4 for each latent dimension; an embedding of up to 3 dimensions
@@ -86,7 +92,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         num_steps: steps at most of `fit` and `train`; None chooses them from the data.
         on_error: "raise" or "skip" for bad files of a folder.
         verbose: whether to show a progress bar.
-        random_state: integer; the same one gives the same model.
+        random_state: integer; the same one gives the same model. None, or a
+            `numpy.random.RandomState` or `Generator`, from which `fit` draws one.
 
     Attributes:
         model_: the `CompressionModel`.
@@ -251,6 +258,14 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         keep = 1.0 if keep is None else check_share("dropout_keep_prob", keep)
         if self.neighbors != 0:
             check_count("neighbors", self.neighbors)
+        if not isinstance(self.feature_normalization, (bool, np.bool_, str)) or (
+            self.feature_normalization not in (True, False, "images")
+        ):
+            raise ValueError(
+                f"feature_normalization must be True, False or 'images', got "
+                f"{self.feature_normalization!r}: choose one."
+            )
+        self._seed = self._draw_seed()
         train, valid = self._split(rows)
         paired = self.neighbors > 0 and len(train) > 2
         plan = TrainingPlan.choose(
@@ -263,48 +278,66 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             test_every,
             patience,
         )
-        if self.model_ is None:
+        new = self.model_ is None
+        if new:
             shift, scale = shift_and_scale(train, self.feature_normalization)
         else:
             shift, scale = self.model_.shift_and_scale()
         train, valid = (Subset(part.rows, part.index, shift, scale) for part in (train, valid))
+        warn_of_merged(train, getattr(self, "feature_names_in_", None))
         pca = self._fit_pca(train, paired)
-        if self.model_ is None:
+        if new:
             self._make_model(shift, scale, pca if self._reads_components(train) else None, paired)
         self.model_.set_keep(keep)
         self.model_.run_eagerly = plan.steps < EAGER
         steps, epochs = plan.steps_per_epoch, plan.epochs
         rate = LearningRate(epochs, patience=plan.patience, **rate)
-        train_epochs(
-            self.model_,
-            self._batches(train, pca, plan.batch_size, steps, walk=WALK, until=epochs),
-            self._batches(valid, pca, plan.valid_batch_size),
-            self.history_,
-            rate,
-            epochs,
-            save=self._save if write else None,
-            checkpoint_every=checkpoint_every,
-            tensorboard=f"{self.logdir}/{storage.LOGS}" if self.tb_logging else None,
-            verbose=self.verbose,
-        )
+        try:
+            train_epochs(
+                self.model_,
+                self._batches(train, pca, plan.batch_size, steps, walk=WALK, until=epochs),
+                self._batches(valid, pca, plan.valid_batch_size),
+                self.history_,
+                rate,
+                epochs,
+                save=self._save if write else None,
+                checkpoint_every=checkpoint_every,
+                tensorboard=f"{self.logdir}/{storage.LOGS}" if self.tb_logging else None,
+                verbose=self.verbose,
+            )
+        except ValueError:  # diverged: an earlier model is kept, an untrained one is not
+            self.model_ = None if new else self.model_
+            raise
         self.converged_ = rate.converged
         if write:
             self._save()
         return self
 
+    def _draw_seed(self):
+        """The seed of a training: `random_state` if it is a number, else that of the model."""
+        if self.model_ is not None and not isinstance(self.random_state, (int, np.integer)):
+            return self.model_.seed
+        return check_seed("random_state", self.random_state)
+
     def _split(self, rows):
         """Rows to train on, and rows for the validation loss: the same if X has but one."""
         share = check_share("train_valid_split", self.train_valid_split)
-        order = np.random.default_rng(self.random_state).permutation(len(rows))
+        order = np.random.default_rng(self._seed).permutation(len(rows))
         if self.X_valid is not None:
             valid = open_rows(self.X_valid, self.on_error)
             if not isinstance(valid, (NpyFolder, MappedRows)):
-                valid = check_array(valid)
-            if valid.shape[1] != rows.shape[1]:
+                valid = _numbers("X_valid", valid)
+                values = check_array(valid)
+            else:
+                values = _check_numeric(valid)
+            if values.shape[1] != rows.shape[1]:
                 raise ValueError(
-                    f"X_valid has {valid.shape[1]} features but X has {rows.shape[1]}: give it "
+                    f"X_valid has {values.shape[1]} features but X has {rows.shape[1]}: give it "
                     f"the same."
                 )
+            if is_frame(valid):  # in the order of X's columns
+                values = validate_data(self, valid, dtype="numeric", reset=False)
+            valid = values
             return Subset(rows, order), Subset(valid, np.arange(min(len(valid), VALIDATED)))
         kept = max(1, round(share * len(rows)))
         valid = order[kept:] if kept < len(rows) else order
@@ -320,9 +353,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         every = self._reads_components(rows)
         if not (every or paired):
             return None
-        if not self.feature_normalization:  # in float32, PCA needs features of mean about 0
-            rows = Subset(rows.rows, rows.index, shift_and_scale(rows)[0], 1.0)
-        return fit_pca(rows, None if every else SEARCHED, self.random_state)
+        return fit_pca(rows, None if every else SEARCHED, self._seed)
 
     def _make_model(self, shift, scale, pca, paired):
         """A new model, which reads principal components if there is a `pca`."""
@@ -332,7 +363,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             axes, deviations = first_axes(pca, count)
             axes = axes if axes.shape[1] < features else None
         widths = CELLS if self.cells_encoder is None else self.cells_encoder
-        keras.utils.set_random_seed(self.random_state)
+        keras.utils.set_random_seed(self._seed)
         model = CompressionModel(
             features,
             self.dim_latent,
@@ -342,7 +373,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             gamma=self._gamma(features) if paired else 0.0,
             components=None if axes is None else axes.shape[1],
             initializer=self.initializer,
-            seed=self.random_state,
+            seed=self._seed,
         )
         if axes is not None:
             model.start_at(axes, deviations)
@@ -362,8 +393,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         near = None
         if self.neighbors and pca is not None and len(rows) > 2:
             axes = first_axes(pca, SEARCHED)[0]
-            near = nearest_neighbors(rows, self.neighbors, self.random_state, axes)
-        return PairedBatches(rows, near, batch_size, steps, self.random_state, walk, until)
+            near = nearest_neighbors(rows, int(self.neighbors), self._seed, axes)
+        return PairedBatches(rows, near, batch_size, steps, self._seed, walk, until)
 
     def _prepare(self):
         self._rows = self._open(self.X)
@@ -373,9 +404,9 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Rows of X that can be read one by one, after scikit-learn's checks."""
         rows = open_rows(X, self.on_error)
         if isinstance(rows, (NpyFolder, MappedRows)):
-            self.n_features_in_ = rows.shape[1]
+            self.n_features_in_ = _check_numeric(rows).shape[1]
         else:
-            rows = validate_data(self, X, dtype="numeric")
+            rows = validate_data(self, _numbers("X", X), dtype="numeric")
         if isinstance(rows, NpyFolder):
             self.ids_, self.skipped_ = rows.ids, rows.skipped
         return rows
@@ -413,10 +444,12 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             z: `(examples, dim_latent)`.
 
         Returns:
-            float32 `(examples, features)`, in the units of X.
+            `(examples, features)`, in the units of X: float64 where float32 would cost digits, as
+            for features that are far from 0 compared with their deviation; else float32.
 
         Raises:
-            ValueError: the estimator is not trained, or z has another number of columns.
+            ValueError: the estimator is not trained, z has another number of columns, or is so
+                large that the decoder overflows.
 
         Example:
             ```python
@@ -451,6 +484,11 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         rows, total = Subset(rows, np.arange(len(rows)), shift, scale), 0.0
         for number, chunk in enumerate(chunks(rows)):
             bound, _ = importance_weighted_bound(self.model_, {"x": rows[chunk]}, 1, seed=number)
+            if not np.isfinite(bound).all():
+                raise ValueError(
+                    "X is too far from the training data, its ELBO is not finite: remove the rows "
+                    "with large numbers."
+                )
             total += bound.sum()
         return float(total / len(rows) - np.log(scale).sum())
 
@@ -459,7 +497,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Args:
             n_samples: how many.
-            seed: integer; None for `random_state`.
+            seed: integer; None for `random_state`, or where that is no integer, for the one that
+                training drew.
             n: an older name of `n_samples`.
 
         Returns:
@@ -470,7 +509,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         self._check_trained()
         n_samples = check_count("n_samples", n_samples if n is None else n)
-        rng = np.random.default_rng(self.random_state if seed is None else seed)
+        rng = np.random.default_rng(self._draw_seed() if seed is None else check_seed("seed", seed))
         return self.decode(rng.standard_normal((n_samples, self.dim_latent)))
 
     def visualize(self, z, labels=None, categories=None, filename=None):
@@ -520,7 +559,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._check_trained()
         rows = open_rows(X, self.on_error)
         if not isinstance(rows, (NpyFolder, MappedRows)):
-            return validate_data(self, X, dtype="numeric", reset=False)
+            return validate_data(self, _numbers("X", X), dtype="numeric", reset=False)
+        _check_numeric(rows)
         if rows.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {rows.shape[1]} features, but CompressionVAE is expecting "
@@ -542,9 +582,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._save(logdir)
 
     def _save(self, logdir=None):
-        parameters = {name: getattr(self, name) for name in MODEL_PARAMETERS}
-        if parameters["cells_encoder"] is not None:
-            parameters["cells_encoder"] = list(parameters["cells_encoder"])
+        parameters = {name: _plain(getattr(self, name)) for name in MODEL_PARAMETERS}
         storage.save(logdir or self.logdir, self.model_, parameters, {"history": self.history_})
 
     def _restore(self):
@@ -592,4 +630,45 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
 
 def _plain(value):
-    return list(value) if isinstance(value, (tuple, list)) else value
+    """Numbers and lists of NumPy as those of Python, which JSON holds."""
+    value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    return [_plain(each) for each in value] if isinstance(value, (tuple, list)) else value
+
+
+def _check_numeric(rows):
+    """The rows of a memory-mapped array or a folder, or a TypeError if they are no numbers."""
+    if rows.dtype.kind not in "fiub":
+        raise TypeError(f"X must hold numbers, got dtype {rows.dtype}: convert it first.")
+    return rows
+
+
+def _numbers(name, X):
+    """X for scikit-learn's checks: a frame of NumPy's numbers, or an array without objects."""
+    if is_frame(X):
+        frame = numeric_frame(name, X)
+        _refuse_missing(name, frame.to_numpy(), frame.columns)
+        return frame
+    values = X if isinstance(X, np.ma.MaskedArray) or hasattr(X, "dtype") else np.asarray(X)
+    kind = getattr(values.dtype, "kind", "")
+    if kind in "mM":
+        raise TypeError(f"{name} must hold numbers, got dtype {values.dtype}: convert it first.")
+    text = kind == "O" and any(isinstance(each, str) or _is_missing(each) for each in values.flat)
+    if not (text or isinstance(values, np.ma.MaskedArray)):
+        return X
+    numbers = read_numbers(name, values)
+    if numbers.ndim == 2:
+        _refuse_missing(name, numbers, range(numbers.shape[1]))
+    return numbers
+
+
+def _is_missing(value):
+    return value is None or type(value).__name__ == "NAType"
+
+
+def _refuse_missing(name, values, columns):
+    missing = np.isnan(values).any(axis=0)
+    if missing.any():
+        raise ValueError(
+            f"{name} holds missing values (NaN) in column {columns[int(np.argmax(missing))]!r}: "
+            f"fill them in first, for instance with VADImputer."
+        )

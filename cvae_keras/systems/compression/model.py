@@ -13,7 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_rows
+from cvae_keras.checks import check_count, check_rows, check_seed
+from cvae_keras.data.rows import exponents, standardize
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.distributions import Flow, Gaussian, kl_divergence
 from cvae_keras.parts.layers import CompositeLayer
@@ -107,6 +108,8 @@ def neighbor_log_prob(z, log_scale):
 FEW = 3  # latent dimensions at most that start at the components
 FAR = 5.0  # standard deviations of a component at most, for outliers
 ROWS = 64  # `encode` pads its rows to a multiple of this
+WIDE = 16.0  # times its scale beyond which a shift costs digits in float32
+LOW, LOWER, POWER, DOUBLE = range(4)  # rows of the weight `fine`
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -218,6 +221,11 @@ class CompressionModel(ELBOModel):
         seed=0,
         **kwargs,
     ):
+        counts = {"features": features, "latent_dim": latent_dim}
+        features, latent_dim = (check_count(name, value) for name, value in counts.items())
+        components = None if components is None else check_count("components", components)
+        widths = tuple(check_count("widths", width) for width in widths)
+        seed = check_seed("seed", seed)
         axes = None if components is None else Components(features, components)
         super().__init__(
             posterior=IAFPosterior(
@@ -230,8 +238,8 @@ class CompressionModel(ELBOModel):
             seed=seed,
             **kwargs,
         )
-        self.features, self.latent_dim, self.flow_length = features, latent_dim, flow_length
-        self.widths, self.initializer = tuple(widths), initializer
+        self.features, self.latent_dim, self.flow_length = features, latent_dim, int(flow_length)
+        self.widths, self.initializer = widths, initializer
         self.components = axes
         self.add_term_weight("gamma", gamma)
         fixed = {"shape": (features,), "trainable": False}
@@ -246,18 +254,72 @@ class CompressionModel(ELBOModel):
             trainable=gamma > 0,
             name="log_reach",
         )
+        # the digits and the exponents of shift and scale that float32 does not hold
+        self.fine = self.add_weight(
+            shape=(4, features), initializer="zeros", trainable=False, name="fine"
+        )
         self({"x": ops.zeros((2, features))})  # builds the weights
         self._encode, self._decode = compiled(self._centers), compiled(self._means)
+        self._decode_standardized = compiled(self._standardized)
 
     # -- standardization ------------------------------------------------------------------------
     def standardize_with(self, shift, scale):
-        """Set what is subtracted from raw x, and what it is then divided by, `(features,)`."""
-        self.shift.assign(shift)
-        self.scale.assign(scale)
+        """Set what is subtracted from raw x, and what it is then divided by.
+
+        The shift is kept in the precision of float64, in several weights of float32.
+
+        Args:
+            shift: `(features,)`, finite.
+            scale: `(features,)`, finite and positive.
+
+        Raises:
+            ValueError: another shape, a scale that is not positive, NaN or infinity.
+        """
+        try:
+            shift, scale = np.broadcast_arrays(shift, scale, np.empty(self.features))[:2]
+        except ValueError as error:
+            raise ValueError(
+                f"shift and scale have shapes {np.shape(shift)} and {np.shape(scale)}: give "
+                f"{self.features} numbers each."
+            ) from error
+        shift, scale = np.array(shift, "float64"), np.array(scale, "float64")
+        power = exponents(scale)
+        with np.errstate(over="ignore", invalid="ignore"):
+            fine = np.zeros((4, self.features))
+            rest = np.ldexp(shift, -power)
+            fine[DOUBLE] = (np.abs(rest) > WIDE * np.ldexp(scale, -power)) | (power != 0)
+            near = rest.astype("float32")
+            for row in (LOW, LOWER):
+                rest = rest - (near if row == LOW else fine[row - 1])
+                fine[row] = rest.astype("float32")
+        fine[POWER] = power
+        if not (np.isfinite(near).all() and np.isfinite(scale).all() and (scale > 0).all()):
+            raise ValueError(
+                "shift and scale must be finite, with scale > 0 and shift below 1e38 scales: give "
+                "the mean and the standard deviation of each feature, 1 for a constant one."
+            )
+        self.shift.assign(near)
+        self.scale.assign(np.ldexp(scale, -power).astype("float32"))
+        self.fine.assign(fine.astype("float32"))
 
     def shift_and_scale(self):
-        """What `standardize_with` set: NumPy float32 `(features,)` each."""
-        return ops.convert_to_numpy(self.shift), ops.convert_to_numpy(self.scale)
+        """What `standardize_with` set: NumPy float64 `(features,)` each."""
+        weights = (self.shift, self.scale, self.fine)
+        shift, scale, fine = (ops.convert_to_numpy(each).astype("float64") for each in weights)
+        power = fine[POWER].astype(int)
+        return np.ldexp(shift + (fine[LOW] + fine[LOWER]), power), np.ldexp(scale, power)
+
+    def load_own_variables(self, store):
+        """Of files written before the weight `fine` existed, that weight stays 0."""
+        names = [name for name in store.keys() if name != "seed_state"]
+        variables = [*self._trainable_variables, *self._non_trainable_variables]
+        if len(names) != len(variables) - 1:
+            return super().load_own_variables(store)
+        self.fine.assign(np.zeros((4, self.features)))
+        older = {name: store[name] for name in (*names, "seed_state")}
+        last = next(i for i, each in enumerate(variables) if each is self.fine)
+        after = {str(i): older[str(i - 1)] for i in range(last + 1, len(variables))}
+        return super().load_own_variables({**older, **after, str(last): self.fine})
 
     def start_at(self, axes, deviations):
         """Set the components; in 1 to 3 dimensions the first, whitened, are added to q's mean.
@@ -331,18 +393,21 @@ class CompressionModel(ELBOModel):
         """Embed rows: q's mean before the flow, transformed by the flow.
 
         Args:
-            x: `(batch, features)`, in its own units, of any numeric type; float64 is centered
-                before it is rounded to float32.
+            x: `(batch, features)`, in its own units, of any numeric type; the shift is subtracted
+                in its precision, before the rounding to float32.
 
         Returns:
             NumPy float32 `(batch, latent_dim)`.
+
+        Raises:
+            ValueError: x is so far from the training data that the embedding would overflow.
         """
-        rows, (shift, scale) = len(x), self.shift_and_scale()
-        x = (np.asarray(x) - shift).astype("float32", copy=False) / scale
+        rows, x = len(x), standardize(x, *self.shift_and_scale())
         # A matrix product rounds the rows of an incomplete block differently. With padding, the
         # embedding of a row depends neither on its position nor on the other rows.
         x = np.pad(x, [(0, -rows % ROWS), (0, 0)])
-        return ops.convert_to_numpy(self._encode(ops.convert_to_tensor(x)))[:rows]
+        z = ops.convert_to_numpy(self._encode(ops.convert_to_tensor(x)))[:rows]
+        return _check_finite(z, "X")
 
     def decode(self, z):
         """Reconstruct rows in their own units: the mean of p(x | z).
@@ -351,15 +416,30 @@ class CompressionModel(ELBOModel):
             z: `(batch, latent_dim)`, float32.
 
         Returns:
-            NumPy float32 `(batch, features)`.
+            NumPy `(batch, features)`: float64 if a feature is far from 0 (its shift more than 16
+            times its scale) or of a scale beyond 1e30 or 1e-30, where float32 would cost digits;
+            else float32.
+
+        Raises:
+            ValueError: z is so far from 0 that x would overflow.
         """
-        return ops.convert_to_numpy(self._decode(ops.convert_to_tensor(z)))
+        z, (power, double) = ops.convert_to_tensor(z), ops.convert_to_numpy(self.fine)[POWER:]
+        if not double.any():
+            return _check_finite(ops.convert_to_numpy(self._decode(z)), "z")
+        x = ops.convert_to_numpy(self._decode_standardized(z)).astype("float64")
+        power, most = power.astype(int), np.finfo("float64").max
+        shift, scale = (np.ldexp(part, -power) for part in self.shift_and_scale())
+        with np.errstate(over="ignore"):
+            return np.clip(np.ldexp(_check_finite(x, "z") * scale + shift, power), -most, most)
 
     def _centers(self, x):
         return self.infer({"x": x}).mean
 
+    def _standardized(self, z):
+        return self.decoder(z[None])[0]
+
     def _means(self, z):
-        return self.decoder(z[None])[0] * self.scale + self.shift
+        return self._standardized(z) * self.scale + self.shift
 
     def get_config(self):
         config = {name: float(weight) for name, weight in self.term_weights.items()}
@@ -372,3 +452,13 @@ class CompressionModel(ELBOModel):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def _check_finite(values, name):
+    """The values, or a ValueError that names the input they come from."""
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"{name} is too far from the training data: the network overflows, so remove the rows "
+            f"with large numbers."
+        )
+    return values

@@ -1,32 +1,41 @@
 """The shift and scale that bring features to order one, and their principal components."""
 
+import warnings
+
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from cvae_keras.data.rows import chunks, read
+from cvae_keras.checks import COMPARED, merged
+from cvae_keras.data.rows import ORDINARY, chunks, read
+
+LEAST = 1e-300  # range of a feature; TensorFlow's threads round numbers below 2e-308 to 0
+EXACT = 2**53  # beyond which float64 does not hold every integer
 
 
 def shift_and_scale(rows, normalize=True):
-    """Shift and scale of each feature, from one pass over the data, in float64.
+    """Shift and scale of each feature, from two passes over the data, in float64.
 
     `standardized = (x - shift) / scale`, with shift the mean of each feature.
 
-    Scale is the standard deviation of each feature, unless the features share a unit, as pixels do:
-    then it is one number, the root of their mean variance. Dividing each pixel by its own deviation
-    would give the rare strokes at the border of an image the same weight as those that distinguish
-    the digits. Features count as sharing a unit when at least half of those that vary have a range
-    of at least half the widest.
+    Scale is the standard deviation of each feature, so that the result depends neither on the unit
+    nor on the zero of a feature. Images are declared as such: their pixels share a unit, and scale
+    is one number, the root of their mean variance. Dividing each pixel by its own deviation would
+    give the rare strokes at the border of an image the same weight as those that distinguish the
+    digits.
+
+    Shift is rounded to float32 where that is within 1e-6 scales of the mean.
 
     Args:
         rows: `(examples, features)`, see `cvae_keras.data.rows.open_rows`.
-        normalize: False gives shift 0 and scale 1.
+        normalize: True; "images" for one scale; False for shift 0 and scale 1.
 
     Returns:
-        `(shift, scale)`, float32 `(features,)` each. A feature without variance has scale 1.
+        `(shift, scale)`, float64 `(features,)` each. A feature whose values are all equal has scale
+        1, or where they are beyond 1e30, their size.
 
     Raises:
-        ValueError: NaN or infinity in the data.
+        ValueError: NaN or infinity in the data, integers that float64 does not distinguish, or a
+            feature that varies by less than 1e-300.
 
     Example:
         >>> import numpy as np
@@ -34,31 +43,94 @@ def shift_and_scale(rows, normalize=True):
         >>> shift.tolist(), scale.tolist()
         ([1.0, 5.0], [1.0, 1.0])
     """
-    moments, ranges = StandardScaler(), MinMaxScaler()
+    low, high = np.inf, -np.inf
     for chunk in chunks(rows):
         values = read(rows, chunk, dtype="float64")  # raises on NaN, before training does
-        if normalize:
-            moments.partial_fit(values)
-            ranges.partial_fit(values)
-    features = rows.shape[1]
+        if np.abs(values).max() > EXACT:
+            _check_integers(read(rows, chunk, dtype=None))
+        low, high = np.minimum(low, values.min(axis=0)), np.maximum(high, values.max(axis=0))
     if not normalize:
-        return np.zeros(features, "float32"), np.ones(features, "float32")
-    varies, scale = ranges.data_range_ > 0, moments.scale_
-    widths = ranges.data_range_[varies]
-    if len(widths) and np.mean(widths >= 0.5 * widths.max()) >= 0.5:
-        scale = np.full(features, np.sqrt(moments.var_[varies].mean()))
-    scale = np.where(scale > np.finfo("float32").tiny, scale, 1.0)
-    return moments.mean_.astype("float32"), scale.astype("float32")
+        return np.zeros(len(low)), np.ones(len(low))
+    # In the unit 2^power, the values above the lowest one lie in [0, 4): nothing overflows.
+    varies = high > low
+    if (varies & (high / 2 - low / 2 < LEAST)).any():
+        raise ValueError(
+            "X holds a feature that varies by less than 1e-300, which processors may round to 0: "
+            "rescale it."
+        )
+    power = np.where(varies, np.frexp(high / 2 - low / 2)[1], 0)
+    start, total, square = np.ldexp(low, -power), 0.0, 0.0
+    for chunk in chunks(rows):
+        values = np.ldexp(read(rows, chunk, dtype="float64"), -power) - start
+        total, square = total + values.sum(axis=0), square + np.square(values).sum(axis=0)
+    mean = total / len(rows)
+    variance = np.maximum(square / len(rows) - np.square(mean), 0.0)
+    shift = np.where(varies, np.clip(np.ldexp(start + mean, power), low, high), low)
+    own = varies
+    if isinstance(normalize, str) and varies.any():  # one scale, also of constant pixels
+        largest = power[varies].max()
+        variance = np.ldexp(variance[varies], 2 * (power[varies] - largest))
+        variance, power, own = np.full(len(low), variance.mean()), largest, True
+    scale = np.ldexp(np.sqrt(variance), power)
+    size = np.where(np.abs(low) > ORDINARY, np.abs(low), 1.0)
+    scale = np.where(own, scale, size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = shift.astype("float32").astype("float64")
+        return np.where(np.abs(single - shift) <= 1e-6 * scale, single, shift), scale
+
+
+def _check_integers(values):
+    """Refuse integers beyond 2^53 that differ, but not in float64."""
+    if values.dtype.kind not in "iu":
+        return
+    for number, column in enumerate(values.T):
+        if len(np.unique(column)) > len(np.unique(column.astype("float64"))):
+            raise ValueError(
+                f"X holds integers beyond 2^53 in column {number}, some of which float64 does not "
+                f"distinguish: subtract a constant from them first."
+            )
+
+
+def warn_of_merged(rows, names=None):
+    """Warn where distinct values become equal in float32, although they are centered.
+
+    That is so where the values of a feature spread over more than seven decimals, for instance
+    beside an outlier; or where features are not normalized.
+
+    Args:
+        rows: a `Subset` with shift and scale.
+        names: of the features, or None.
+
+    Example:
+        ```python
+        warn_of_merged(Subset(x, range(len(x)), *shift_and_scale(x)))
+        ```
+    """
+    some = slice(0, COMPARED)
+    raw = read(rows.rows, rows.index[some], dtype=None)
+    if raw.dtype.kind != "f" and raw.dtype.itemsize < 4:
+        return  # at most 65,536 values of one unit
+    columns = merged(raw.astype("float64"), rows[some])
+    if columns:
+        shown = ", ".join(repr(j if names is None else names[j]) for j in columns[:5])
+        warnings.warn(
+            f"X holds distinct values in {len(columns)} columns ({shown}) that become equal in "
+            f"float32, to which they are cast after centering and scaling: take logarithms, "
+            f"remove outliers, or set feature_normalization=True.",
+            stacklevel=2,
+        )
 
 
 FITTED_ON = 20_000  # examples that the components are fitted on
 
 
 def fit_pca(rows, n_components=None, seed=0):
-    """Principal components of standardized rows, fitted on at most 20,000 of them.
+    """Principal components of rows, fitted on at most 20,000 of them.
+
+    Rows in float32 that are not standardized are centered and decomposed in float64.
 
     Args:
-        rows: `(examples, features)`, see `cvae_keras.data.rows.open_rows`, of mean about 0.
+        rows: `(examples, features)`, see `cvae_keras.data.rows.open_rows`.
         n_components: how many, at most; None for all.
         seed: of the choice of examples and of scikit-learn's randomized solver.
 
@@ -72,7 +144,12 @@ def fit_pca(rows, n_components=None, seed=0):
         (2, 2)
     """
     some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:FITTED_ON])
-    sample = read(rows, some)
+    sample = read(rows, some, dtype=None)
+    mean = np.mean(sample, axis=0, dtype="float64")
+    largest = max(sample.max(), -sample.min())
+    standardized = np.abs(mean).max() < 0.1 and 0.01 < largest < 1e6
+    if sample.dtype != np.float32 or not standardized:  # scikit-learn sums float32 in float32
+        sample = sample - mean
     if n_components is not None:
         n_components = min(n_components, *sample.shape)
     return PCA(n_components, random_state=seed).fit(sample)
@@ -115,4 +192,4 @@ def first_axes(pca, count):
         ((2, 1), (1,))
     """
     axes = pca.components_[:count].T.astype("float32")
-    return axes, np.sqrt(pca.explained_variance_[:count], dtype="float32")
+    return axes, np.sqrt(pca.explained_variance_[:count]).astype("float32")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+from keras import ops
 from tqdm.auto import tqdm
 from tqdm.keras import TqdmCallback
 
@@ -177,6 +178,8 @@ class Losses(keras.callbacks.Callback):
 class Checkpoint(keras.callbacks.Callback):
     """Calls `save` at the end of an epoch when `every` steps have passed since the last time.
 
+    A model whose loss is not finite is not saved.
+
     Args:
         save: function without arguments.
         every: steps.
@@ -194,7 +197,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.since += self.steps_per_epoch
-        if self.since >= self.every:
+        finite = all(math.isfinite((logs or {}).get(name, 0.0)) for name in ("loss", "val_loss"))
+        if self.since >= self.every and finite:
             self.since = 0
             self.save()
 
@@ -237,7 +241,8 @@ def train_epochs(
         verbose: whether to show a progress bar.
 
     Raises:
-        ValueError: the loss became NaN.
+        ValueError: a loss became NaN or infinite. The model then has the weights from before this
+            training, and history the epochs.
 
     Example:
         ```python
@@ -246,6 +251,8 @@ def train_epochs(
         ```
     """
     first = len(history)  # it determines the order of the data
+    variables = [*model.variables, *model.optimizer.variables]
+    before = [ops.convert_to_numpy(variable) for variable in variables]
     callbacks = [rate, keras.callbacks.TerminateOnNaN(), Losses(history)]
     if save is not None:
         callbacks.append(Checkpoint(save, checkpoint_every, train.steps))
@@ -266,7 +273,12 @@ def train_epochs(
     finally:
         if progress is not None:
             progress.epoch_bar.close()
-    if history and not math.isfinite(history[-1]["loss"]):
+    if not all(math.isfinite(value) for row in history[first:] for value in row.values()):
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        for variable in model.optimizer.variables[len(before) - len(model.variables) :]:
+            variable.assign(ops.zeros_like(variable))  # those that the first step created
+        del history[first:]
         raise ValueError(
             "training diverged, its loss is not finite: choose a smaller learning_rate, or keep "
             "feature_normalization on."

@@ -78,7 +78,7 @@ def check_config(config, name="config"):
         name: of the configuration, for the error.
 
     Returns:
-        The configuration.
+        The configuration, with numbers and lists of Python where it has those of NumPy.
 
     Raises:
         ValueError: an entry is missing, unknown or invalid; the sentence names it.
@@ -94,6 +94,7 @@ def check_config(config, name="config"):
             f"{name} lacks the entries {sorted(expected - found)} and has the unknown ones "
             f"{sorted(found - expected)}: correct it."
         )
+    config = _plain(config)
     for entry in ("epochs", "steps", "batch_size"):
         check_count(f"{entry} of {name}", config[entry])
     numbers = {name: [config[name]] for name in ("learning_rate", "beta_start")}
@@ -109,6 +110,15 @@ def check_config(config, name="config"):
     if type(config["seed"]) is not int or config["seed"] < 0:
         raise ValueError(f"seed of {name} must be an integer >= 0, got {config['seed']!r}.")
     return config
+
+
+def _plain(value):
+    """Numbers and arrays of NumPy, at any depth, as those of Python."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def make_data(options):

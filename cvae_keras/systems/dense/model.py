@@ -14,12 +14,15 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_arrays, check_count
+from cvae_keras.data.frames import read_numbers
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.likelihoods import SquaredError
 from cvae_keras.parts.networks import DenseStack, tile
 from cvae_keras.parts.posteriors import GaussianPosterior
 from cvae_keras.parts.priors import StandardNormal
+
+LARGEST = 1e15  # values, also in units of scale, whose squares and sums stay finite in float32
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -47,6 +50,7 @@ class SubsetEncoder(CompositeLayer):
 
     def __init__(self, units, scale, name=None, trainable=True, dtype=None, **options):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
+        units = [check_count("units", width) for width in units]
         self.units, self.scale, self.options = units, np.asarray(scale, "float32"), options
         self.stack = DenseStack(units, **options)
 
@@ -57,7 +61,7 @@ class SubsetEncoder(CompositeLayer):
         return self.stack(h, pattern)
 
     def get_config(self):
-        config = {"units": list(self.units), "scale": self.scale.tolist(), **self.options}
+        config = {"units": self.units, "scale": self.scale.tolist(), **self.options}
         return {**super().get_config(), **config}
 
 
@@ -87,6 +91,7 @@ class SubsetDecoder(CompositeLayer):
 
     def __init__(self, units, scale, name=None, trainable=True, dtype=None, **options):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
+        units = [check_count("units", width) for width in units]
         self.units, self.scale, self.options = units, np.asarray(scale, "float32"), options
         self.stack = DenseStack(units, **options)
         self.out = keras.layers.Dense(len(scale), dtype="float32")
@@ -101,7 +106,7 @@ class SubsetDecoder(CompositeLayer):
         return known + (1.0 - m) * self.scale * h
 
     def get_config(self):
-        config = {"units": list(self.units), "scale": self.scale.tolist(), **self.options}
+        config = {"units": self.units, "scale": self.scale.tolist(), **self.options}
         return {**super().get_config(), **config}
 
 
@@ -162,8 +167,14 @@ class DenseCVAE(ELBOModel):
         seed=0,
         **kwargs,
     ):
-        scale = np.ones(check_count("x_dim", x_dim)) if scale is None else np.asarray(scale)
-        scale = scale.astype("float32")
+        counts = {"x_dim": x_dim, "latent_dim": latent_dim}
+        x_dim, latent_dim = (check_count(name, value) for name, value in counts.items())
+        enc_layers = [check_count("enc_layers", units) for units in enc_layers]
+        dec_layers = [check_count("dec_layers", units) for units in dec_layers]
+        batch_norm, gated, masked = bool(batch_norm), bool(gated), bool(masked)
+        with np.errstate(over="ignore"):
+            scale = np.ones(x_dim) if scale is None else np.asarray(scale, "float64")
+            scale = scale.astype("float32")
         if scale.shape != (x_dim,) or not (np.isfinite(scale) & (scale > 0)).all():
             raise ValueError(
                 f"scale must hold {x_dim} positive numbers, got {scale.tolist()}: give the "
@@ -180,27 +191,38 @@ class DenseCVAE(ELBOModel):
             **kwargs,
         )
         self.x_dim, self.latent_dim, self.masked, self.options = x_dim, latent_dim, masked, options
-        self.enc_layers, self.dec_layers, self.scale = list(enc_layers), list(dec_layers), scale
+        self.enc_layers, self.dec_layers, self.scale = enc_layers, dec_layers, scale
         example = {"x": ops.zeros((1, x_dim)), "c": ops.zeros((1, 2 * x_dim))}
         self(example | ({"mask": ops.ones((1, x_dim))} if masked else {}))  # builds the weights
 
     def check_condition(self, c):
         if c is None:
             raise ValueError("c is missing: give [x * m, m], as as_inputs makes it.")
-        c = check_arrays({"c": c})["c"]
+        c = check_arrays({"c": read_numbers("c", c)})["c"]
         known, m = np.split(c, 2, axis=1) if c.shape[1:] == (2 * self.x_dim,) else (None, None)
         if m is None or not np.isin(m, (0, 1)).all() or known[m == 0].any():
             raise ValueError(
                 f"c must be [x * m, m] of shape (batch, {2 * self.x_dim}) with m 0 or 1, got shape "
                 f"{c.shape}: let as_inputs make it."
             )
+        self._check_size("c", known)
         return c
+
+    def _check_size(self, name, values):
+        """Refuse numbers whose squares or sums would overflow in float32."""
+        with np.errstate(over="ignore"):
+            most = max(np.abs(values).max(), np.abs(values / self.scale).max())
+        if not most <= LARGEST:
+            raise ValueError(
+                f"{name} holds numbers up to {np.abs(values).max():.3g}, whose squares overflow in "
+                f"float32: rescale it, or give `scale`."
+            )
 
     def check_inputs(self, inputs):
         names = {"x", "c"} | ({"mask"} if self.masked else set())
         if set(inputs) != names:
             raise ValueError(f"the inputs must be {sorted(names)}, got {sorted(inputs)}.")
-        inputs = check_arrays(inputs)
+        inputs = check_arrays({name: read_numbers(name, each) for name, each in inputs.items()})
         for name in names - {"c"}:
             if inputs[name].shape[1:] != (self.x_dim,):
                 raise ValueError(
@@ -210,6 +232,7 @@ class DenseCVAE(ELBOModel):
             raise ValueError(
                 "mask must hold 1 where x is observed and 0 where not: as_inputs does."
             )
+        self._check_size("x", inputs["x"])
         return {**inputs, "c": self.check_condition(inputs["c"])}
 
     def get_config(self):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from cvae_keras.checks import check_arrays, check_choice
+from cvae_keras.checks import check_arrays, check_choice, check_count
 from cvae_keras.data.sinusoid import SinusoidTask
 from cvae_keras.elbo import ELBOModel, elbo
 from cvae_keras.parts.likelihoods import AbsoluteError, Normal, SquaredError
@@ -32,6 +32,7 @@ INITIALIZERS = {
 }
 PRIORS = {"standard": StandardNormal, "conditional": ConditionalNormal}
 REDUCTIONS = ("elbo", "original")
+LARGEST = 1e15  # values whose squares and sums stay finite in float32
 
 
 class Weight(NamedTuple):
@@ -115,7 +116,8 @@ def check_examples(task, inputs):
         inputs: dictionary of `x` and `c`, each `(batch, points, 2)`.
 
     Raises:
-        ValueError: x or c is missing, or they do not fit the task or each other.
+        ValueError: x or c is missing, they do not fit the task or each other, or x is so large that
+            the loss would overflow.
 
     Example:
         >>> from cvae_keras.data.sinusoid import TASKS
@@ -129,6 +131,11 @@ def check_examples(task, inputs):
     if inputs["x"].shape[1:] != (task.points, 2):
         raise ValueError(
             f"x has shape {inputs['x'].shape}; give (batch, {task.points}, 2), as task.sample does."
+        )
+    if abs(inputs["x"]).max() > LARGEST:
+        raise ValueError(
+            f"x holds numbers up to {abs(inputs['x']).max():.3g}, whose squares overflow in "
+            f"float32: give ramps in or near the task's box {task.box}."
         )
     return {**inputs, "c": check_curves(task, inputs["c"])}
 
@@ -195,6 +202,7 @@ class SinusoidCVAE(ELBOModel):
         check_choice("loss", loss, LOSSES)
         check_choice("prior", prior, PRIORS)
         check_choice("reduction", reduction, REDUCTIONS)
+        latent_dim = check_count("latent_dim", latent_dim)
         kernel = INITIALIZERS[check_choice("initializer", initializer, INITIALIZERS)]
         super().__init__(
             posterior=GaussianPosterior(ConvEncoder(kernel_initializer=kernel), latent_dim, kernel),

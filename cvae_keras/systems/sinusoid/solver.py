@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from cvae_keras.checks import check_count
 from cvae_keras.data.sinusoid import SinusoidTask
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.layers import CompositeLayer
@@ -254,6 +255,9 @@ class SinusoidSolver(ELBOModel):
     def __init__(self, task, categories=64, width=256, depth=3, order=8, seed=0, **kwargs):
         if not isinstance(task, SinusoidTask):
             raise TypeError(f"task must be a SinusoidTask, got {type(task).__name__}: build one.")
+        counts = {"categories": categories, "width": width, "depth": depth, "order": order}
+        options = {name: check_count(name, value) for name, value in counts.items()}
+        categories, width, depth, order = options.values()
         super().__init__(
             posterior=CategoricalPosterior(categories),
             prior=ProposalPrior(task, categories),
@@ -264,7 +268,7 @@ class SinusoidSolver(ELBOModel):
             **kwargs,
         )
         self.task = task
-        self.options = {"categories": categories, "width": width, "depth": depth, "order": order}
+        self.options = options
         example = ops.zeros((1, task.points, 2))
         self({"x": example, "c": example})  # builds the weights
 
