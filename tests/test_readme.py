@@ -15,7 +15,7 @@ QUICK = {
     "epochs=30": "epochs=1",
     "n=100_000": "n=1000",
     "steps=100)": "steps=4)",
-    "CompressionVAE(X)": "CompressionVAE(X, num_steps=4, verbose=False)",
+    "CompressionVAE(X,": "CompressionVAE(X, num_steps=4, verbose=False,",
     "CompressionVAE(dim_latent=64)": "CompressionVAE(dim_latent=64, num_steps=4, verbose=False)",
     "VADImputer(random_state=0)": "VADImputer(random_state=0, epochs=5)",
     'Mine("data_1")': 'Mine("data_1", examples=100)',

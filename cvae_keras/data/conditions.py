@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from cvae_keras.checks import check_arrays, check_seed
+from cvae_keras.checks import check_arrays, check_count, check_seed
 from cvae_keras.data.frames import read_numbers
 
 ALL_PATTERNS_UP_TO = 16
@@ -48,6 +48,7 @@ def draw_patterns(n, dim, rng):
         >>> draw_patterns(6, 2, np.random.default_rng(0)).shape
         (6, 2)
     """
+    n, dim = check_count("n", n), check_count("dim", dim)
     start = rng.integers(1 << 16)  # so that the remainder of n does not favor the first patterns
     if 2**dim <= ALL_PATTERNS_UP_TO:
         return known_patterns(dim)[(start + np.arange(n)) % 2**dim]
@@ -153,7 +154,7 @@ class Conditioned:
         Returns:
             Dictionary of `x`, `c`, and `mask` if entries are missing, see `as_inputs`.
         """
-        numbers = integers(seed)
+        n, numbers = check_count("n", n), integers(seed)
         plain = isinstance(seed, (int, np.integer, list, tuple, np.ndarray))
         x = self.data.sample(n, seed if plain else numbers[0])
         rng = np.random.default_rng([*numbers, 1])

@@ -37,9 +37,9 @@ def test_labels_are_ignored_and_weights_are_refused():
 def test_weights_of_zero_change_nothing_in_the_model(neighbor):
     inputs = INPUTS | ({"neighbor": INPUTS["x"][::-1]} if neighbor else {})
     model = compiled()
-    before = model.get_weights()
+    before = [weight.numpy() for weight in model.trainable_variables]
     model.fit(inputs, sample_weight=np.zeros(60), verbose=0, batch_size=20)
-    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    assert same(before, [weight.numpy() for weight in model.trainable_variables])
     whole = model.evaluate(inputs, verbose=0, return_dict=True, batch_size=60)
     none = model.evaluate(inputs, sample_weight=np.zeros(60), verbose=0, return_dict=True)
     assert none["loss"] == 0 and whole["loss"] != 0

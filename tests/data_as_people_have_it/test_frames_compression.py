@@ -1,4 +1,4 @@
-"""Frames: nullable numbers work; missing entries, text, categories and dates are refused by name."""
+"""Frames: nullable numbers work; missing entries, text and dates are refused by column."""
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,11 @@ def test_numbers_of_every_type_work(frame):
 
 
 def with_missing(value, dtype):
-    frame = FRAME.astype({"b": dtype})
+    frame = (
+        FRAME.astype({"b": dtype})
+        if dtype != "boolean"
+        else FRAME.assign(b=pd.array([True, False] * 25, "boolean"))
+    )
     frame.loc[3, "b"] = value
     return frame
 

@@ -85,7 +85,7 @@ def test_no_seed_and_bad_seeds():
 
 def test_the_model_takes_them_too():
     model = CompressionModel(
-        np.int64(4), np.int64(40), np.int64(1), np.array([8]), components=np.int64(3),
+        np.int64(50), np.int64(40), np.int64(1), np.array([8]), components=np.int64(45),
         seed=np.int64(3),
     )  # fmt: skip
     config = json.loads(json.dumps(model.get_config()))
@@ -94,3 +94,5 @@ def test_the_model_takes_them_too():
     for bad in ({"latent_dim": 0}, {"latent_dim": 2.0}, {"widths": [0]}, {"components": -1}):
         with pytest.raises(ValueError, match="must be a positive integer"):
             CompressionModel(4, **bad)
+    with pytest.raises(ValueError, match="components must be at least latent_dim"):
+        CompressionModel(4, latent_dim=4, components=3)

@@ -224,6 +224,11 @@ class CompressionModel(ELBOModel):
         counts = {"features": features, "latent_dim": latent_dim}
         features, latent_dim = (check_count(name, value) for name, value in counts.items())
         components = None if components is None else check_count("components", components)
+        if components is not None and components < latent_dim:
+            raise ValueError(
+                f"components must be at least latent_dim, got {components} for {latent_dim}: "
+                f"raise it, or give None."
+            )
         widths = tuple(check_count("widths", width) for width in widths)
         seed = check_seed("seed", seed)
         axes = None if components is None else Components(features, components)

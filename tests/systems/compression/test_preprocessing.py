@@ -17,9 +17,12 @@ def test_scale_of_pixels_is_one_number_and_of_other_units_many(share):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, size=(500, 5))
     pixels[:, 0] = 7
-    shift, scale = shift_and_scale(pixels)
+    shift, scale = shift_and_scale(pixels, "images")
     np.testing.assert_allclose(shift, pixels.mean(axis=0), rtol=1e-6)
     assert np.allclose(scale, np.sqrt(pixels[:, 1:].var(axis=0).mean()))
+    _, scale = shift_and_scale(pixels)  # a table that is not declared as images
+    np.testing.assert_allclose(scale[1:], pixels[:, 1:].std(axis=0), rtol=1e-6)
+    assert scale[0] == 1
     units = rng.normal(size=(500, 3)) * [1.0, 1000.0, 1e-3] + [5.0, 0.0, 2.0]
     _, scale = shift_and_scale(units)
     np.testing.assert_allclose(scale, units.std(axis=0), rtol=1e-4)
