@@ -117,7 +117,8 @@ def test_classes_one_hot_and_declared_images_keep_theirs():
 def test_batches_far_from_their_unit_are_warned_of():
     from cvae_keras.training import ShuffledBatches
 
-    arrays = {name: (1e-5 * array).astype("float32") for name, array in linear().items()}
+    arrays = {name: array.astype("float32") for name, array in linear().items()}
+    arrays["x"] *= np.float32(1e-5)
     model = MultimodalCVAE("x", ["c"], DIMS, hidden=(8,))
     model.compile("sgd")
     model.run_eagerly = True
