@@ -72,6 +72,7 @@ def test_marks_that_mean_nan(mark):
 
 @pytest.mark.filterwarnings("ignore:columns")
 @pytest.mark.filterwarnings("ignore:Skipping features")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("keep", [True, False])
 @pytest.mark.parametrize("add", [True, False])
 def test_names_and_columns_are_those_of_scikit_learn(keep, add):

@@ -15,14 +15,7 @@ from cvae_keras.search.spaces.auto_decoder import VADHyperModel
 TINY = {"latent_dim": 2, "hidden": [4], "epochs": 1}
 
 
-@pytest.fixture(autouse=True)
-def eager():
-    """A graph takes seconds to trace."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def table(share, rows=1000, columns=10):

@@ -40,6 +40,8 @@ def table(model):
 def weights_file(model, path):
     model.save_weights(path / "a.weights.h5")
     new = make()
+    if model.optimizer.built:
+        new.optimizer.build(new.trainable_variables)
     new.load_weights(path / "a.weights.h5")
     return new
 
