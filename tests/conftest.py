@@ -1,8 +1,13 @@
-"""What all tests share: seeds, an empty folder to work in, small data, and graphs left out."""
+"""What all tests share: seeds, an empty folder to work in, small data, Keras without graphs."""
 
+import os
 import sys
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core each: threads of several workers would contend
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 @pytest.fixture(autouse=True)

@@ -115,7 +115,7 @@ def test_bad_arguments_are_refused(options, sentence):
         make(**options)
 
 
-def test_mask_is_asked_for_and_checked():
+def test_mask_is_asked_for_and_checked(eager):
     model = make(masked=True)
     arrays = Conditioned(DATA, mask_percentage=40).examples(6, seed=0)
     with pytest.raises(ValueError, match="mask"):

@@ -35,6 +35,7 @@ def test_model(name, check, tmp_path):
     check(CASES[name], tmp_path)
 
 
+@pytest.mark.usefixtures("eager")
 def test_mixed_precision_keeps_units_outputs_and_loss_in_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -91,6 +92,7 @@ def test_values_outside_the_support_are_refused_in_batches_too():
     assert same(state(model), before)
 
 
+@pytest.mark.usefixtures("eager")
 def test_categorical_takes_classes_only():
     model = make(SHAPES, "label", decoder_dist="categorical")
     arrays = examples()
@@ -126,6 +128,7 @@ def test_defaults_train_for_every_distribution(distribution, params):
         assert np.mean((found - x) ** 2) < 0.15 * np.var(x)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("mask", [False, True])
 def test_units_are_measured_and_do_not_matter(mask):
     """The same data in other units: the same model, but for the density's change of variables."""
@@ -148,6 +151,7 @@ def test_units_are_measured_and_do_not_matter(mask):
     assert np.array_equal(model.units["c"][0], before)
 
 
+@pytest.mark.usefixtures("eager")
 def test_units_are_measured_once(tmp_path):
     arrays = DATA.examples(64, seed=0)
     other = {name: 100 + 20 * array for name, array in arrays.items()}
@@ -183,6 +187,7 @@ def test_a_constant_entry_and_a_large_mean_are_standardized_in_float64():
     assert scale[1] == 1.0
 
 
+@pytest.mark.usefixtures("eager")
 def test_classes_and_images_keep_their_units():
     model = image_model(images=["size", "image"])
     model.fit(examples(), verbose=0)
@@ -191,6 +196,7 @@ def test_classes_and_images_keep_their_units():
 
 
 # -- missing modalities ---------------------------------------------------------------------------
+@pytest.mark.usefixtures("eager")
 def test_masks_mark_what_is_missing():
     model, arrays = image_model(drop_rate=0.0), examples()
     mask = np.array([1, 1, 0, 1, 0, 1])
@@ -354,6 +360,7 @@ def functional(outputs=2, names=("image", "label", "size"), latent=None):
     return keras.Model(inputs, [keras.layers.Dense(2)(h) for _ in range(outputs)])
 
 
+@pytest.mark.usefixtures("eager")
 def test_own_networks_are_used_and_saved(tmp_path):
     own = {"encoder": functional(), "prior_network": functional(names=("label", "size"))}
     own["decoder"] = functional(names=("z", "label", "size"), latent=2)

@@ -118,7 +118,7 @@ def test_other_bad_arguments_are_refused():
         SinusoidCVAE(SinusoidTask([("sin", 5, 3), ("cos", 4, 8)], points=20))
 
 
-def test_mixed_bfloat16_keeps_outputs_and_loss_in_float32(bfloat16):
+def test_mixed_bfloat16_keeps_outputs_and_loss_in_float32(bfloat16, eager):
     model = make(prior="conditional")
     inputs = SHORT.examples(64)
     assert model.decoder.dense.compute_dtype == "bfloat16"
