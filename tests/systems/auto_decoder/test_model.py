@@ -92,7 +92,7 @@ def test_the_objective_of_training_has_its_minimum_at_the_test_time_latent():
 
 
 def test_both_methods_find_the_same_minimum_and_freeze_the_decoder():
-    keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(2)  # a decoder for which each row has one minimum, not two
     x, mask = data()
     model = make(beta=0.1, activation="tanh")
     train(model, 3)
