@@ -17,8 +17,8 @@ def empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def compiled():
-    model = CompressionModel(4, widths=[8], gamma=1.0)
+def compiled(gamma=0.0):
+    model = CompressionModel(4, widths=[8], gamma=gamma)
     model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
     return model
 
@@ -36,7 +36,7 @@ def test_labels_are_ignored_and_weights_are_refused():
 @pytest.mark.parametrize("neighbor", [False, True])
 def test_weights_of_zero_change_nothing_in_the_model(neighbor):
     inputs = INPUTS | ({"neighbor": INPUTS["x"][::-1]} if neighbor else {})
-    model = compiled()
+    model = compiled(gamma=float(neighbor))
     before = [weight.numpy() for weight in model.trainable_variables]
     model.fit(inputs, sample_weight=np.zeros(60), verbose=0, batch_size=20)
     assert same(before, [weight.numpy() for weight in model.trainable_variables])

@@ -52,7 +52,9 @@ def test_scales_that_float32_does_not_hold_are_refused(scale):
 @pytest.mark.parametrize("far", [1.7e9, 1e10, -1e8, 2.0**40, 1e15])
 def test_values_that_merge_are_warned_of(far):
     x = np.arange(64.0).reshape(32, 2) + far
-    with pytest.warns(UserWarning, match="x holds distinct values in 2 of its columns"):
+    with pytest.warns(
+        UserWarning, match="distinct values in 2 of its columns .* become equal in float32"
+    ):
         as_inputs(x, KNOWN)
     with pytest.warns(UserWarning, match="become equal in float32"):
         as_inputs(x.astype("int64"), KNOWN)
@@ -98,10 +100,10 @@ def test_weights_are_used():
     data = tf.data.Dataset.from_tensors((ARRAYS, None, half))
     zero = tf.data.Dataset.from_tensors((ARRAYS, None, 0 * half))
     make_zero = make()
-    make_zero.fit(zero, verbose=0)
+    make_zero.fit(zero, shuffle=False, verbose=0)
     assert same(variables(make_zero), before)
     a, b = make(), make()
-    a.fit(data, verbose=0)
+    a.fit(data, shuffle=False, verbose=0)
     b.fit(ARRAYS, sample_weight=half, batch_size=32, shuffle=False, verbose=0)
     for i, j in zip(variables(a), variables(b), strict=True):
         np.testing.assert_allclose(i, j, atol=1e-6)
