@@ -20,6 +20,7 @@ from cvae_keras.systems.compression.preprocessing import (
     components_for,
     first_axes,
     fit_pca,
+    is_image,
     shift_and_scale,
     warn_of_merged,
 )
@@ -77,7 +78,9 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         feature_normalization: True to subtract from each feature its mean and divide it by its
             standard deviation; the embedding then depends neither on the unit nor on the zero of a
             feature. "images" to divide all by one number, which is right for the pixels of images:
-            they share a unit (see `preprocessing.py`). False to use the features as they are.
+            they share a unit (see `preprocessing.py`); with True, rows of 64 or more 8-bit unsigned
+            integers, as image files hold them, are read as images. False to use the features as
+            they are.
         tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
         components: share of the variance, in (0, 1], whose principal components the networks read
             and write, at least 4 for each latent dimension; an embedding of up to 3 dimensions
@@ -280,7 +283,10 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         )
         new = self.model_ is None
         if new:
-            shift, scale = shift_and_scale(train, self.feature_normalization)
+            normalize = self.feature_normalization
+            if normalize is True and is_image(train):
+                normalize = "images"
+            shift, scale = shift_and_scale(train, normalize)
         else:
             shift, scale = self.model_.shift_and_scale()
         train, valid = (Subset(part.rows, part.index, shift, scale) for part in (train, valid))

@@ -9,6 +9,7 @@ from cvae_keras.checks import COMPARED, merged
 from cvae_keras.data.rows import ORDINARY, chunks, read
 
 LEAST = 1e-300  # range of a feature; TensorFlow's threads round numbers below 2e-308 to 0
+SMALLEST_IMAGE = 64  # pixels, 8 x 8
 EXACT = 2**53  # beyond which float64 does not hold every integer
 
 
@@ -77,6 +78,20 @@ def shift_and_scale(rows, normalize=True):
     with np.errstate(over="ignore", invalid="ignore"):
         single = shift.astype("float32").astype("float64")
         return np.where(np.abs(single - shift) <= 1e-6 * scale, single, shift), scale
+
+
+def is_image(rows):
+    """Whether rows hold images as files do: at least 64 unsigned integers of 8 bits.
+
+    Args:
+        rows: a `Subset` without shift and scale.
+
+    Example:
+        >>> from cvae_keras.data.rows import Subset
+        >>> is_image(Subset(np.zeros((2, 784), "uint8"), range(2)))
+        True
+    """
+    return rows.shape[1] >= SMALLEST_IMAGE and rows[:1].dtype == np.uint8
 
 
 def _check_integers(values):

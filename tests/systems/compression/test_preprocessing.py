@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cvae_keras import CompressionVAE
 from cvae_keras.data.rows import Subset
 from cvae_keras.systems.compression.model import (
     CompressionModel,
@@ -42,3 +43,14 @@ def test_rows_with_large_means_lose_no_digits():
     wanted = model.encode((far - shift) / scale)
     model.standardize_with(shift, scale)
     np.testing.assert_allclose(model.encode(far), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "width, dtype, images", [(64, "uint8", True), (63, "uint8", False), (64, "int64", False)]
+)
+def test_bytes_are_read_as_images(width, dtype, images):
+    X = np.random.default_rng(0).integers(0, 256, size=(40, width)).astype(dtype)
+    X[:, 0] //= 50  # a feature of smaller spread
+    options = {"cells_encoder": [8], "iaf_flow_length": 0, "num_steps": 1, "verbose": False}
+    _, scale = CompressionVAE(**options).fit(X).model_.shift_and_scale()
+    assert (len(np.unique(scale)) == 1) == images
