@@ -47,7 +47,7 @@ def subclasses(base):
 
 
 def test_every_model_class_has_a_case():
-    assert subclasses(ELBOModel) == {type(trained(case)) for case in CASES.values()}
+    assert subclasses(ELBOModel) == {type(case.make()) for case in CASES.values()}
 
 
 def test_every_model_loads_in_a_process_that_only_imports_the_package(tmp_path):
