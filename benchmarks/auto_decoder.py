@@ -19,6 +19,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+
 import runs as bench
 
 LATENT, HIDDEN, RATIOS = 50, 200, (0.1, 0.5, 0.7, 0.9)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+
 import runs as bench
 
 CELLS, FLOW, BATCH, FEATURES, FLOW_WIDTH = (512, 128), 5, 64, 784, 16

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+
 import runs as bench
 
 DIM, LATENT, LAYERS, BATCH, BETA = 2, 8, [64, 64, 64], 64, 0.25

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+
 from runs import clocks, keep_cores, start, write
 
 LATENT, BATCH, WIDTH, RATE = 10, 128, 512, 1e-3

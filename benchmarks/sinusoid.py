@@ -26,6 +26,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+
 import runs as bench
 
 FLOP_PER_EXAMPLE = 10.2e6
