@@ -63,7 +63,8 @@ class EpochMeans(keras.metrics.Metric):
 
     def vector(self):
         """The means so far: those of the terms in order, then the KL of each dimension."""
-        return self.total / ops.where(self.examples > 0, self.examples, 1.0)
+        examples = ops.convert_to_tensor(self.examples)
+        return self.total / ops.where(examples > 0, examples, 1.0)
 
     def kl_per_dim(self):
         """`mean_i KL(q(z_j | x_i) || p(z_j))` of the last epoch or `evaluate`: NumPy, nats."""
@@ -134,7 +135,8 @@ class ELBOModel(SavesRandomState, keras.Model):
         ValueError: parts that do not fit each other, a negative weight, bad arrays in `fit`.
 
     A subclass fills the slots in its `__init__`, states its arguments in `get_config`, and where it
-    has terms of its own overrides `extra_terms` (computes them) and `losses` (weighs them).
+    has terms of its own overrides `extra_terms` (computes them) and `loss_per_example` (weighs
+    them).
 
     Source: active units: Burda et al., "Importance Weighted Autoencoders", 2016, counted here by
     their KL.
@@ -227,13 +229,13 @@ class ELBOModel(SavesRandomState, keras.Model):
         """Further terms, `(batch,)` each, as a dictionary; none by default."""
         return {}
 
-    def losses(self, terms):
+    def loss_per_example(self, terms):
         """The loss of each example, `(batch,)`, from the terms of a batch."""
         return -elbo(terms["log_likelihood"], terms["kl"], self.term_weights["beta"])
 
     def objective(self, terms, sample_weight=None):
-        """The scalar to minimize: the mean of `losses`, each multiplied by its weight."""
-        losses = self.losses(terms)
+        """The scalar to minimize: the mean of `loss_per_example`, each multiplied by its weight."""
+        losses = self.loss_per_example(terms)
         return ops.mean(losses if sample_weight is None else losses * sample_weight)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -156,10 +156,10 @@ class VariationalAutoDecoder(ELBOModel):
             squares, observed = squares * mask, ops.maximum(ops.sum(mask, axis=-1), 1.0)
         return {"mse": ops.sum(squares, axis=-1) / observed, "observed": observed}
 
-    def losses(self, terms):
+    def loss_per_example(self, terms):
         if self.options["reduction"] == "original":
             terms = {**terms, "log_likelihood": terms["log_likelihood"] / terms["observed"]}
-        return super().losses(terms)
+        return super().loss_per_example(terms)
 
     def split(self, inputs):
         x, c, mask = super().split(inputs)

@@ -390,8 +390,8 @@ class CompressionModel(ELBOModel):
     def term_names(self):
         return ["elbo", "reconstruction", "neighbors"]
 
-    def losses(self, terms):
-        return super().losses(terms) - self.term_weights["gamma"] * terms["neighbors"]
+    def loss_per_example(self, terms):
+        return super().loss_per_example(terms) - self.term_weights["gamma"] * terms["neighbors"]
 
     # -- use ------------------------------------------------------------------------------------
     def encode(self, x):

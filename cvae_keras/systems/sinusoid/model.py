@@ -232,7 +232,7 @@ class SinusoidCVAE(ELBOModel):
         log_y = self.y_likelihood.log_prob(c, forward(self.task, mean))
         return {"x_loss": x_loss, "y_loss": -ops.sum(w * log_y, axis=0)}
 
-    def losses(self, terms):
+    def loss_per_example(self, terms):
         weights, batch = self.term_weights, ops.cast(ops.shape(terms["kl"])[0], "float32")
         distance = weights["wx"] * terms["x_loss"] + weights["wy"] * terms["y_loss"]
         beta = weights["beta"]

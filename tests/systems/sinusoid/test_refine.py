@@ -1,6 +1,5 @@
 """Test-time refinement against the exact solutions."""
 
-
 import numpy as np
 import pytest
 
