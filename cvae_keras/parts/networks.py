@@ -1,6 +1,7 @@
 """Networks that fill the slots: dense, residual, normalized, and convolutional over curves."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count
@@ -43,7 +44,7 @@ class DenseStack(CompositeLayer):
 
     def __init__(self, units, activation="relu", batch_norm=False, gated=False, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(units, (list, tuple)) or len(units) == 0:
+        if not isinstance(units, (list, tuple, np.ndarray)) or len(units) == 0:
             raise ValueError(f"units must be a list with an entry a layer, got {units!r}: add one.")
         units = [check_count("units", width) for width in units]
         dense = keras.layers.Dense

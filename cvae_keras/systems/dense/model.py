@@ -50,9 +50,9 @@ class SubsetEncoder(CompositeLayer):
 
     def __init__(self, units, scale, name=None, trainable=True, dtype=None, **options):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
-        units = [check_count("units", width) for width in units]
-        self.units, self.scale, self.options = units, np.asarray(scale, "float32"), options
+        self.scale, self.options = np.asarray(scale, "float32"), options
         self.stack = DenseStack(units, **options)
+        self.units = [int(width) for width in units]
 
     def call(self, x, c=None, mask=None):
         known, m = ops.split(c, 2, axis=-1)
@@ -61,7 +61,7 @@ class SubsetEncoder(CompositeLayer):
         return self.stack(h, pattern)
 
     def get_config(self):
-        config = {"units": self.units, "scale": self.scale.tolist(), **self.options}
+        config = {"units": list(self.units), "scale": self.scale.tolist(), **self.options}
         return {**super().get_config(), **config}
 
 
@@ -91,9 +91,9 @@ class SubsetDecoder(CompositeLayer):
 
     def __init__(self, units, scale, name=None, trainable=True, dtype=None, **options):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
-        units = [check_count("units", width) for width in units]
-        self.units, self.scale, self.options = units, np.asarray(scale, "float32"), options
+        self.scale, self.options = np.asarray(scale, "float32"), options
         self.stack = DenseStack(units, **options)
+        self.units = [int(width) for width in units]
         self.out = keras.layers.Dense(len(scale), dtype="float32")
 
     def call(self, z, c):
@@ -106,7 +106,7 @@ class SubsetDecoder(CompositeLayer):
         return known + (1.0 - m) * self.scale * h
 
     def get_config(self):
-        config = {"units": self.units, "scale": self.scale.tolist(), **self.options}
+        config = {"units": list(self.units), "scale": self.scale.tolist(), **self.options}
         return {**super().get_config(), **config}
 
 
@@ -169,8 +169,6 @@ class DenseCVAE(ELBOModel):
     ):
         counts = {"x_dim": x_dim, "latent_dim": latent_dim}
         x_dim, latent_dim = (check_count(name, value) for name, value in counts.items())
-        enc_layers = [check_count("enc_layers", units) for units in enc_layers]
-        dec_layers = [check_count("dec_layers", units) for units in dec_layers]
         batch_norm, gated, masked = bool(batch_norm), bool(gated), bool(masked)
         with np.errstate(over="ignore"):
             scale = np.ones(x_dim) if scale is None else np.asarray(scale, "float64")
@@ -191,7 +189,8 @@ class DenseCVAE(ELBOModel):
             **kwargs,
         )
         self.x_dim, self.latent_dim, self.masked, self.options = x_dim, latent_dim, masked, options
-        self.enc_layers, self.dec_layers, self.scale = enc_layers, dec_layers, scale
+        self.enc_layers, self.dec_layers = self.posterior.network.units, self.decoder.units
+        self.scale = scale
         example = {"x": ops.zeros((1, x_dim)), "c": ops.zeros((1, 2 * x_dim))}
         self(example | ({"mask": ops.ones((1, x_dim))} if masked else {}))  # builds the weights
 
@@ -237,6 +236,6 @@ class DenseCVAE(ELBOModel):
 
     def get_config(self):
         config = {"x_dim": self.x_dim, "latent_dim": self.latent_dim, **self.options}
-        config |= {"enc_layers": self.enc_layers, "dec_layers": self.dec_layers}
+        config |= {"enc_layers": list(self.enc_layers), "dec_layers": list(self.dec_layers)}
         config |= {"scale": self.scale.tolist(), "masked": self.masked, "seed": self.seed}
         return {**config, "beta": float(self.term_weights["beta"]), "name": self.name}
