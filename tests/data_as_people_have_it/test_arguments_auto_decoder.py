@@ -173,7 +173,7 @@ def test_numbers_of_numpy_for_the_models(seed):
         "seed": seed,
         "beta": np.float32(1),
     }
-    more = {"dropout": np.float32(0.1), "log_var": np.float32(-2), "layer_norm": np.bool_(True)}
+    more = {"dropout": np.float32(0.1), "log_var": np.float32(-2), "layer_norm": np.bool_(False)}
     auto = VariationalAutoDecoder(np.int64(5), np.int32(300), noise="learned", **more, **options)
     for model in (auto, MaskedVAE(np.int64(5), sees_mask=np.bool_(True), **options)):
         config = json.loads(json.dumps(model.get_config()))

@@ -53,13 +53,13 @@ def test_values_that_merge_are_warned_of(tmp_path):
     for model in (VariationalAutoDecoder(2, 300, 1, (4,)), MaskedVAE(2, 1, (4,))):
         model.compile("sgd")
         model.run_eagerly = True
-        with pytest.warns(UserWarning, match=r"in columns \[0\] that become equal in float32"):
+        with pytest.warns(UserWarning, match="become equal in float32"):
             model.predict({"x": far}, verbose=0)
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             model.predict({"x": far - far.mean(axis=0)}, verbose=0)
     np.savez(tmp_path / "far.npz", x=far)
-    with pytest.warns(UserWarning, match=r"in columns \[0\] that become equal in float32"):
+    with pytest.warns(UserWarning, match="become equal in float32"):
         load_rows("artificial", tmp_path / "far.npz")
 
 
