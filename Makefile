@@ -1,6 +1,7 @@
 # make run        install into .venv (once), then reproduce the quick table and sample both tasks
-# make test       all tests but the long ones
+# make test       all tests but the long and the thorough ones
 # make test-long  the long tests: each notebook from top to bottom
+# make test-thorough  every input of the tests of data as people have it
 # make lint       ruff, over the notebooks too
 # make notebooks  open the notebooks in Jupyter
 # make clean      remove .venv, caches and results/quick
@@ -10,16 +11,19 @@ STAMP := .venv/installed
 CANDIDATES := python3.13 python3.12 python3.11 python3
 IN_RANGE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: run test test-long lint notebooks clean
+.PHONY: run test test-long test-thorough lint notebooks clean
 
 run: $(STAMP)
 	.venv/bin/cvae-keras demo
 
 test: $(STAMP)
-	$(PYTHON) -m pytest -m "not long" --numprocesses auto --dist worksteal
+	$(PYTHON) -m pytest -m "not long and not thorough" --numprocesses auto --dist worksteal
 
 test-long: $(STAMP)
 	$(PYTHON) -m pytest -m long --numprocesses auto --dist worksteal tests
+
+test-thorough: $(STAMP)
+	$(PYTHON) -m pytest --numprocesses auto --dist worksteal tests/data_as_people_have_it
 
 lint: $(STAMP)
 	$(PYTHON) -m ruff check .
