@@ -306,3 +306,15 @@ def check_weight(name, value):
     if not 0 <= number < np.inf:
         raise ValueError(f"{name} must be a finite number >= 0, got {value!r}: choose 0 or more.")
     return number
+
+
+class RunError(ValueError):
+    """Valid input, and still no result: training diverged, or a process that shared the work died.
+
+    The command line ends with exit status 1 for it, and with 2 for every other ValueError.
+
+    Example:
+        ```python
+        raise RunError("training diverged in epoch 3: choose a smaller learning rate.")
+        ```
+    """

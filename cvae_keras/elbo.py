@@ -22,9 +22,13 @@ from cvae_keras.checks import (
 from cvae_keras.parts.distributions import kl_divergence
 from cvae_keras.parts.layers import SavesRandomState
 from cvae_keras.training.backends import replicas
-from cvae_keras.training.batches import Batches, FollowEpoch
+from cvae_keras.training.batches import Batches, FollowEpoch, finite, refusals
+from cvae_keras.training.checkpoint import Checkpoint
+from cvae_keras.training.finite import StopIfNotFinite
 
 ACTIVE_NATS = 0.01
+#: What may follow y in `keras.Model.fit` without a name.
+FIT_ARGUMENTS = ("batch_size", "epochs", "verbose", "callbacks", "validation_split")
 WEIGHTS = "sample_weight"  # key of the weights among the targets: without targets Keras drops them
 
 
@@ -341,23 +345,30 @@ class ELBOModel(SavesRandomState, keras.Model):
             `keras.callbacks.History`.
 
         Raises:
-            ValueError: bad arrays, targets y, class weights, or weights that do not fit.
+            ValueError: bad arrays, a batch with NaN or infinity, targets y, class weights, or
+                weights that do not fit.
+            RunError: the loss became NaN or infinite, see `StopIfNotFinite`.
         """
         if kwargs.pop("class_weight", None) is not None:
             raise ValueError("class_weight needs targets, and there are none: use sample_weight.")
+        kwargs |= dict(zip(FIT_ARGUMENTS, args, strict=False))
+        callbacks = [StopIfNotFinite(), *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
         if isinstance(x, Batches):
             kwargs["shuffle"] = False  # the batches have an order, which a resumed training repeats
-            kwargs["callbacks"] = [
-                FollowEpoch(x),
-                *keras.tree.flatten(kwargs.get("callbacks") or []),
-            ]
-        self._set_modes(kwargs.get("callbacks"))
+            callbacks.insert(0, FollowEpoch(x))
+        self._set_modes(callbacks)
+        callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))  # these go last
+        for callback in callbacks:
+            if isinstance(callback, Checkpoint):
+                callback.watch(callbacks)
         x, y = self._checked(x, y, sample_weight)
         if isinstance(validation_data, (tuple, list)):
             validation_data = self._checked(*validation_data)
         elif validation_data is not None:
             validation_data, _ = self._checked(validation_data)
-        return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
+        kwargs |= {"validation_data": validation_data, "callbacks": callbacks}
+        with refusals():
+            return super().fit(x, y, **kwargs)
 
     def _set_modes(self, callbacks):
         """Resolve the mode "auto" of callbacks; Keras can do so for compiled metrics only."""
@@ -369,11 +380,13 @@ class ELBOModel(SavesRandomState, keras.Model):
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`; x, y and sample_weight as for `fit`."""
         x, y = self._checked(x, y, sample_weight)
-        return super().evaluate(x, y, *args, **kwargs)
+        with refusals():
+            return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """The reconstruction of x, as `keras.Model.predict` returns it: NumPy `(batch, ...)`."""
-        return super().predict(self._checked(x)[0], *args, **kwargs)
+        with refusals():
+            return super().predict(self._checked(x)[0], *args, **kwargs)
 
     def _checked(self, x, y=None, sample_weight=None):
         """Data as Keras reads them, and their weights as its targets, or None."""
@@ -393,7 +406,7 @@ class ELBOModel(SavesRandomState, keras.Model):
                 "sample_weight is for dictionaries of arrays: batches bring theirs as "
                 "(dictionary, None, sample_weight)."
             )
-        return (x.pipeline() if isinstance(x, Batches) else x), None
+        return finite(x), None
 
 
 def _weights(y, sample_weight):

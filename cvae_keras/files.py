@@ -1,9 +1,11 @@
-"""Results on disk: folders, JSON, manifests, Markdown templates and tables."""
+"""Results on disk: folders, files that are complete or absent, JSON, manifests and tables."""
 
 import importlib
 import json
 import os
 import platform
+import stat
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +21,10 @@ ROOT = Path() if _INSTALLED else _PACKAGE.parent
 RESULTS = ROOT / "results"
 #: The models that are shipped.
 MODELS = _PACKAGE / "shipped" if _INSTALLED else RESULTS / "models"
+#: In each folder that a command writes: what the folder holds.
+MARKER = ".cvae_keras.json"
+MARKED = "cvae_keras folder 1"
+LARGEST = 256 * 2**20  # bytes of a JSON file that is read
 #: Markdown without padding: where one number changes, one line of the file changes.
 UNPADDED = TableFormat(
     lineabove=None,
@@ -30,6 +36,137 @@ UNPADDED = TableFormat(
     padding=1,
     with_header_hide=None,
 )
+
+
+@contextmanager
+def replacing(path):
+    """Context in which a new file is written beside `path`, which it replaces when complete.
+
+    The new file is flushed to the disk and then renamed: whenever the process is killed, `path` is
+    the old file or the new one. A link of that name is replaced, and what it points to is kept.
+
+    Args:
+        path: of the file, in a folder that exists.
+
+    Returns:
+        Context manager of the `pathlib.Path` to write to, with the ending of `path`.
+
+    Raises:
+        OSError: it cannot be written. `path` is then as it was.
+
+    Example:
+        ```python
+        with replacing("runs/figure.png") as path:
+            figure.savefig(path)
+        ```
+    """
+    path = Path(path)
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        partial.unlink(missing_ok=True)  # a link there must not be written through
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder):
+    """Flush the names in a folder to the disk, where the system can do so."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def claim(folder, content):
+    """Create a folder for `content`, or make sure that it was created so, before writing to it.
+
+    A marker, the file `.cvae_keras.json`, says that a folder was written by this package, and what
+    it holds.
+
+    Args:
+        folder: it may be absent, or hold nothing but hidden files.
+        content: what will be written there, for instance "search".
+
+    Returns:
+        It as a `pathlib.Path`.
+
+    Raises:
+        ValueError: it holds files of others, or something else of ours, or cannot be written.
+
+    Example:
+        ```python
+        folder = claim("runs/baseline", "testbed")
+        ```
+    """
+    folder = open_folder(folder)
+    held = marked(folder)
+    if held is None:
+        files = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if files:
+            raise ValueError(
+                f"folder {folder} holds {files[0]!r} and was not written by cvae_keras (it has no "
+                f"{MARKER}): name an empty folder."
+            )
+        write_json(folder / MARKER, {"format": MARKED, "content": content})
+    elif held != content:
+        raise ValueError(f"folder {folder} holds a {held}, not a {content}: name another folder.")
+    return folder
+
+
+def marked(folder):
+    """What a folder holds by its marker.
+
+    Args:
+        folder: any path.
+
+    Returns:
+        The content that `claim` was given; None where there is no marker.
+
+    Raises:
+        ValueError: the marker is damaged.
+
+    Example:
+        >>> marked("a folder that is absent") is None
+        True
+    """
+    path = Path(folder) / MARKER
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    if found.get("format") != MARKED or not isinstance(found.get("content"), str):
+        raise ValueError(f"{path} is damaged: name another folder, or restore the file.")
+    return found["content"]
+
+
+def delete(path, folder):
+    """Delete a file that lies in a folder of ours; links on the way there are not followed.
+
+    Args:
+        path: of the file; nothing happens where it is absent.
+        folder: which contains it, at any depth.
+
+    Raises:
+        ValueError: the file is outside the folder, or reached through a link.
+
+    Example:
+        ```python
+        delete(folder / "trials" / "3.keras", folder)
+        ```
+    """
+    path, folder = Path(path), Path(folder)
+    inner = path.relative_to(folder).parts[:-1]
+    way = [folder.joinpath(*inner[: depth + 1]) for depth in range(len(inner))]
+    if ".." in inner or any(step.is_symlink() for step in way):
+        raise ValueError(f"{path} is reached through a link out of {folder}: remove the link.")
+    path.unlink(missing_ok=True)
 
 
 def open_folder(path):
@@ -60,6 +197,34 @@ def open_folder(path):
         raise ValueError(
             f"folder {path} cannot be written: change its permissions or name another."
         )
+    return path
+
+
+def regular_file(path, what="a file"):
+    """The path of a file that can be opened and read to its end.
+
+    Args:
+        path: any path.
+        what: the file should be, for the error.
+
+    Returns:
+        It as a `pathlib.Path`.
+
+    Raises:
+        ValueError: it is absent, a folder, or a device or pipe, reading from which may never end.
+
+    Example:
+        ```python
+        text = regular_file("table.csv", "a .csv file").read_text()
+        ```
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        raise ValueError(f"{path} is not a file: name {what}.") from error
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"{path} is a folder, a device or a pipe: name {what}.")
     return path
 
 
@@ -99,7 +264,7 @@ def manifest(config, seconds):
 
 
 def write_json(path, content):
-    """Write a JSON file in one step: no reader sees half of it.
+    """Write a JSON file, see `replacing`.
 
     Args:
         path: of the file.
@@ -113,10 +278,43 @@ def write_json(path, content):
         write_json("runs/row.json", {"error": np.float32(0.5)})
         ```
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1, default=_plain) + "\n")
-    partial.replace(path)
+    write_text(path, json.dumps(content, indent=1, default=_plain) + "\n")
+
+
+def read_json(path, kind=dict):
+    """Read a JSON file.
+
+    Args:
+        path: of the file.
+        kind: type that it must hold, `dict` or `list`.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ValueError: it is absent, larger than 256 MiB, not JSON, nested too deeply, or holds another
+            type.
+
+    Example:
+        ```python
+        row = read_json("runs/row.json")
+        ```
+    """
+    path = regular_file(path, "a JSON file")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"{path} is larger than {LARGEST:,} bytes: name another file.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply: restore it, or delete it.") from error
+    except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, an integer of 4,300 digits
+        raise ValueError(f"{path} is not JSON ({error}): restore it, or delete it.") from error
+    if not isinstance(content, kind):
+        raise ValueError(
+            f"{path} holds a {type(content).__name__}, not a {kind.__name__}: restore it, or "
+            f"delete it."
+        )
+    return content
 
 
 def _plain(value):
@@ -138,6 +336,9 @@ def saved_result(path, config, upgrade=None):
     Returns:
         The dictionary, or None where there is no file or it is of another configuration.
 
+    Raises:
+        ValueError: the file is damaged.
+
     Example:
         ```python
         saved = saved_result("runs/row.json", {"seed": 0})
@@ -146,9 +347,13 @@ def saved_result(path, config, upgrade=None):
     path = Path(path)
     if not path.exists():
         return None
-    saved = json.loads(path.read_text())
-    found = saved["manifest"]["config"]
-    return saved if (upgrade(found) if upgrade else found) == config else None
+    saved = read_json(path)
+    try:
+        found = saved["manifest"]["config"]
+        found = upgrade(found) if upgrade else found
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} holds no manifest of a run: restore it, or delete it.") from error
+    return saved if found == config else None
 
 
 def fill_template(package, name, /, **values):
@@ -194,6 +399,39 @@ def markdown(frame):
     return shown.to_markdown(index=False, tablefmt=UNPADDED, stralign=None, disable_numparse=True)
 
 
+def write_text(path, text):
+    """Write a text file, see `replacing`.
+
+    Args:
+        path: of the file.
+        text: its content.
+
+    Example:
+        ```python
+        write_text("runs/summary.md", "# Summary")
+        ```
+    """
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_csv(frame, path, digits=6):
+    """Write a table as CSV, see `replacing`.
+
+    Args:
+        frame: a pandas DataFrame.
+        path: of the file.
+        digits: significant digits of a number.
+
+    Example:
+        ```python
+        write_csv(frame, "runs/measured.csv")
+        ```
+    """
+    with replacing(path) as partial:
+        frame.to_csv(partial, index=False, float_format=f"%.{digits}g")
+
+
 def write_table(frame, path, title, notes):
     """Write a table as CSV and as Markdown.
 
@@ -212,7 +450,7 @@ def write_table(frame, path, title, notes):
         ```
     """
     path = Path(path)
-    frame.to_csv(path.with_suffix(".csv"), index=False, float_format="%.6g")
+    write_csv(frame, path.with_suffix(".csv"))
     text = f"# {title}\n\n{markdown(frame)}\n\n{notes.strip()}\n"
-    path.with_suffix(".md").write_text(text)
+    write_text(path.with_suffix(".md"), text)
     return text

@@ -62,15 +62,16 @@ def solve():
 @click.option("--epochs", type=options.COUNT, help="[default: as for the shipped models]")
 @options.out("results")
 @options.seed
-def solve_sinusoid(task, epochs, out, seed):
+@click.option("--force", is_flag=True, help="Train again, and replace the model that is there.")
+def solve_sinusoid(task, epochs, out, seed, force):
     """The models that solve the sinusoid tasks; a killed training continues."""
     from cvae_keras.experiments.sinusoid.solved import run_solved, train
-    from cvae_keras.files import RESULTS
+    from cvae_keras.files import RESULTS, claim
 
-    folder = out or RESULTS
+    folder = claim(out or RESULTS, "results")
     models = folder / "models"
     for number in [task] if task else [1, 2]:
-        click.echo(f"Task {number}: {train(number, models, seed=seed, epochs=epochs)}")
+        click.echo(f"Task {number}: {train(number, models, seed, epochs, force)}")
     if all((models / f"sinusoid_{number}.keras").exists() for number in (1, 2)):
         click.echo(run_solved(folder, models))
         click.echo(f"Files: {folder / 'sinusoid_solved'}.csv, .md, .png")

@@ -2,15 +2,19 @@
 
 from cvae_keras.training.backends import at_once, compiled, forgets_graphs
 from cvae_keras.training.batches import Batches, FollowEpoch, FreshBatches, ShuffledBatches
+from cvae_keras.training.checkpoint import Checkpoint
+from cvae_keras.training.finite import StopIfNotFinite
 from cvae_keras.training.optimizers import LazyAdam, TwoRates, two_rates
 from cvae_keras.training.schedules import WeightSchedule, half_cosine, linear
 
 __all__ = [
     "Batches",
+    "Checkpoint",
     "FollowEpoch",
     "FreshBatches",
     "LazyAdam",
     "ShuffledBatches",
+    "StopIfNotFinite",
     "TwoRates",
     "WeightSchedule",
     "at_once",

@@ -1,9 +1,14 @@
 """Batches whose order depends on (seed, epoch) alone, so a resumed training sees the same ones."""
 
+import re
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 
 from cvae_keras.checks import check_seed
+
+REFUSED = "{} holds NaN or infinity in a batch: remove those examples, or fill in the values"
 
 
 def called(batches):
@@ -27,7 +32,7 @@ def called(batches):
     types = [tensor.dtype for tensor in first.values()]
 
     def make(index):
-        (inputs,) = batches[int(index)]
+        (inputs,) = refuse_not_finite(batches[int(index)])
         return [inputs[name] for name in first]
 
     def load(index):
@@ -148,6 +153,9 @@ class ShuffledBatches(Batches):
         batch_size: examples per batch.
         seed: of the order.
 
+    Raises:
+        ValueError: an array holds NaN or infinity.
+
     Example:
         >>> batches = ShuffledBatches({"x": np.arange(10.0)[:, None]}, batch_size=4, seed=0)
         >>> len(batches), batches[0][0]["x"].shape
@@ -155,7 +163,7 @@ class ShuffledBatches(Batches):
     """
 
     def __init__(self, arrays, batch_size, seed=0):
-        self.arrays = arrays
+        self.arrays = refuse_not_finite(arrays)
         self.examples = len(next(iter(arrays.values())))
         super().__init__(self.examples // batch_size, batch_size, seed)
         self._order = (None, None)
@@ -223,3 +231,127 @@ def first_batch(data):
     if not isinstance(batch, dict):
         return None
     return {name: np.asarray(array) for name, array in batch.items()}
+
+
+def refuse_not_finite(batch):
+    """The batch, if all its numbers are finite.
+
+    Args:
+        batch: dictionary of arrays, or a tuple that begins with one.
+
+    Returns:
+        The batch.
+
+    Raises:
+        ValueError: an array holds NaN or infinity; the sentence names it.
+
+    Example:
+        >>> sorted(refuse_not_finite({"x": np.ones((2, 1))}))
+        ['x']
+    """
+    inputs, *more = batch if isinstance(batch, (tuple, list)) else (batch,)
+    if isinstance(inputs, dict):
+        for name, values in [*inputs.items(), *zip(("y", "sample_weight"), more, strict=False)]:
+            for array in keras.tree.flatten(values):
+                _refuse(name, array if isinstance(array, np.ndarray) else np.asarray(array))
+    return batch
+
+
+def _refuse(name, array):
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(REFUSED.format(name) + ".")
+
+
+class _Finite(keras.utils.PyDataset):
+    """Another PyDataset, each batch of which is checked when it is read."""
+
+    def __init__(self, data):
+        super().__init__(data.workers, data.use_multiprocessing, data.max_queue_size)
+        self.data = data
+
+    def __len__(self):
+        return len(self.data)
+
+    @property
+    def num_batches(self):
+        return self.data.num_batches
+
+    def __getitem__(self, index):
+        return refuse_not_finite(self.data[index])
+
+    def on_epoch_begin(self):
+        self.data.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.data.on_epoch_end()
+
+
+def finite(data):
+    """Data that come in batches, each of which is checked when it is read.
+
+    Args:
+        data: a `Batches`, another `keras.utils.PyDataset`, a `tf.data.Dataset` or a generator, of
+            dictionaries; anything else is returned as it is.
+
+    Returns:
+        What Keras reads in its place. A batch with NaN or infinity ends the training, see
+        `refusals`.
+
+    Example:
+        ```python
+        with refusals():
+            model.fit(finite(dataset))
+        ```
+    """
+    if isinstance(data, Batches):
+        return data.pipeline()
+    if isinstance(data, keras.utils.PyDataset):
+        return _Finite(data)
+    if hasattr(data, "element_spec") and hasattr(data, "map"):
+        return data.map(_refuse_in_graph)
+    if hasattr(data, "__next__"):
+        return (_tuple(refuse_not_finite(batch)) for batch in data)
+    return data
+
+
+def _tuple(batch):
+    """A batch as Keras takes it from a generator."""
+    return batch if isinstance(batch, tuple) else (batch,)
+
+
+def _refuse_in_graph(inputs, *more):
+    """`refuse_not_finite` as operations of TensorFlow."""
+    import tensorflow as tf
+
+    def check(name, values):
+        def check_one(tensor):
+            known = tf.is_tensor(tensor) and tensor.dtype.is_floating
+            return tf.debugging.check_numerics(tensor, REFUSED.format(name)) if known else tensor
+
+        return keras.tree.map_structure(check_one, values)
+
+    if isinstance(inputs, dict):
+        inputs = {name: check(name, values) for name, values in inputs.items()}
+    return (inputs, *(check("sample_weight", values) for values in more)) if more else inputs
+
+
+@contextmanager
+def refusals():
+    """Context of a `fit`, in which TensorFlow's error of a batch that is refused is one sentence.
+
+    Raises:
+        ValueError: a batch held NaN or infinity.
+
+    Example:
+        ```python
+        with refusals():
+            model.fit(finite(dataset))
+        ```
+    """
+    try:
+        yield
+    except Exception as error:
+        found = re.search(re.escape(REFUSED).replace(r"\{\}", r"(\w+)"), str(error))
+        if found is None or isinstance(error, ValueError):
+            raise
+        raise ValueError(found.group() + ".") from error

@@ -22,7 +22,7 @@ from cvae_keras.experiments.sinusoid.cases import (
     in_table_units,
     run_case,
 )
-from cvae_keras.files import write_json
+from cvae_keras.files import MARKER, write_json
 from cvae_keras.systems.saved import load_model
 from cvae_keras.systems.sinusoid.model import SinusoidCVAE
 
@@ -168,7 +168,7 @@ def test_a_killed_solve_resumes_where_it_was(tiny_recipe, tmp_path, monkeypatch)
     whole = sinusoid_solved.train(1, tmp_path / "whole")
     assert whole == tmp_path / "whole" / "sinusoid_1.keras"
     names = {"sinusoid_1.keras", "sinusoid_1_training.csv", "sinusoid_1_manifest.json"}
-    assert {path.name for path in Path(tmp_path / "whole").iterdir()} == names
+    assert {path.name for path in Path(tmp_path / "whole").iterdir()} == names | {MARKER}
 
     class Killed(Exception):
         pass
@@ -178,12 +178,12 @@ def test_a_killed_solve_resumes_where_it_was(tiny_recipe, tmp_path, monkeypatch)
             raise Killed
         begin(self, epoch, logs)
 
-    begin = sinusoid_solved._Seconds.on_epoch_begin
-    monkeypatch.setattr(sinusoid_solved._Seconds, "on_epoch_begin", kill)
+    begin = sinusoid_solved.Checkpoint.on_epoch_begin
+    monkeypatch.setattr(sinusoid_solved.Checkpoint, "on_epoch_begin", kill)
     with pytest.raises(Killed):
         sinusoid_solved.train(1, tmp_path / "killed")
     assert not (tmp_path / "killed" / "sinusoid_1.keras").exists()
-    monkeypatch.setattr(sinusoid_solved._Seconds, "on_epoch_begin", begin)
+    monkeypatch.setattr(sinusoid_solved.Checkpoint, "on_epoch_begin", begin)
     resumed = sinusoid_solved.train(1, tmp_path / "killed")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # an optimizer that cannot be restored warns
@@ -193,9 +193,11 @@ def test_a_killed_solve_resumes_where_it_was(tiny_recipe, tmp_path, monkeypatch)
     logs = [pd.read_csv(path.with_name("sinusoid_1_training.csv")) for path in (whole, resumed)]
     assert list(logs[1]["epoch"]) == [0, 1]
     pd.testing.assert_frame_equal(logs[0].drop(columns="seconds"), logs[1].drop(columns="seconds"))
+    with pytest.raises(ValueError, match="sinusoid_1.keras is there: give --force"):
+        sinusoid_solved.train(1, tmp_path / "killed")
     saved = json.loads(resumed.with_name("sinusoid_1_manifest.json").read_text())
     assert saved["config"]["epochs"] == 2 and saved["config"]["categories"] == 3
-    assert {path.name for path in resumed.parent.iterdir()} == names
+    assert {path.name for path in resumed.parent.iterdir()} == names | {MARKER}
 
 
 def test_an_unknown_task_is_refused(tmp_path):

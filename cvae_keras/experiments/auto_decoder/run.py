@@ -174,7 +174,7 @@ def train(config, x, callbacks=(), verbose=0):
         arrays["mask"] = known * draw_mask(x.shape, config["missing"], [config["seed"], 1])
         arrays["x"] = x * arrays["mask"]
     batches = ShuffledBatches(arrays, batch, config["seed"])
-    callbacks = [keras.callbacks.TerminateOnNaN(), *callbacks]
+    callbacks = list(callbacks)
     if config["schedule"] == "plateau":
         plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.5, 10, mode="min", min_delta=0.0)
         callbacks.insert(0, plateau)

@@ -1,7 +1,5 @@
 """`cvae-keras testbed`: train the models of a JSON file, log them, and draw the results."""
 
-import json
-import shutil
 import time
 from pathlib import Path
 
@@ -11,58 +9,57 @@ import pandas as pd
 from tqdm.keras import TqdmCallback
 
 from cvae_keras.data.conditions import known_patterns
-from cvae_keras.files import manifest, open_folder, write_json
+from cvae_keras.files import claim, manifest, read_json, replacing, write_csv, write_json
 from cvae_keras.metrics.rate_distortion import encode
 from cvae_keras.plots.dense import plot_dense_run
 from cvae_keras.systems.dense.config import make_source, measure_by_count, read_config, train
 from cvae_keras.systems.saved import load_model
+from cvae_keras.training.checkpoint import Checkpoint
 from cvae_keras.truth.gaussian import optimum
 
 
 class RateDistortionLog(keras.callbacks.Callback):
-    """Writes rate and distortion to a CSV after each epoch, per condition and per dimension.
+    """Measures rate and distortion after each epoch, per condition and per dimension.
 
-    Columns: `beta, epoch, known, rate, distortion`, then `kl_<j>` for each latent dimension and
-    `distortion_<i>` for each input. A resumed training continues the file.
+    `rows` has one dictionary per epoch and number of known dimensions: `beta, epoch, known, rate,
+    distortion`, then `kl_<j>` for each latent dimension and `distortion_<i>` for each input. A
+    `Checkpoint` keeps them.
 
     Args:
-        path: of the CSV.
         source: `Conditioned` data.
         n: fresh examples of each number of known dimensions.
 
     Example:
         ```python
-        train(config, 0.25, [RateDistortionLog("runs/log.csv", source)])
+        log = RateDistortionLog(source)
+        train(config, 0.25, [log])
+        pd.DataFrame(log.rows)
         ```
     """
 
-    def __init__(self, path, source, n=1000):
+    def __init__(self, source, n=1000):
         super().__init__()
-        self.path, self.source, self.n = Path(path), source, n
+        self.source, self.n, self.rows = source, n, []
 
     def on_epoch_end(self, epoch, logs=None):
         beta = float(self.model.term_weights["beta"])
         counts, _ = measure_by_count(self.model, self.source, self.n)
-        rows = []
         for row in counts:
             line = {"beta": beta, "epoch": epoch + 1, "known": row["known"]}
-            line |= {"rate": row["rate"], "distortion": row["distortion"]}
-            line |= {f"kl_{j}": value for j, value in enumerate(row["kl_per_dim"])}
-            rows.append(line | {f"distortion_{i}": v for i, v in enumerate(row["errors_per_dim"])})
-        frame = pd.DataFrame(rows)
-        if self.path.exists():
-            old = pd.read_csv(self.path)
-            frame = pd.concat([old[(old["beta"] != beta) | (old["epoch"] <= epoch)], frame])
-        frame.to_csv(self.path, index=False, float_format="%.6g")
+            line |= {"rate": float(row["rate"]), "distortion": float(row["distortion"])}
+            line |= {f"kl_{j}": float(value) for j, value in enumerate(row["kl_per_dim"])}
+            errors = enumerate(row["errors_per_dim"])
+            self.rows.append(line | {f"distortion_{i}": float(value) for i, value in errors})
 
 
 def run_config(name, folder):
     """Train and measure a configuration at each of its betas.
 
-    Writes to `folder`: `model_beta_<beta>.keras`, `training.csv` (see `RateDistortionLog`),
-    `measured.csv` (each number of known dimensions, beside the exact optimum of Gaussian data),
-    `figure.png` and `manifest.json`. A killed run continues at its last epoch; a finished one is
-    only measured and drawn again.
+    Writes to `folder`: for each beta `model_beta_<beta>.keras`, `elbo_beta_<beta>.csv` (the logs of
+    each epoch) and `training_beta_<beta>.csv` (see `RateDistortionLog`); `training.csv` (the latter
+    of all betas), `measured.csv` (each number of known dimensions, beside the exact optimum of
+    Gaussian data), `figure.png` and `manifest.json`. A killed run continues at its last epoch; a
+    finished one is only measured and drawn again.
 
     Args:
         name: of a shipped configuration, or a JSON file.
@@ -79,14 +76,17 @@ def run_config(name, folder):
         frame = run_config("baseline", "runs/baseline")
         ```
     """
-    config, folder, start = read_config(name), open_folder(folder), time.perf_counter()
+    config, start = read_config(name), time.perf_counter()
+    folder = claim(folder, "testbed run")
     settings = folder / "config.json"
-    if settings.exists() and json.loads(settings.read_text()) != config:
+    if settings.exists() and read_json(settings) != config:
         raise ValueError(f"{folder} holds a run of another configuration: name another folder.")
     write_json(settings, config)
     source, histories, rows, models = make_source(config), {}, {}, {}
     for beta in config["betas"]:
         models[beta], histories[beta] = _train(config, beta, source, folder)
+    _join_logs(config, folder)
+    for beta in config["betas"]:
         rows[beta], _ = measure_by_count(models[beta], source, n=20_000)
     drop = ("kl_per_dim", "errors_per_dim", "pattern")
     frame = pd.DataFrame(
@@ -94,11 +94,12 @@ def run_config(name, folder):
         for beta in rows
         for row in rows[beta]
     )
-    frame.to_csv(folder / "measured.csv", index=False, float_format="%.6g")
+    write_csv(frame, folder / "measured.csv")
     first = config["betas"][0]
     codes, curves = _codes(models[first], source), _curves(source)
     figure = plot_dense_run(histories, codes, rows, curves, Path(name).stem)
-    figure.savefig(folder / "figure.png", dpi=90)
+    with replacing(folder / "figure.png") as path:
+        figure.savefig(path, dpi=90)
     write_json(folder / "manifest.json", manifest(config, time.perf_counter() - start))
     return frame
 
@@ -106,21 +107,23 @@ def run_config(name, folder):
 def _train(config, beta, source, folder):
     """The model at one beta, trained unless the folder has it, and its ELBO at each epoch."""
     path, log = folder / f"model_beta_{beta:g}.keras", folder / f"elbo_beta_{beta:g}.csv"
-    if not path.exists():
-        backup = folder / f".backup_beta_{beta:g}"
-        model, _, _ = train(
-            config,
-            beta,
-            [
-                keras.callbacks.CSVLogger(log, append=backup.exists()),
-                RateDistortionLog(folder / "training.csv", source),
-                TqdmCallback(verbose=0, desc=f"beta {beta:g}"),
-                keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False),
-            ],
-        )
-        model.save(path)
-        shutil.rmtree(backup)  # only now: a training killed before this line continues
+    measured = folder / f"training_beta_{beta:g}.csv"
+    checkpoint = Checkpoint(folder / f".checkpoint_beta_{beta:g}.npz", config, log)
+    if not path.exists() or checkpoint.path.exists():
+        by_epoch = RateDistortionLog(source)
+        bar = TqdmCallback(verbose=0, desc=f"beta {beta:g}")
+        model, _, _ = train(config, beta, [by_epoch, bar, checkpoint])
+        write_csv(pd.DataFrame(by_epoch.rows), measured)
+        with replacing(path) as partial:
+            model.save(partial)
+        checkpoint.remove()
     return load_model(path), pd.read_csv(log)["elbo"].tolist()
+
+
+def _join_logs(config, folder):
+    """Write `training.csv`, the rates and distortions of all betas."""
+    parts = [pd.read_csv(folder / f"training_beta_{beta:g}.csv") for beta in config["betas"]]
+    write_csv(pd.concat(parts), folder / "training.csv")
 
 
 def _codes(model, source, n=3000):

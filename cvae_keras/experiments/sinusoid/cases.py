@@ -215,7 +215,6 @@ def train_case(config, train, callbacks=()):
     model.compile(keras.optimizers.Adam(config["lr"]), steps_per_execution=at_once(10))
     x, y = (array[: config["examples"]] for array in train)
     batches = ShuffledBatches({"x": x, "c": y}, config["batch"], config["seed"])
-    callbacks = [keras.callbacks.TerminateOnNaN(), *callbacks]
     if config["schedule"] == "half cosine":
         callbacks.append(half_cosine(config["lr"], config["epochs"]))
     history = model.fit(batches, epochs=config["epochs"], verbose=0, callbacks=callbacks)

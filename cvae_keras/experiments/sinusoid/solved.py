@@ -1,6 +1,5 @@
 """`cvae-keras solve sinusoid`: train the two solved models and score them by the exact answer."""
 
-import shutil
 import time
 
 import keras
@@ -11,7 +10,7 @@ from tqdm.keras import TqdmCallback
 
 from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.experiments.rows import notes
-from cvae_keras.files import manifest, open_folder, write_json, write_table
+from cvae_keras.files import claim, manifest, replacing, write_json, write_table
 from cvae_keras.metrics.modes import exact_sampling_floor, mode_weights, score_samples
 from cvae_keras.plots.sinusoid import plot_solved
 from cvae_keras.systems.saved import load_pretrained
@@ -19,6 +18,7 @@ from cvae_keras.systems.sinusoid.refine import refine
 from cvae_keras.systems.sinusoid.solver import SinusoidSolver
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import FreshBatches
+from cvae_keras.training.checkpoint import Checkpoint
 
 #: What is trained for each task: the model's options, and batches of fresh examples.
 RECIPES = {
@@ -28,17 +28,7 @@ RECIPES = {
 STEPS, BATCH, RATE = 500, 512, 2e-3
 
 
-class _Seconds(keras.callbacks.Callback):
-    """Adds the wall time of each epoch to its logs."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs["seconds"] = time.perf_counter() - self.start
-
-
-def train(task_number, folder, seed=0, epochs=None):
+def train(task_number, folder, seed=0, epochs=None, force=False):
     """Train the solved model of a task; a killed training continues at its last epoch.
 
     Args:
@@ -46,12 +36,13 @@ def train(task_number, folder, seed=0, epochs=None):
         folder: where `sinusoid_<n>.keras`, its log and its manifest go.
         seed: integer.
         epochs: how many; None for those of the recipe.
+        force: whether to replace a model that is there.
 
     Returns:
         Path of the model file.
 
     Raises:
-        ValueError: an unknown task, or a folder that cannot be written.
+        ValueError: an unknown task, a folder that cannot be written, or a model that is there.
 
     Example:
         ```python
@@ -60,10 +51,13 @@ def train(task_number, folder, seed=0, epochs=None):
     """
     if task_number not in RECIPES:
         raise ValueError(f"task must be 1 or 2, got {task_number!r}: name one of them.")
-    folder, name = open_folder(folder), f"sinusoid_{task_number}"
+    folder, name = claim(folder, "models"), f"sinusoid_{task_number}"
     recipe = dict(RECIPES[task_number])
     epochs = epochs or recipe["epochs"]
     del recipe["epochs"]
+    path, partly = folder / f"{name}.keras", folder / f".{name}_{epochs}_{seed}.npz"
+    if path.exists() and not partly.exists() and not force:
+        raise ValueError(f"{path} is there: give --force to train it again and replace it.")
     keras.utils.set_random_seed(seed)
     model = SinusoidSolver(TASKS[f"data_{task_number}"], seed=seed, **recipe)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -73,24 +67,17 @@ def train(task_number, folder, seed=0, epochs=None):
         keras.optimizers.Adam(rate, global_clipnorm=10.0), steps_per_execution=at_once(20)
     )
     batches = FreshBatches(model.task, BATCH, STEPS, seed)
-    log = folder / f"{name}_training.csv"
-    backup = folder / f".{name}_backup_{epochs}_{seed}"
-    callbacks = [
-        keras.callbacks.TerminateOnNaN(),
-        _Seconds(),
-        keras.callbacks.CSVLogger(log, append=backup.exists()),
-        TqdmCallback(verbose=0, desc=name),
-        keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False),
-    ]
-    model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=0)
-    path = folder / f"{name}.keras"
+    settings = {"task": task_number, "seed": seed, "epochs": epochs, **model.options}
+    settings |= {"steps": STEPS, "batch": BATCH, "learning_rate": RATE}
+    checkpoint = Checkpoint(partly, settings, folder / f"{name}_training.csv")
+    bar = TqdmCallback(verbose=0, desc=name)
+    model.fit(batches, epochs=epochs, callbacks=[bar, checkpoint], verbose=0)
     model.compile("sgd")  # what ships is the model; this optimizer has no state of its own
-    model.save(path)
-    seconds = float(pd.read_csv(log)["seconds"].sum())
-    config = {"task": task_number, "seed": seed, "epochs": epochs, **model.options}
-    config |= {"steps": STEPS, "batch": BATCH, "learning_rate": RATE}
-    write_json(folder / f"{name}_manifest.json", manifest(config, seconds))
-    shutil.rmtree(backup)  # only now: a training killed before this line continues
+    with replacing(path) as partial:
+        model.save(partial)
+    seconds = sum(checkpoint.history["seconds"])
+    write_json(folder / f"{name}_manifest.json", manifest(settings, seconds))
+    checkpoint.remove()
     return path
 
 
@@ -151,7 +138,7 @@ def run_solved(folder, models_folder, n_curves=1000, quick=False):
         text = run_solved("runs", "results/models", n_curves=100)
         ```
     """
-    folder, rows, start = open_folder(folder), [], time.perf_counter()
+    folder, rows, start = claim(folder, "results"), [], time.perf_counter()
     figure = Figure(figsize=(13, 6.8), layout="constrained")
     for number, half in zip(tqdm((1, 2), unit="task"), figure.subfigures(2, 1), strict=True):
         model = load_pretrained(f"sinusoid_{number}", models_folder)
@@ -159,7 +146,8 @@ def run_solved(folder, models_folder, n_curves=1000, quick=False):
         rows += [{"task": number, **row} for row in scored]
         pairs = mode_weights(model.task, samples, y)[:2]
         plot_solved(model.task, samples, y, pairs, f"task {number}: samples from the prior", half)
-    figure.savefig(folder / "sinusoid_solved.png", dpi=90)
+    with replacing(folder / "sinusoid_solved.png") as path:
+        figure.savefig(path, dpi=90)
     config = {"curves": n_curves, "samples": 100, "seed": 12345}
     write_json(folder / "sinusoid_solved.json", manifest(config, time.perf_counter() - start))
     text = notes("solved", curves=n_curves)

@@ -92,7 +92,7 @@ class HeldOutBound(keras.callbacks.Callback):
         self.arrays = arrays
 
     def on_epoch_end(self, epoch, logs=None):
-        finite = np.isfinite(logs["loss"])  # else the model holds NaN, and TerminateOnNaN stops it
+        finite = np.isfinite(logs["loss"])  # else the model holds NaN, and training stops
         bound = laplace_bound(self.model, **self.arrays, n_samples=3).mean() if finite else np.nan
         logs["val_loss"] = -float(bound)
 

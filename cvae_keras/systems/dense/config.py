@@ -219,8 +219,9 @@ def train(config, beta, callbacks=(), verbose=0):
     rising = max(1, round(config["warm_up"] * (config["epochs"] - 1)))
     start = min(beta, config["beta_start"]) if config["warm_up"] else beta
     warm_up = WeightSchedule(beta=linear(start, beta, rising))
-    callbacks = [warm_up, keras.callbacks.TerminateOnNaN(), *callbacks]
-    history = model.fit(batches, epochs=config["epochs"], callbacks=callbacks, verbose=verbose)
+    history = model.fit(
+        batches, epochs=config["epochs"], callbacks=[warm_up, *callbacks], verbose=verbose
+    )
     model.set_term_weight("beta", beta)
     return model, source, history.history
 
