@@ -92,7 +92,7 @@ def claim(folder, content):
     it holds.
 
     Args:
-        folder: it may be absent, or hold nothing but hidden files.
+        folder: it may be absent, or hold nothing but hidden files and folders with a marker.
         content: what will be written there, for instance "search".
 
     Returns:
@@ -109,7 +109,8 @@ def claim(folder, content):
     folder = open_folder(folder)
     held = marked(folder)
     if held is None:
-        files = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        others = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        files = sorted(path.name for path in others if marked(path) is None)
         if files:
             raise ValueError(
                 f"folder {folder} holds {files[0]!r} and was not written by cvae_keras (it has no "
@@ -349,9 +350,10 @@ def saved_result(path, config, upgrade=None):
         return None
     saved = read_json(path)
     try:
+        float(saved["manifest"]["seconds"])
         found = saved["manifest"]["config"]
         found = upgrade(found) if upgrade else found
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no manifest of a run: restore it, or delete it.") from error
     return saved if found == config else None
 

@@ -1,7 +1,6 @@
 """`cvae-keras vad ...`: the experiments of the auto-decoder, one configuration at a time."""
 
-import json
-import time
+import zlib
 from pathlib import Path
 
 import click
@@ -9,9 +8,10 @@ import click
 from cvae_keras.cli import options
 
 OUT = click.option("--out", type=options.PATH, default=Path("runs/vad"), show_default=True)
+NAME = click.argument("name", type=options.Name())
 RUN = options.combine(
     click.argument("dataset"),
-    click.argument("name"),
+    NAME,
     click.argument("number", type=click.IntRange(min=0)),
     click.option("--dataset-path", type=options.PATH, help="Your own .npz, for artificial."),
     options.data_dir("Folder with the image files."),
@@ -25,7 +25,7 @@ def vad():
 
 
 @vad.command()
-@click.argument("name")
+@NAME
 @click.option(
     "--options", "grid", type=options.JsonFile(), help='JSON file, {"latent_dim": [25, 50], ...}.'
 )
@@ -47,24 +47,29 @@ def train(dataset, name, number, dataset_path, data_dir, out, force):
     DATASET is mnist, fashion_mnist, digits, artificial (with --dataset-path), artificial_2,
     artificial_10 or the path of a .csv file of numbers, of which empty cells are missing entries.
     """
-    import keras
     from tqdm.keras import TqdmCallback
 
     from cvae_keras.data.missing import load_rows
-    from cvae_keras.experiments.auto_decoder.run import read_config, save_run
+    from cvae_keras.experiments.auto_decoder.run import CONTENT, read_config, save_run
     from cvae_keras.experiments.auto_decoder.run import train as train_model
+    from cvae_keras.files import claim
+    from cvae_keras.training import Checkpoint
 
-    folder, path = out / name, out / name / f"model_{number}.keras"
-    config = read_config(folder, number)
-    if path.exists() and not force:
-        raise click.ClickException(f"{path} is there: give --force to train it again.")
+    config = read_config(out / name, number)
+    folder = claim(out / name, CONTENT)
+    path, partly = folder / f"model_{number}.keras", folder / f".checkpoint_{number}.npz"
+    if path.exists() and not partly.exists():
+        if not force:
+            raise ValueError(f"{path} is there: give --force to train it again and replace it.")
+        click.echo(f"Replaces {path} and train_{number}.json when the training is done.")
     rows = config["train_rows"], config["test_rows"]
     x, _ = load_rows(dataset, dataset_path, data_dir, *rows)
-    begin = time.perf_counter()
-    backup = keras.callbacks.BackupAndRestore(folder / f".backup_{number}")
-    model, history = train_model(config, x, [TqdmCallback(verbose=0), backup])
-    seconds = time.perf_counter() - begin
+    checkpoint = Checkpoint(partly, {**config, "data": dataset, "crc32": zlib.crc32(x.tobytes())})
+    bar = TqdmCallback(verbose=0, desc=f"model {number}")
+    model, history = train_model(config, x, [bar, checkpoint])
+    seconds = sum(history.history["seconds"])
     save_run(folder, number, model, history, config, seconds, dataset)
+    checkpoint.remove()
     click.echo(f"mse {history.history['mse'][-1]:.5f} on observed entries. Model: {path}")
 
 
@@ -73,10 +78,20 @@ def _load(dataset, name, number, dataset_path, data_dir, out):
     from cvae_keras.experiments.auto_decoder.run import read_config
     from cvae_keras.systems.saved import load_model
 
-    config = read_config(out / name, number)
+    config = read_config(_owned(out / name), number)
     model = load_model(out / name / f"model_{number}.keras")
     rows = config["train_rows"], config["test_rows"]
     return model, config, load_rows(dataset, dataset_path, data_dir, *rows)[1]
+
+
+def _owned(folder):
+    """The folder of a grid, refused if it is of others."""
+    from cvae_keras.experiments.auto_decoder.run import CONTENT
+    from cvae_keras.files import claim
+
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not there: make it with `cvae-keras vad grid`.")
+    return claim(folder, CONTENT)
 
 
 def _test(folder, number, kind, dataset, ratios, masks, model, config, x):
@@ -115,24 +130,14 @@ def test_clean(dataset, name, number, dataset_path, data_dir, out):
 
 
 @vad.command()
-@click.argument("name")
+@NAME
 @OUT
 def collect(name, out):
     """Gather all test results of the grid NAME in one CSV file."""
-    import pandas as pd
+    from cvae_keras.experiments.auto_decoder.run import collect as collect_results
 
-    folder, rows = out / name, []
-    for path in sorted(folder.glob("test_*.json")):
-        run = json.loads(path.read_text())
-        number = int(path.stem.rsplit("_", 1)[1])
-        head = {"number": number, "data": run["data"], "kind": run["kind"]}
-        rows += [{**head, **row, **run["config"]} for row in run["rows"]]
-    if not rows:
-        raise click.ClickException(
-            f"{folder} holds no test results: run `cvae-keras vad test-missing` first."
-        )
-    frame = pd.DataFrame(rows)
-    frame.to_csv(folder / "results.csv", index=False)
+    folder = _owned(out / name)
+    frame = collect_results(folder)
     click.echo(f"{len(frame)} rows: {folder / 'results.csv'}")
 
 
@@ -142,6 +147,7 @@ def collect(name, out):
 def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
     """A figure of eight test rows: original, observed, reconstruction."""
     from cvae_keras.data.missing import draw_mask, observed_entries
+    from cvae_keras.files import replacing
     from cvae_keras.plots.auto_decoder import plot_rows
 
     model, _, x = _load(dataset, name, number, dataset_path, data_dir, out)
@@ -149,5 +155,6 @@ def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
     mask = known * draw_mask(x.shape, ratio, [0, round(10 * ratio)])
     rows = [x, x, model.reconstruct(x * mask, mask)]
     path = out / name / f"plot_{number}.png"
-    plot_rows(rows, ["original", "observed", "reconstruction"], mask).savefig(path, dpi=120)
+    with replacing(path) as partial:
+        plot_rows(rows, ["original", "observed", "reconstruction"], mask).savefig(partial, dpi=120)
     click.echo(f"Figure: {path}")

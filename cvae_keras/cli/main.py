@@ -82,17 +82,21 @@ def solve_sinusoid(task, epochs, out, seed, force):
 @click.option("--n", type=options.COUNT, default=5, show_default=True, help="Pairs of curves.")
 @click.option("--samples", type=options.COUNT, default=100, show_default=True, help="Per pair.")
 @options.out("results/quick/sinusoid_TASK_samples.png", "Figure")
+@click.option("--force", is_flag=True, help="Replace the figure if there is one of that name.")
 @options.seed
-def sample(task, n, samples, out, seed):
+def sample(task, n, samples, out, force, seed):
     """Sample solutions of fresh curves with a shipped model, refine them, score both."""
     from cvae_keras.data.sinusoid import TASKS
-    from cvae_keras.files import RESULTS, open_folder
+    from cvae_keras.files import RESULTS, claim, open_folder, replacing
     from cvae_keras.metrics.modes import score_samples
     from cvae_keras.plots.sinusoid import plot_samples
     from cvae_keras.systems.saved import load_pretrained
     from cvae_keras.systems.sinusoid.refine import refine
 
-    out = out or RESULTS / "quick" / f"sinusoid_{task}_samples.png"
+    if out is None:
+        out = claim(RESULTS / "quick", "results") / f"sinusoid_{task}_samples.png"
+    elif out.exists() and not force:
+        raise ValueError(f"{out} is there: give --force to replace it, or name another file.")
     open_folder(out.parent)
     sinusoid = TASKS[f"data_{task}"]
     _, y = sinusoid.sample(n, seed)
@@ -104,7 +108,8 @@ def sample(task, n, samples, out, seed):
         score = score_samples(sinusoid, drawn, y, accepted)
         click.echo(f"{label:8s}" + "".join(f"{score[name]:11.3g}" for name in measures))
     title = f"task {task}, samples for the first of the curves"
-    plot_samples(sinusoid, raw[:, 0], y[0], title).savefig(out, dpi=110)
+    with replacing(out) as path:
+        plot_samples(sinusoid, raw[:, 0], y[0], title).savefig(path, dpi=110)
     click.echo(f"Figure: {out}")
 
 

@@ -31,6 +31,22 @@ class Part(click.ParamType):
         return index, parts
 
 
+class Name(click.ParamType):
+    """The name of a folder, which is no path and so stays within the folder of results.
+
+    Example:
+        >>> Name().convert("first", None, None)
+        'first'
+    """
+
+    name = "name"
+
+    def convert(self, value, param, ctx):
+        if not value or value.startswith(".") or set(value) & set("/\\\0"):
+            self.fail(f"{value!r} is not a name; leave out dots in front and slashes.", param, ctx)
+        return value
+
+
 class JsonFile(click.Path):
     """A JSON file with an object in it, as a dictionary.
 

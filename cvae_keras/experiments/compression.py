@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from cvae_keras.data.images import GARMENTS, load_images
 from cvae_keras.experiments import rows
-from cvae_keras.files import open_folder, write_table
+from cvae_keras.files import claim, replacing, write_table
 from cvae_keras.metrics.embedding import embedding_scores
 from cvae_keras.plots.compression import plot_embedding
 from cvae_keras.systems.compression.estimator import CompressionVAE
@@ -56,6 +56,8 @@ class Job(rows.Job):
         >>> Job("mnist", "PCA", 2).name
         'mnist_PCA_2'
     """
+
+    holds = {"row": ("seconds_fit", "5-NN", "trust")}
 
     data: str
     method: str
@@ -122,7 +124,7 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
         text = run_table("results/quick", quick=True)
         ```
     """
-    folder, jobs = open_folder(folder), jobs_of(quick, seed)
+    folder, jobs = claim(folder, "results"), jobs_of(quick, seed)
 
     def show(job, result):
         figures = ", ".join(f"{name} {value:.3f}" for name, value in result["row"].items())
@@ -169,7 +171,8 @@ def run_row(job, path, data_dir=None):
     if job.dimensions == 2 and not isinstance(job, SeedJob):
         title = f"{job.method}, {job.data} test data, 5-NN {row['5-NN']:.3f}"
         names = GARMENTS if job.data == "fashion_mnist" else None
-        plot_embedding(z_test, y_test, names, title, str(path.with_suffix(".png")))
+        with replacing(path.with_suffix(".png")) as figure:
+            plot_embedding(z_test, y_test, names, title, str(figure))
     return {"row": row}, row["seconds_fit"]
 
 
@@ -274,7 +277,7 @@ def run_seeds(folder, quick=False, data_dir=None, seeds=20):
         text = run_seeds("results/quick", quick=True, seeds=3)
         ```
     """
-    folder, data = open_folder(folder), "digits" if quick else "mnist"
+    folder, data = claim(folder, "results"), "digits" if quick else "mnist"
     jobs = [SeedJob(data, "CompressionVAE", 2, seed) for seed in range(seeds)]
 
     def show(job, result):

@@ -1,7 +1,5 @@
 """`cvae-keras table multimodal`: log p(main | conditions) against the exact one, and on digits."""
 
-import json
-import time
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import combinations
@@ -12,7 +10,7 @@ import pandas as pd
 
 from cvae_keras.data.multimodal import TASKS, GaussianModalities, image_modalities
 from cvae_keras.experiments import rows
-from cvae_keras.files import ROOT, manifest, open_folder, write_json, write_table
+from cvae_keras.files import ROOT, claim, manifest, read_json, replacing, write_json, write_table
 from cvae_keras.metrics.classifier import ImageClassifier
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.plots.multimodal import plot_multimodal
@@ -47,6 +45,8 @@ class GaussianJob(rows.Job):
         >>> GaussianJob((2, 8, 3, 5)).name
         'gaussian_2_8_3_5'
     """
+
+    holds = {"rows": ("log_p", "log_p_se", "exact", "gap_per_dim", "gap_se")}
 
     dims: tuple
     seed: int = 0
@@ -84,6 +84,8 @@ class ImageJob(rows.Job):
         >>> ImageJob("mnist", "half", "N(0, I)").name
         'mnist_half_fixed'
     """
+
+    holds = {"rows": ("log_p", "log_p_se", "kl", "judged", "examples_per_cpu_second")}
 
     data: str
     task: str
@@ -126,11 +128,12 @@ def jobs_of(quick=False, seed=0):
     return jobs + [ImageJob(data, task, p, seed, **images) for task in TASKS for p in PRIORS]
 
 
-def run_gaussian(job):
+def run_gaussian(job, callbacks=()):
     """Train on fresh Gaussian data with modalities dropped at random; score every subset.
 
     Args:
         job: a `GaussianJob`.
+        callbacks: further Keras callbacks.
 
     Returns:
         Dictionary of `rows`, one per subset of the conditioning modalities.
@@ -155,7 +158,7 @@ def run_gaussian(job):
     rate = keras.optimizers.schedules.CosineDecay(job.rate, job.steps)
     model.compile(LazyAdam(rate), steps_per_execution=at_once(20))
     batches = FreshBatches(data, job.batch, 200, seed)
-    model.fit(batches, epochs=job.steps // 200, verbose=0)
+    model.fit(batches, epochs=job.steps // 200, verbose=0, callbacks=list(callbacks))
     test, found = data.examples(job.test, seed=[seed, 1]), []
     for known in (subset for size in range(4) for subset in combinations(conditions, size)):
         arrays = {name: test[name] for name in ("x", *known)}
@@ -176,7 +179,7 @@ def run_gaussian(job):
     return {"rows": found}
 
 
-def run_images(job, train, test, classifier):
+def run_images(job, train, test, classifier, saves):
     """Train on images, score the log-likelihood, and classify generated images.
 
     Args:
@@ -184,13 +187,14 @@ def run_images(job, train, test, classifier):
         train: first part of what `image_modalities` returns.
         test: second part.
         classifier: an `ImageClassifier`.
+        saves: a `Checkpoint`.
 
     Returns:
         `(result, images)`: a dictionary of `rows` (one), and what was generated for the figure.
 
     Example:
         ```python
-        result, images = run_images(jobs_of(quick=True)[-1], train, test, classifier)
+        result, images = run_images(job, train, test, classifier, saves)
         ```
     """
     seed, (main, conditions) = job.seed, TASKS[job.task]
@@ -210,9 +214,8 @@ def run_images(job, train, test, classifier):
     batches = ShuffledBatches({name: train[name] for name in names}, job.batch, seed)
     rate = keras.optimizers.schedules.CosineDecay(job.rate, job.epochs * len(batches))
     model.compile(LazyAdam(rate), steps_per_execution=at_once(min(20, len(batches))))
-    clock = time.process_time()
-    history = model.fit(batches, epochs=job.epochs, verbose=0).history
-    clock = time.process_time() - clock
+    history = model.fit(batches, epochs=job.epochs, verbose=0, callbacks=[saves]).history
+    clock = sum(history["cpu_seconds"])
     part = {name: test[name][: job.test] for name in names}
     log_p = importance_weighted_bound(model, part, job.K, seed)[0]
     if job.task == "label":
@@ -278,20 +281,21 @@ def run_job(job, path, data_dir=None):
         data_dir: see `load_images`.
 
     Returns:
-        `(result, seconds)`: a dictionary of `rows`, and the wall time.
+        `(result, seconds)`: a dictionary of `rows`, and the wall time of the training.
 
     Example:
         ```python
         result, seconds = run_job(jobs_of(quick=True)[0], Path("runs/row.json"))
         ```
     """
+    saves = rows.checkpoint(job, path)
     if isinstance(job, GaussianJob):
-        start = time.perf_counter()
-        return run_gaussian(job), time.perf_counter() - start
-    loaded, start = images_of(job.data, data_dir), time.perf_counter()
-    result, images = run_images(job, *loaded)
-    np.savez_compressed(path.with_suffix(".npz"), pictures=images)
-    return result, time.perf_counter() - start
+        result = run_gaussian(job, [saves])
+    else:
+        result, images = run_images(job, *images_of(job.data, data_dir), saves)
+        with replacing(path.with_suffix(".npz")) as file:
+            np.savez_compressed(file, pictures=images)
+    return result, sum(saves.history["seconds"])
 
 
 def run_table(folder, quick=False, data_dir=None, seed=0):
@@ -316,7 +320,7 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
         text = run_table("results/quick", quick=True)
         ```
     """
-    folder = open_folder(folder)
+    folder = claim(folder, "results")
     run = partial(run_job, data_dir=data_dir)
     results = rows.run_jobs(jobs_of(quick, seed), run, folder / FOLDER, title=NAME)
     frame = pd.DataFrame([row for _, result in results for row in result["rows"]])
@@ -326,7 +330,8 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
             path = job.path(folder / FOLDER).with_suffix(".npz")
             with np.load(path, allow_pickle=False) as file:
                 images[job.task, job.prior] = file["pictures"].astype("float32")
-    plot_multimodal(frame, images).savefig(folder / f"{NAME}.png", dpi=110)
+    with replacing(folder / f"{NAME}.png") as path:
+        plot_multimodal(frame, images).savefig(path, dpi=110)
     total = sum(result["manifest"]["seconds"] for _, result in results)
     configs = [job.config() for job, _ in results]
     write_json(folder / f"{NAME}.json", manifest({"jobs": configs}, total))
@@ -346,6 +351,6 @@ def _beside():
     path = ROOT / "benchmarks" / "multimodal.json"
     if not path.exists():
         return ""
-    runs = json.loads(path.read_text())["runs"]
+    runs = read_json(path)["runs"]
     values = "; ".join(f"{run['task']}, {run['kind']}: {run['log_p']:.2f}" for run in runs)
     return rows.notes("multimodal_beside", epochs=runs[0]["epochs"], values=values)

@@ -10,8 +10,16 @@ from dataclasses import asdict
 
 from tqdm.auto import tqdm
 
-from cvae_keras.checks import check_count, check_part
-from cvae_keras.files import fill_template, manifest, open_folder, saved_result, write_json
+from cvae_keras.checks import RunError, check_count, check_part
+from cvae_keras.files import (
+    claim,
+    fill_template,
+    manifest,
+    open_folder,
+    saved_result,
+    write_json,
+)
+from cvae_keras.training.checkpoint import Checkpoint
 
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
@@ -19,14 +27,17 @@ ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 class Job:
     """One unit of work of a table: a frozen dataclass of all that its result depends on.
 
-    A subclass defines the property `name`, of the file that keeps the result, without its ending.
-    It may override `config()`, what the manifest of that file must say (by default the fields), and
-    `upgrade(config)`, which brings the configuration of an older file to the present version.
+    A subclass defines the property `name`, of the file that keeps the result, without its ending,
+    and `holds`, what that file must hold: entry -> names of the numbers in it, or in each of its
+    rows. It may override `config()`, what the manifest of that file must say (by default the
+    fields), and `upgrade(config)`, which brings the configuration of an older file to the present
+    version.
 
     Example:
         ```python
         @dataclass(frozen=True)
         class Fit(Job):
+            holds = {"row": ("error",)}
             data: str
             seed: int
 
@@ -35,6 +46,8 @@ class Job:
                 return f"{self.data}_{self.seed}"
         ```
     """
+
+    holds = {}
 
     def config(self):
         """Dictionary of plain values."""
@@ -50,8 +63,48 @@ class Job:
         return folder / f"{self.name}.json"
 
     def saved(self, folder):
-        """The dictionary that `folder` keeps of this job, `manifest` in it, or None."""
-        return saved_result(self.path(folder), self.config(), self.upgrade)
+        """The dictionary that `folder` keeps of this job, `manifest` in it, or None.
+
+        Raises:
+            ValueError: the file is damaged, or does not hold what it should.
+        """
+        path = self.path(folder)
+        saved = saved_result(path, self.config(), self.upgrade)
+        for entry, names in self.holds.items() if saved else ():
+            rows = saved.get(entry)
+            rows = rows if isinstance(rows, list) else [rows]
+            if not rows or not all(_is_row(row, names) for row in rows):
+                raise ValueError(
+                    f"{path} lacks numbers in its entry {entry!r}: restore the file, or delete it "
+                    f"to run the row again."
+                )
+        return saved
+
+
+def _is_row(row, names):
+    """Whether it is a dictionary of plain values in which each of these names has a number."""
+    if not isinstance(row, dict) or not set(names) <= set(row):
+        return False
+    plain = all(each is None or type(each) in (bool, int, float, str) for each in row.values())
+    return plain and all(type(row[name]) in (int, float) for name in names)
+
+
+def checkpoint(job, path):
+    """The checkpoint of the training of a job, which is kept until its result is.
+
+    Args:
+        job: a `Job`.
+        path: of its result.
+
+    Returns:
+        A `Checkpoint`, for the callbacks of `fit`.
+
+    Example:
+        ```python
+        model.fit(batches, epochs=30, callbacks=[checkpoint(job, path)])
+        ```
+    """
+    return Checkpoint(path.with_name(f".{path.stem}.npz"), job.config())
 
 
 def run_jobs(jobs, run, folder, part=(1, 1), processes=1, title="rows", done=None):
@@ -72,8 +125,9 @@ def run_jobs(jobs, run, folder, part=(1, 1), processes=1, title="rows", done=Non
         List of `(job, result)` of all jobs; the result is None where there is none yet.
 
     Raises:
-        ValueError: the folder cannot be written, a bad part or number of processes, or a process
-            that was killed. Any exception of `run`, after the jobs that were running.
+        ValueError: the folder cannot be written, a bad part or number of processes, a file in the
+            folder that is damaged.
+        RunError: a process was killed. Any exception of `run`, after the jobs that were running.
 
     Example:
         ```python
@@ -81,7 +135,7 @@ def run_jobs(jobs, run, folder, part=(1, 1), processes=1, title="rows", done=Non
         ```
     """
     (index, parts), processes = check_part(part), check_count("processes", processes)
-    folder, mine = open_folder(folder), jobs[index - 1 :: parts]
+    folder, mine = claim(folder, "rows"), jobs[index - 1 :: parts]
     todo = [job for job in mine if job.saved(folder) is None]
     with tqdm(total=len(mine), initial=len(mine) - len(todo), desc=title, unit="row") as bar:
         for job in _run_each(todo, run, folder, min(processes, len(todo))):
@@ -106,7 +160,7 @@ def _run_each(jobs, run, folder, processes):
             future.result()
             yield futures[future]
     except BrokenProcessPool as error:
-        raise ValueError(
+        raise RunError(
             "a process was killed before its row was done, perhaps for want of memory: start again "
             "with fewer processes."
         ) from error
@@ -119,6 +173,7 @@ def _run_one(job, run, folder):
     open_folder(path.parent)
     result, seconds = run(job, path)
     write_json(path, {**result, "manifest": manifest(job.config(), seconds)})
+    checkpoint(job, path).remove()
 
 
 def _begin_process():

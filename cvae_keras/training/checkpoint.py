@@ -36,11 +36,11 @@ class Checkpoint(keras.callbacks.Callback):
         path: of the checkpoint, ending in `.npz`.
         settings: plain values on which the training depends; a checkpoint of other settings is not
             used.
-        log: a CSV file of the history, written after each checkpoint, or None. Its column `seconds`
-            is the wall time of each epoch.
+        log: a CSV file of the history, written after each checkpoint, or None.
 
     Attributes:
-        history: name -> list of the logs of each epoch, with `seconds`.
+        history: name -> list of the logs of each epoch, `seconds` (wall time) and `cpu_seconds`
+            (processor time) among them.
 
     Raises:
         ValueError: the path does not end in `.npz`; its folder cannot be written.
@@ -98,10 +98,11 @@ class Checkpoint(keras.callbacks.Callback):
         self._write_log()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
+        self.start, self.start_cpu = time.perf_counter(), time.process_time()
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
+        logs["cpu_seconds"] = time.process_time() - self.start_cpu
         logs["seconds"] = time.perf_counter() - self.start
         for name, value in logs.items():
             # a log that first appears in a later epoch is None in those before

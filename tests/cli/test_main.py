@@ -35,7 +35,7 @@ def solved(monkeypatch):
     """A stand-in for `cvae_keras.experiments.sinusoid.solved`, which records its calls."""
     module, calls = ModuleType("cvae_keras.experiments.sinusoid.solved"), []
 
-    def train(task_number, folder, seed=0, epochs=None):
+    def train(task_number, folder, seed=0, epochs=None, force=False):
         calls.append(("train", task_number, folder, seed, epochs))
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"sinusoid_{task_number}.keras"

@@ -15,7 +15,7 @@ from cvae_keras.experiments.auto_decoder import table as auto_decoder
 from cvae_keras.experiments.rows import run_jobs
 from cvae_keras.experiments.sinusoid import searches
 from cvae_keras.experiments.sinusoid import table as sinusoid
-from cvae_keras.files import RESULTS, write_json
+from cvae_keras.files import RESULTS, claim, write_json
 
 JOBS = [Square(number) for number in range(4)]
 
@@ -40,10 +40,13 @@ def test_rows_are_run_once_in_order_and_kept_with_their_manifest(tmp_path):
 
 def test_a_row_is_found_by_its_configuration_not_by_its_label(tmp_path):
     one = partial(run, log=tmp_path / "log")
-    write_json(tmp_path / "square_5.json", {"square": 25, "manifest": {"config": {"number": 5}}})
+    claim(tmp_path, "rows")
+    about = {"config": {"number": 5}, "seconds": 1.0}
+    write_json(tmp_path / "square_5.json", {"square": 25, "manifest": about})
     ((_, result),) = run_jobs([Square(5, "another label")], one, tmp_path)
     assert result["square"] == 25 and not (tmp_path / "log").exists()  # of version 1
-    write_json(tmp_path / "square_5.json", {"square": 36, "manifest": {"config": {"number": 6}}})
+    about = {"config": {"number": 6}, "seconds": 1.0}
+    write_json(tmp_path / "square_5.json", {"square": 36, "manifest": about})
     ((_, result),) = run_jobs([Square(5)], one, tmp_path)
     assert result["square"] == 25 and numbers(tmp_path / "log") == [5]
 

@@ -40,7 +40,7 @@ def written(tmp_path_factory):
         row = {"residual": 0.1, "recall": recall, "total_variation": 1.0}
         config = {"label": label, "examples": 100_000, "epochs": 30}
         path = open_folder(tmp_path / "sinusoid_rows") / f"data_1_{label}_original.json"
-        write_json(path, {"row": row, "manifest": {"config": config}})
+        write_json(path, {"row": row, "manifest": {"config": config, "seconds": 1.0}})
     return tmp_path
 
 

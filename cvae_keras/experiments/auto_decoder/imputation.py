@@ -11,7 +11,7 @@ import pandas as pd
 
 from cvae_keras.data.missing import draw_mask
 from cvae_keras.experiments import rows
-from cvae_keras.files import open_folder, write_table
+from cvae_keras.files import claim, write_table
 from cvae_keras.systems.auto_decoder.imputer import VADImputer
 from cvae_keras.truth.linear_gaussian import conditional_mean
 
@@ -35,6 +35,8 @@ class Job(rows.Job):
         >>> Job("gaussian AR", "KNN").name
         'gaussian_AR_KNN'
     """
+
+    holds = {"row": ("rmse", "seconds")}
 
     data: str
     method: str
@@ -68,7 +70,7 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
         text = run_table("results/quick", quick=True)
         ```
     """
-    folder = open_folder(folder)
+    folder = claim(folder, "results")
     names = ("cancer", GAUSSIANS[2]) if quick else (*FILES, *GAUSSIANS)
     methods = [method for method in METHODS if not (quick and method == "missForest")]
     jobs = [Job(name, method, quick, seed) for name in names for method in methods]

@@ -1,15 +1,15 @@
 """One auto-decoder experiment from a dictionary of options: its training, its tests, its files."""
 
-import json
 import time
 from itertools import product
 
 import keras
 import numpy as np
+import pandas as pd
 
 from cvae_keras.checks import check_seed
 from cvae_keras.data.missing import draw_mask, observed_entries
-from cvae_keras.files import manifest, open_folder, write_json
+from cvae_keras.files import claim, manifest, read_json, replacing, write_csv, write_json
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import ShuffledBatches
@@ -44,6 +44,7 @@ DEFAULTS = {
 }
 GRID = {"latent_dim": [25, 50, 100], "hidden": [[100, 100], [200, 200]], "latent_lr": [0.015, 0.1]}
 SCHEDULES = ("constant", "cosine", "plateau")
+CONTENT = "grid of auto-decoders"  # of a folder, by its marker
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -90,7 +91,7 @@ def write_grid(folder, grid):
         The files.
 
     Raises:
-        ValueError: an unknown option, or one that is not a list.
+        ValueError: an unknown option, one that is not a list, or a folder of something else.
 
     Example:
         ```python
@@ -101,9 +102,10 @@ def write_grid(folder, grid):
         if not isinstance(values, list) or not values:
             raise ValueError(f"{name} must be a list of values, got {values!r}: write it in [ ].")
     configs = [complete(dict(zip(grid, row, strict=True))) for row in product(*grid.values())]
-    folder = open_folder(folder)
-    first, paths = len(list(folder.glob("config_*.json"))), []
-    for number, config in enumerate(configs, first):
+    folder, paths = claim(folder, CONTENT), []
+    taken = [path.stem.removeprefix("config_") for path in folder.glob("config_*.json")]
+    first = max([-1, *(int(number) for number in taken if number.isdecimal())])
+    for number, config in enumerate(configs, first + 1):
         paths.append(folder / f"config_{number}.json")
         write_json(paths[-1], config)
     return paths
@@ -120,7 +122,7 @@ def read_config(folder, number):
         Dictionary of every option in `DEFAULTS`.
 
     Raises:
-        ValueError: the file is not there, is not JSON, or holds unknown options.
+        ValueError: the file is not there, is not JSON, or holds unknown or wrong options.
 
     Example:
         ```python
@@ -131,9 +133,10 @@ def read_config(folder, number):
     if not path.is_file():
         raise ValueError(f"{path} is not there: write it with `cvae-keras vad grid`.")
     try:
-        return complete(json.loads(path.read_text()))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON ({error}): write it again.") from error
+        return complete(read_json(path))
+    except ValueError as error:
+        sentence = str(error)
+        raise ValueError(sentence if str(path) in sentence else f"{path}: {sentence}") from error
 
 
 def train(config, x, callbacks=(), verbose=0):
@@ -234,7 +237,44 @@ def save_run(folder, number, model, history, config, seconds, data):
         save_run(Path("runs/vad/first"), 0, model, history, config, 60.0, "digits")
         ```
     """
-    model.save(folder / f"model_{number}.keras")
+    with replacing(folder / f"model_{number}.keras") as path:
+        model.save(path)
     history = {name: np.asarray(values).tolist() for name, values in history.history.items()}
     about = manifest({**config, "data": data}, seconds)
     write_json(folder / f"train_{number}.json", {"history": history, "manifest": about})
+
+
+def collect(folder):
+    """Gather all test results of a grid in `results.csv`.
+
+    Args:
+        folder: of the grid, with the `test_*.json` of its configurations.
+
+    Returns:
+        The table, a `pandas.DataFrame`: `number` of the configuration, `data`, `kind` of the test,
+        its scores, and the options.
+
+    Raises:
+        ValueError: there are no results, or a file of them is damaged.
+
+    Example:
+        ```python
+        frame = collect(Path("runs/vad/first"))
+        ```
+    """
+    rows = []
+    for path in sorted(folder.glob("test_*.json")):
+        run, number = read_json(path), path.stem.rsplit("_", 1)[1]
+        found, config = run.get("rows"), run.get("config")
+        whole = isinstance(found, list) and all(isinstance(row, dict) for row in found)
+        if not (whole and isinstance(config, dict) and number.isdecimal() and "data" in run):
+            raise ValueError(f"{path} is not as testing wrote it: delete it, and test again.")
+        head = {"number": int(number), "data": run["data"], "kind": run.get("kind")}
+        rows += [{**head, **row, **config} for row in found]
+    if not rows:
+        raise ValueError(
+            f"{folder} holds no test results: run `cvae-keras vad test-missing` first."
+        )
+    frame = pd.DataFrame(rows)
+    write_csv(frame, folder / "results.csv", digits=17)
+    return frame

@@ -11,7 +11,7 @@ import pandas as pd
 from cvae_keras.data.missing import NAMES, draw_mask, load_rows
 from cvae_keras.experiments import rows
 from cvae_keras.experiments.auto_decoder.run import RATIOS, complete, score_missing, train
-from cvae_keras.files import manifest, open_folder, write_json, write_table
+from cvae_keras.files import claim, manifest, replacing, write_json, write_table
 from cvae_keras.plots.auto_decoder import plot_curves, plot_panel
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.training.backends import at_once
@@ -48,6 +48,8 @@ class Job(rows.Job):
         >>> Job("digits", "VAE zero-filled", 0.5, (0.5,)).name
         'digits_VAE-zero-filled_0.5'
     """
+
+    holds = {"rows": ("ratio", "mse")}
 
     data: str
     model: str
@@ -126,7 +128,7 @@ def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
         text = run_table("results/quick", quick=True)
         ```
     """
-    folder = open_folder(folder)
+    folder = claim(folder, "results")
     names = data or (["digits", "artificial_2"] if quick else NAMES)
     ratios = (0.3, 0.5, 0.9) if quick else RATIOS
     jobs = [job for name in names for job in jobs_of(name, ratios, quick, seed)]
@@ -137,7 +139,8 @@ def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
         for job, result in results
         for row in result["rows"]
     )
-    plot_curves(frame).savefig(folder / f"{NAME}.png", dpi=110)
+    with replacing(folder / f"{NAME}.png") as path:
+        plot_curves(frame).savefig(path, dpi=110)
     for name in names:
         draw_panel(name, folder / FOLDER, folder)
     total = sum(result["manifest"]["seconds"] for _, result in results)
@@ -169,8 +172,10 @@ def run_job(job, path, data_dir=None):
     """
     config = job.options
     x, x_test = _load(job.data, data_dir, config["train_rows"], config["test_rows"])
-    begin, found, images = time.perf_counter(), [], {}
-    model = train(config, x)[0] if job.model == "VAD" else train_vae(job, x)
+    found, images = [], {}
+    saves = rows.checkpoint(job, path)
+    model = train(config, x, [saves])[0] if job.model == "VAD" else train_vae(job, x, [saves])
+    tested = time.perf_counter()
     for ratio in job.ratios:
         masks = [config["seed"], round(10 * ratio)]
         found.append({"ratio": ratio, **score_missing(model, config, x_test, ratio, masks)})
@@ -179,16 +184,19 @@ def run_job(job, path, data_dir=None):
             images[f"x_hat_{ratio}"] = model.reconstruct(x_test[:1] * mask, mask)[0]
             images[f"mask_{ratio}"] = mask[0]
     if images:
-        np.savez_compressed(path.with_suffix(".npz"), **images, x=x_test[0])
-    return {"rows": found}, time.perf_counter() - begin
+        with replacing(path.with_suffix(".npz")) as file:
+            np.savez_compressed(file, **images, x=x_test[0])
+    seconds = sum(saves.history["seconds"]) + time.perf_counter() - tested
+    return {"rows": found}, seconds
 
 
-def train_vae(job, x):
+def train_vae(job, x, callbacks=()):
     """The VAE of a job: the decoder of the auto-decoder, and an encoder of zero-filled rows.
 
     Args:
         job: a `Job`.
         x: `(rows, features)`.
+        callbacks: further Keras callbacks.
 
     Returns:
         A trained `MaskedVAE`.
@@ -209,7 +217,7 @@ def train_vae(job, x):
     model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
     mask = draw_mask(x.shape, config["missing"], [config["seed"], 1])
     batches = ShuffledBatches({"x": x * mask, "mask": mask}, batch, config["seed"])
-    model.fit(batches, epochs=config["epochs"], verbose=0)
+    model.fit(batches, epochs=config["epochs"], verbose=0, callbacks=list(callbacks))
     return model
 
 
@@ -235,7 +243,8 @@ def draw_panel(name, rows_folder, folder):
     ratios = [ratio for ratio in PANEL if f"mask_{ratio}" in first.files]
     mask = np.stack([first[f"mask_{ratio}"] for ratio in ratios])
     found = {m: np.stack([file[f"x_hat_{r}"] for r in ratios]) for m, file in files.items()}
-    plot_panel(first["x"], mask, found, ratios).savefig(folder / f"vad_panel_{name}.png", dpi=110)
+    with replacing(folder / f"vad_panel_{name}.png") as path:
+        plot_panel(first["x"], mask, found, ratios).savefig(path, dpi=110)
 
 
 def write(folder, frame):

@@ -1,6 +1,5 @@
 """`cvae-keras testbed`: train the models of a JSON file, log them, and draw the results."""
 
-import time
 from pathlib import Path
 
 import keras
@@ -76,15 +75,16 @@ def run_config(name, folder):
         frame = run_config("baseline", "runs/baseline")
         ```
     """
-    config, start = read_config(name), time.perf_counter()
-    folder = claim(folder, "testbed run")
+    config, folder = read_config(name), claim(folder, "testbed run")
     settings = folder / "config.json"
     if settings.exists() and read_json(settings) != config:
         raise ValueError(f"{folder} holds a run of another configuration: name another folder.")
     write_json(settings, config)
     source, histories, rows, models = make_source(config), {}, {}, {}
+    seconds = 0.0
     for beta in config["betas"]:
-        models[beta], histories[beta] = _train(config, beta, source, folder)
+        models[beta], log = _train(config, beta, source, folder)
+        histories[beta], seconds = log["elbo"].tolist(), seconds + float(log["seconds"].sum())
     _join_logs(config, folder)
     for beta in config["betas"]:
         rows[beta], _ = measure_by_count(models[beta], source, n=20_000)
@@ -100,12 +100,12 @@ def run_config(name, folder):
     figure = plot_dense_run(histories, codes, rows, curves, Path(name).stem)
     with replacing(folder / "figure.png") as path:
         figure.savefig(path, dpi=90)
-    write_json(folder / "manifest.json", manifest(config, time.perf_counter() - start))
+    write_json(folder / "manifest.json", manifest(config, seconds))
     return frame
 
 
 def _train(config, beta, source, folder):
-    """The model at one beta, trained unless the folder has it, and its ELBO at each epoch."""
+    """The model at one beta, trained unless the folder has it, and its logs at each epoch."""
     path, log = folder / f"model_beta_{beta:g}.keras", folder / f"elbo_beta_{beta:g}.csv"
     measured = folder / f"training_beta_{beta:g}.csv"
     checkpoint = Checkpoint(folder / f".checkpoint_beta_{beta:g}.npz", config, log)
@@ -117,7 +117,7 @@ def _train(config, beta, source, folder):
         with replacing(path) as partial:
             model.save(partial)
         checkpoint.remove()
-    return load_model(path), pd.read_csv(log)["elbo"].tolist()
+    return load_model(path), pd.read_csv(log)
 
 
 def _join_logs(config, folder):

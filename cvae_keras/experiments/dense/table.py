@@ -10,7 +10,7 @@ import pandas as pd
 from cvae_keras.checks import check_part
 from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO
 from cvae_keras.experiments import rows
-from cvae_keras.files import manifest, open_folder, write_json, write_table
+from cvae_keras.files import claim, manifest, replacing, write_json, write_table
 from cvae_keras.plots.dense import plot_rate_distortion
 from cvae_keras.systems.dense.config import measure_by_count, read_config, train
 
@@ -105,6 +105,8 @@ class Job(rows.Job):
         'independent_2_beta_0.25_seed_0'
     """
 
+    holds = {"rows": ("rate", "distortion", "objective")}
+
     experiment: Experiment
     beta: float
     seed: int = 0
@@ -151,12 +153,12 @@ def jobs_of(quick=False, seed=0):
     return sorted(jobs, key=lambda job: -experiment_config(job.experiment)["epochs"])
 
 
-def run_job(job, path=None):
+def run_job(job, path):
     """Train and measure one job.
 
     Args:
         job: a `Job`.
-        path: not used; nothing is saved beside the result.
+        path: of the result, beside which the checkpoint of the training is.
 
     Returns:
         `(result, seconds)`: a dictionary of `rows` (of the table) and `loss` (of each epoch), and
@@ -164,12 +166,12 @@ def run_job(job, path=None):
 
     Example:
         ```python
-        result, seconds = run_job(Job(EXPERIMENTS[0], 0.25, quick=True))
+        result, seconds = run_job(Job(EXPERIMENTS[0], 0.25, quick=True), Path("row.json"))
         ```
     """
-    settings, start = job.config(), time.perf_counter()
-    model, source, history = train(settings, beta=job.beta)
-    seconds = time.perf_counter() - start
+    settings = job.config()
+    model, source, history = train(settings, job.beta, [rows.checkpoint(job, path)])
+    seconds = sum(history["seconds"])
     counts, patterns = measure_by_count(model, source, settings["examples"])
     return {"rows": table_rows(job, counts, patterns), "loss": history["loss"]}, seconds
 
@@ -313,7 +315,7 @@ def run_table(folder, quick=False, seed=0, part=(1, 1), processes=1):
         ```
     """
     check_part(part)  # before a folder is made
-    start, runs = time.perf_counter(), open_folder(folder) / "testbed_runs"
+    start, runs = time.perf_counter(), claim(folder, "results") / "testbed_runs"
     results = rows.run_jobs(jobs_of(quick, seed), run_job, runs, part, processes, "testbed")
     if part[1] > 1:
         return None
@@ -343,7 +345,8 @@ def write(folder, results, quick, seed, seconds):
     config = {"quick": quick, "seed": seed, "seconds_of_training": round(trained, 1)}
     configs = {each.label: experiment_config(each, quick, seed) for each in EXPERIMENTS}
     write_json(folder / "testbed.json", manifest(config | {"experiments": configs}, seconds))
-    plot_rate_distortion(frame[frame["seed"] == seed]).savefig(folder / "testbed.png", dpi=90)
+    with replacing(folder / "testbed.png") as path:
+        plot_rate_distortion(frame[frame["seed"] == seed]).savefig(path, dpi=90)
     examples = results[0][1]["manifest"]["config"]["examples"]
     text = rows.notes("dense", examples=examples, verdict=verdict(frame, about))
     title = "The testbed: rate and distortion against the optimum" + (" (quick)" if quick else "")

@@ -1,7 +1,5 @@
 """The rows of the sinusoid test-case tables: what was published, and how a row is run again."""
 
-import json
-import time
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -10,6 +8,7 @@ import numpy as np
 
 from cvae_keras.data.sinusoid import TASKS, load
 from cvae_keras.experiments import rows
+from cvae_keras.files import read_json, replacing
 from cvae_keras.metrics.modes import score_samples
 from cvae_keras.plots.sinusoid import plot_samples
 from cvae_keras.systems.sinusoid.model import WEIGHTS, SinusoidCVAE
@@ -87,6 +86,36 @@ CASES = {
 }  # fmt: skip
 
 
+def read_best(path):
+    """The `best.json` of a search.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Dictionary of `trial`, `score`, `hyperparameters`, `manifest`.
+
+    Raises:
+        ValueError: it is damaged.
+
+    Example:
+        ```python
+        read_best(RESULTS / "search_sinusoid_1_bayesian_0" / "best.json")["score"]
+        ```
+    """
+    best = read_json(path)
+    try:
+        fixed = best["manifest"]["config"]["hypermodel"]
+        whole = {"data", "loss", "batch_size"} <= set(fixed)
+        whole &= isinstance(best["hyperparameters"], dict) and type(best["trial"]) is int
+        whole &= type(best["score"]) in (int, float)
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} is not as a search wrote it: run the search in a new folder.")
+    return best
+
+
 def searched_case(name, folder):
     """The winner of the sinusoid searches in a folder, as a row of the table of full length.
 
@@ -104,7 +133,7 @@ def searched_case(name, folder):
     """
     task, found = name.removeprefix("data_"), []
     for path in sorted(folder.glob(f"search_sinusoid_{task}_*/best.json")):
-        best = json.loads(path.read_text())
+        best = read_best(path)
         if best["manifest"]["config"]["hypermodel"]["data"] == name:
             found.append(best)
     if not found:
@@ -160,6 +189,8 @@ class Job(rows.Job):
         >>> Job("data_1", CASES["data_1"][3], "elbo").name
         'data_1_4_elbo'
     """
+
+    holds = {"row": ("x_loss", "residual", "recall", "total_variation", "seconds")}
 
     data: str
     case: Case
@@ -313,9 +344,9 @@ def run_case(job, path, callbacks=()):
         ```
     """
     config, data = job.config(), examples(job.data)
-    start = time.perf_counter()
-    model, history = train_case(config, data["train"], callbacks)
-    seconds = time.perf_counter() - start
+    saves = rows.checkpoint(job, path)
+    model, history = train_case(config, data["train"], [*callbacks, saves])
+    seconds = sum(saves.history["seconds"])
     kl_per_dim = model.means.kl_per_dim()  # of the last epoch
     last = {name: values[-1] for name, values in history.history.items()}
     x, y = data["validation"]
@@ -339,8 +370,10 @@ def run_case(job, path, callbacks=()):
     }
     row = {name: float(np.asarray(value)) for name, value in row.items()}
     title = f"{config['data']}, row {config['label']}, {config['reduction']} reduction"
-    plot_samples(task, samples[:, 0], y_score[0], title).savefig(path.with_suffix(".png"), dpi=80)
-    model.save(path.with_suffix(".keras"))
+    with replacing(path.with_suffix(".png")) as figure:
+        plot_samples(task, samples[:, 0], y_score[0], title).savefig(figure, dpi=80)
+    with replacing(path.with_suffix(".keras")) as file:
+        model.save(file)
     epochs = {name: np.asarray(values).tolist() for name, values in history.history.items()}
     epochs["kl_per_dim"] = kl_per_dim.tolist()
     return {"row": row, "history": epochs}, seconds

@@ -1,6 +1,5 @@
 """`cvae-keras table search`: the strategies side by side, and against the test-case table."""
 
-import json
 import re
 from pathlib import Path
 
@@ -9,7 +8,8 @@ import pandas as pd
 
 from cvae_keras.data.sinusoid import TASKS, load
 from cvae_keras.experiments import rows as shared
-from cvae_keras.files import write_table
+from cvae_keras.experiments.sinusoid.cases import read_best
+from cvae_keras.files import read_json, replacing, write_table
 from cvae_keras.metrics.modes import combine, posterior_score
 from cvae_keras.systems.saved import load_model
 
@@ -42,7 +42,7 @@ def run_table(folder, task, rows_folder=None):
     for path in sorted(folder.glob(f"search_sinusoid_{task}_*/best.json")):
         if not (found := NAME.fullmatch(path.parent.name)):
             continue
-        trials, best = pd.read_csv(path.parent / "trials.csv"), json.loads(path.read_text())
+        trials, best = pd.read_csv(path.parent / "trials.csv"), read_best(path)
         test = float(on_test(path.parent, name)["score"])
         row = {"strategy": found[2], "seed": int(found[3]), "trials": len(trials)}
         row |= {"diverged": int((trials["status"] == "diverged").sum()), "score": best["score"]}
@@ -82,7 +82,7 @@ def on_test(folder, name):
         float(on_test(RESULTS / "search_sinusoid_1_bayesian_0", "data_1")["score"])
         ```
     """
-    path, trial = folder / "on_test.npz", json.loads((folder / "best.json").read_text())["trial"]
+    path, trial = folder / "on_test.npz", read_best(folder / "best.json")["trial"]
     kept = _read(path)
     if kept.get("trial") != trial:
         if not (folder / "best.keras").exists():
@@ -90,7 +90,8 @@ def on_test(folder, name):
         _, y = load(name, "score")
         samples = load_model(folder / "best.keras").sample(y, n_samples=100, seed=0)
         parts = posterior_score(TASKS[name], samples, y)
-        np.savez_compressed(path, trial=trial, samples=samples[:, :3], **parts)
+        with replacing(path) as partial:
+            np.savez_compressed(partial, trial=trial, samples=samples[:, :3], **parts)
         kept = _read(path)
     return kept
 
@@ -122,7 +123,7 @@ def best_published(folder, name):
     """
     rows = []
     for path in Path(folder).glob(f"{name}_*_original.json"):
-        saved = json.loads(path.read_text())
+        saved = read_json(path)
         row, config = saved["row"], saved["manifest"]["config"]
         score = combine(row["residual"], row["recall"], row["total_variation"])
         rows.append({"score": score, **{k: config[k] for k in ("label", "examples", "epochs")}})

@@ -14,7 +14,7 @@ from cvae_keras.experiments.sinusoid.cases import (
     run_case,
     searched_case,
 )
-from cvae_keras.files import open_folder, write_table
+from cvae_keras.files import claim, write_table
 from cvae_keras.systems.sinusoid.model import REDUCTIONS
 
 FILES = {"data_1": "sinusoid_test_cases", "data_2": "sinusoid_2_test_cases"}
@@ -58,7 +58,7 @@ def run_table(
         ```
     """
     check_part(part)  # before a folder is made
-    folder = open_folder(folder)
+    folder = claim(folder, "results")
     options = (quick, precision, seed)
     jobs = [
         Job(name, case, reduction, *options)
