@@ -1,7 +1,7 @@
 # make run        install into .venv (once), then reproduce the quick table and sample both tasks
 # make test       all tests but the long and the thorough ones
 # make test-long  the long tests: each notebook from top to bottom
-# make test-thorough  every input of the tests of data as people have it
+# make test-thorough  every input of the tests of data as people have it, every moment of the kills
 # make lint       ruff, over the notebooks too
 # make notebooks  open the notebooks in Jupyter
 # make clean      remove .venv, caches and results/quick
@@ -23,7 +23,7 @@ test-long: $(STAMP)
 	$(PYTHON) -m pytest -m long --numprocesses auto --dist worksteal tests
 
 test-thorough: $(STAMP)
-	$(PYTHON) -m pytest --numprocesses auto --dist worksteal tests/data_as_people_have_it
+	$(PYTHON) -m pytest --numprocesses auto --dist worksteal tests/data_as_people_have_it tests/faults
 
 lint: $(STAMP)
 	$(PYTHON) -m ruff check .
