@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import stat
+import zipfile
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -25,6 +26,8 @@ MODELS = _PACKAGE / "shipped" if _INSTALLED else RESULTS / "models"
 MARKER = ".cvae_keras.json"
 MARKED = "cvae_keras folder 1"
 LARGEST = 256 * 2**20  # bytes of a JSON file that is read
+UNPACKED = 2**30  # bytes that any archive may take in memory,
+RATIO = 100  # and how many times its own size a larger one may take
 #: Markdown without padding: where one number changes, one line of the file changes.
 UNPADDED = TableFormat(
     lineabove=None,
@@ -229,6 +232,46 @@ def regular_file(path, what="a file"):
     if not stat.S_ISREG(mode):
         raise ValueError(f"{path} is a folder, a device or a pipe: name {what}.")
     return path
+
+
+def check_archive(path, what="a zip archive"):
+    """The names in a zip archive, once it is known to be whole and of moderate size unpacked.
+
+    Args:
+        path: of the file.
+        what: it should be, for the error.
+
+    Returns:
+        List of the names of its members.
+
+    Raises:
+        ValueError: no regular file, no archive, a damaged or encrypted one, or one whose members
+            take more than 1 GiB and 100 times the size of the file.
+
+    Example:
+        ```python
+        names = check_archive("model.keras", "a .keras file")
+        ```
+    """
+    path = regular_file(path, what)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            size = sum(member.file_size for member in members)
+            if size > max(UNPACKED, RATIO * path.stat().st_size):
+                raise ValueError(f"it takes {size:,} bytes unpacked")
+            names = [member.filename for member in members]
+            if not names or len(set(names)) < len(names):
+                raise ValueError("it is empty, or holds a name twice")
+            if damaged := archive.testzip():
+                raise ValueError(f"{damaged!r} in it is damaged")
+    except Exception as error:  # zipfile has no common one: some ten types for damaged headers
+        reason = str(error) or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read as {what} ({' '.join(reason.split())}): restore it, or name "
+            f"another file."
+        ) from error
+    return names
 
 
 def manifest(config, seconds):

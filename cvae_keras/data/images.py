@@ -1,14 +1,16 @@
 """MNIST, Fashion-MNIST and scikit-learn's digits, as rows of pixels from 0 to 255 (digits: 16)."""
 
 import gzip
+import math
 import os
-import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
 from cvae_keras.checks import check_choice
+from cvae_keras.data.arrays import read_arrays
+from cvae_keras.files import regular_file
 
 NAMES = ("mnist", "fashion_mnist", "digits")
 FASHION = "fashion-mnist"
@@ -18,6 +20,7 @@ GARMENTS = (
     *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
 )
 FILES = {"train": "train", "test": "t10k"}
+COUNTS = (60_000, 10_000)
 
 
 def load_images(name, folder=None):
@@ -61,36 +64,46 @@ def load_images(name, folder=None):
 
 def _mnist(folder):
     path = folder / "mnist.npz"
+    names = [f"{kind}_{part}" for part in FILES for kind in "xy"]
     try:
-        with np.load(path, allow_pickle=False) as file:
-            parts = [(file[f"x_{part}"], file[f"y_{part}"]) for part in FILES]
-    except (OSError, KeyError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+        held = read_arrays(path, names)
+    except ValueError as error:
         raise ValueError(f"{path} is absent or damaged: put Keras's mnist.npz there.") from error
-    return _checked(parts, path)
+    return _checked([(held[f"x_{part}"], held[f"y_{part}"]) for part in FILES], path)
 
 
 def _fashion(folder):
     parts = []
-    for prefix in FILES.values():
-        paths = [folder / f"{prefix}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")]
-        try:
-            images, labels = (gzip.decompress(path.read_bytes()) for path in paths)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(
-                f"{paths[0]} or its labels are absent or damaged: put the four .gz files there."
-            ) from error
-        pixels = np.frombuffer(images, "uint8", offset=16)
-        if pixels.size % 784:
-            raise ValueError(f"{paths[0]} does not hold images of 28 x 28: replace it.")
-        parts.append((pixels.reshape(-1, 784), np.frombuffer(labels, "uint8", offset=8)))
+    for prefix, count in zip(FILES.values(), COUNTS, strict=True):
+        images = _read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", (count, 28, 28))
+        labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", (count,))
+        parts.append((images, labels))
     return _checked(parts, folder)
 
 
+def _read_idx(path, shape):
+    """The bytes of a .gz file in the IDX format, which begins with 8, the dimensions and sizes."""
+    head = np.array([0x800 + len(shape), *shape], ">u4").tobytes()
+    size = math.prod(shape)
+    try:
+        with gzip.open(regular_file(path, "a .gz file")) as file:
+            content = file.read(len(head) + size + 1)  # no more, whatever it unpacks to
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path} is absent or damaged: put the four .gz files there.") from error
+    if len(content) != len(head) + size or not content.startswith(head):
+        raise ValueError(f"{path} does not hold bytes of shape {shape}: replace it.")
+    return np.frombuffer(content, "uint8", offset=len(head)).reshape(shape)
+
+
 def _checked(parts, path):
-    for (x, y), count in zip(parts, (60_000, 10_000), strict=True):
-        if len(x) != count or len(y) != count or x[0].size != 784:
+    for (x, y), count in zip(parts, COUNTS, strict=True):
+        if x.shape[:1] != (count,) or y.shape != (count,) or x[0].shape != (28, 28):
             raise ValueError(
-                f"{path} holds {len(x)} images and {len(y)} labels, but {count} are expected: "
-                f"replace it."
+                f"{path} holds {len(x) if x.ndim else 0} images and labels of shape {y.shape}, "
+                f"but {count} of 28 x 28 are expected: replace it."
+            )
+        if x.dtype != np.uint8 or y.dtype.kind not in "iu" or y.min() < 0 or y.max() > 9:
+            raise ValueError(
+                f"{path} must hold pixels of type uint8 and labels from 0 to 9: replace it."
             )
     return parts

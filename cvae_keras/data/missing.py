@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cvae_keras.checks import check_choice
+from cvae_keras.checks import check_choice, check_count
+from cvae_keras.data.arrays import read_arrays
 from cvae_keras.data.columns import Columns, merged
 from cvae_keras.data.frames import numeric_frame
 from cvae_keras.data.images import load_images
+from cvae_keras.files import check_archive, regular_file
 
 NAMES = ("mnist", "fashion_mnist", "digits", "artificial_2", "artificial_10")
 
@@ -94,6 +96,7 @@ def load_rows(name, path=None, data_dir=None, train=10_000, test=2_000):
         >>> x_train.shape, x_test.shape
         ((1438, 64), (359, 64))
     """
+    train, test = check_count("train", train), check_count("test", test)
     if name == "artificial" and path is None:
         raise ValueError("artificial needs the path of an .npz file: give --dataset-path.")
     if name == "artificial":
@@ -138,18 +141,21 @@ def _split(x):
 
 
 def _read_npz(path):
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file: name an .npz file.")
-    with np.load(path, allow_pickle=False) as file:
-        if {"train", "test"} <= set(file.files):
-            return [_as_float32(f"{name} in {path}", file[name]) for name in ("train", "test")]
-        if "x" in file.files:
-            return _split(_as_float32(f"x in {path}", file["x"]))
-        raise ValueError(f"{path} holds {file.files}: store 'train' and 'test', or 'x'.")
+    held = {name.removesuffix(".npy") for name in check_archive(path, "an .npz file")}
+    if {"train", "test"} <= held:
+        arrays = read_arrays(path, ["train", "test"])
+        parts = [_as_float32(f"{name} in {path}", array) for name, array in arrays.items()]
+        if parts[0].shape[1] != parts[1].shape[1]:
+            shapes = [part.shape for part in parts]
+            raise ValueError(f"train and test in {path} have shapes {shapes}: store equal columns.")
+        return parts
+    if "x" in held:
+        return _split(_as_float32(f"x in {path}", read_arrays(path, ["x"])["x"]))
+    raise ValueError(f"{path} holds {sorted(held)}: store 'train' and 'test', or 'x'.")
 
 
 def _as_float32(name, array):
-    if array.dtype.kind not in "fiub" or array.ndim != 2:
+    if array.ndim != 2 or array.size == 0:
         raise ValueError(
             f"{name} must hold numbers of shape (rows, features), got {array.dtype} of shape "
             f"{array.shape}: store such an array."
@@ -167,12 +173,30 @@ def _as_float32(name, array):
     return x
 
 
-def _read_csv(path):
+def _read_frame(path):
+    """A .csv file as pandas reads it, if each column has a name of its own, and each row cells."""
     import pandas as pd
 
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file: name a .csv file.")
-    frame = numeric_frame(str(path), pd.read_csv(path))
+    regular_file(path, "a .csv file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of columns that hold several types
+            names = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]
+            frame = pd.read_csv(path)
+    except (OSError, ValueError, OverflowError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{path} cannot be read as a .csv file in UTF-8 ({reason}): save it as such."
+        ) from error
+    if names.duplicated().any():
+        raise ValueError(f"{path} has columns of the same name: name each column.")
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise ValueError(f"{path} has rows with more cells than its header: name each column.")
+    return frame
+
+
+def _read_csv(path):
+    frame = numeric_frame(str(path), _read_frame(path))
     table = frame.to_numpy("float64")
     if len(table) < 2 or not table.shape[1]:
         raise ValueError(f"{path} has shape {table.shape}: name a file with two rows or more.")

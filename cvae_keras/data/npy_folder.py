@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cvae_keras.checks import check_choice
+from cvae_keras.data.arrays import read_array
 
 
 class NpyFolder:
@@ -57,8 +58,8 @@ class NpyFolder:
         for name in found:
             try:
                 shapes[name], types[name] = _shape_and_type(self.path / name)
-            except (OSError, ValueError, EOFError) as error:
-                self.skipped[name] = str(error) or type(error).__name__
+            except ValueError as error:
+                self.skipped[name] = str(error).removesuffix(".")
         counts = {}
         for shape in shapes.values():
             counts[shape] = counts.get(shape, 0) + 1
@@ -95,10 +96,10 @@ class NpyFolder:
         for to, row in enumerate(rows):
             path = self.path / self.ids[row]
             try:
-                example = np.load(path, allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
+                example = read_array(path)
+            except ValueError as error:
                 raise ValueError(
-                    f"{path} cannot be read any more ({error}): restore it."
+                    f"{path} cannot be read any more ({str(error).rstrip('.')}): restore it."
                 ) from error
             if example.shape != self.example_shape:
                 raise ValueError(f"{path} has changed its shape to {example.shape}: restore it.")
@@ -119,9 +120,7 @@ class NpyFolder:
 
 def _shape_and_type(path):
     """Of the array in a .npy file; ValueError if it is not complete, finite numbers."""
-    array = np.load(path, mmap_mode="r", allow_pickle=False)  # checks header and size
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"holds {array.dtype}, not numbers")
+    array = read_array(path)
     if array.size == 0:
         raise ValueError("is empty")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cvae_keras.data.arrays import read_array
 from cvae_keras.truth import sinusoid as truth
 
 CURVES = {"sin": np.sin, "cos": np.cos}
@@ -453,12 +454,12 @@ def _npy(ends):
 
 def _read(path, name):
     try:
-        ends = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        ends = read_array(path)
+    except ValueError as error:
         raise ValueError(
             f"{path} is absent, truncated or not a .npy file; regenerate it."
         ) from error
-    if not isinstance(ends, np.ndarray) or ends.ndim != 2 or ends.shape[1] != 4:
+    if ends.ndim != 2 or ends.shape[1] != 4:
         raise ValueError(f"{path} has shape {np.shape(ends)}, not (n, 4); regenerate it.")
     if ends.dtype != np.float32:
         raise ValueError(f"{path} holds {ends.dtype}, not float32; regenerate it.")
