@@ -4,34 +4,21 @@ Importing `cvae_keras` registers the classes of every system with Keras, so that
 imported here.
 """
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import keras
 
 from cvae_keras.checks import check_choice
 from cvae_keras.elbo import ELBOModel
-from cvae_keras.files import MODELS
+from cvae_keras.files import MODELS, check_archive
 
 SHIPPED = ("sinusoid_1", "sinusoid_2")
-
-#: What Keras raises for a file that is truncated, damaged, or of a class that it does not know.
-UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    AttributeError,
-    EOFError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 def load_model(path):
     """Load a model of any system from its `.keras` file, random state included.
+
+    No code of the file is run: a model with a Lambda layer or with a class of others is refused.
 
     Args:
         path: of the file; the file of a `CompressionVAE` is `model.keras` in its `logdir`.
@@ -48,11 +35,12 @@ def load_model(path):
         ```
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file: name a .keras file that a model was saved to.")
+    check_archive(path, "a Keras model")
+    if path.suffix != ".keras":
+        raise ValueError(f"{path} does not end in .keras: rename it.")
     try:
-        model = keras.saving.load_model(path)
-    except UNREADABLE as error:
+        model = keras.saving.load_model(path, safe_mode=True)
+    except Exception as error:  # Keras has no common one for damaged and foreign files
         raise ValueError(
             f"{path} cannot be read as a Keras model: it is damaged, or of a class that is neither "
             f"Keras's nor of this project; save it again, or import its class first."
