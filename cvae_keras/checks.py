@@ -1,9 +1,14 @@
 """Input validation: bad input is refused in one sentence, before anything is trained on it."""
 
+import reprlib
 import warnings
-from numbers import Real
 
 import numpy as np
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 8
+FLOAT32 = float(np.finfo("float32").max)
 
 
 def check_arrays(arrays):
@@ -132,6 +137,22 @@ def merged(before, after):
     return np.flatnonzero(left < (1 - MERGED) * distinct).tolist()
 
 
+def shown(value):
+    """A value as errors show it: its `repr` on one line, abbreviated if it is long.
+
+    Args:
+        value: anything.
+
+    Returns:
+        String.
+
+    Example:
+        >>> shown("x" * 1000) == "'" + "x" * 37 + "..." + "x" * 38 + "'"
+        True
+    """
+    return " ".join(_SHORT.repr(value).split())
+
+
 def check_choice(name, value, choices):
     """Check that a value is one of several.
 
@@ -150,31 +171,46 @@ def check_choice(name, value, choices):
         >>> check_choice("prior", "standard", ["standard", "conditional"])
         'standard'
     """
-    if value not in choices:
-        raise ValueError(f"{name} {value!r} is unknown: choose among {sorted(choices)}.")
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
+        raise ValueError(f"{name} {shown(value)} is unknown: choose among {sorted(choices)}.")
     return value
 
 
-def check_count(name, value):
+def check_count(name, value, most=None, least=1):
     """Check that a value is a whole number of at least 1.
 
     Args:
         name: of the argument, for the message.
         value: what it got, a Python or NumPy integer.
+        most: the largest that is allowed; None for no limit.
+        least: the least that is allowed, 1 or 0.
 
     Returns:
         `value` as an int.
 
     Raises:
-        ValueError: it is not a whole number, or is below 1.
+        ValueError: it is not a whole number, is below 1, or above `most`.
 
     Example:
         >>> check_count("latent_dim", 4)
         4
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}: choose 1 or more.")
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        kind = "a positive integer" if least else "an integer >= 0"
+        raise ValueError(f"{name} must be {kind}, got {shown(value)}: choose {least} or more.")
+    if most is not None and value > most:
+        raise ValueError(f"{name} must be at most {most:,}, got {shown(value)}: choose less.")
     return int(value)
+
+
+def _number(value):
+    """A number of Python, NumPy or a backend as a float; NaN for a boolean and all else."""
+    if isinstance(value, (bool, np.bool_, str)) or not hasattr(value, "__float__"):
+        return np.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # several numbers, or too large
+        return np.nan
 
 
 def check_part(part):
@@ -220,7 +256,10 @@ def check_sample_weight(sample_weight, examples):
     """
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, "float32")
+    try:
+        weights = np.asarray(sample_weight, "float32")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight holds no numbers: give {examples} weights.") from error
     if weights.shape not in ((examples,), (examples, 1)):
         raise ValueError(
             f"sample_weight has shape {weights.shape}: give one number per example, ({examples},)."
@@ -257,9 +296,11 @@ def check_seed(name, value):
     elif isinstance(value, np.random.RandomState):
         value = value.randint(2**31 - 1)
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name} must be an integer, got {value!r}: choose for instance 0.")
+        raise ValueError(f"{name} must be an integer, got {shown(value)}: choose for instance 0.")
     if not 0 <= value < 2**31:
-        raise ValueError(f"{name} must lie in [0, 2^31), got {value!r}: choose for instance 0.")
+        raise ValueError(
+            f"{name} must lie in [0, 2^31), got {shown(value)}: choose for instance 0."
+        )
     return int(value)
 
 
@@ -280,8 +321,30 @@ def check_share(name, value):
         >>> check_share("train_valid_split", 0.9)
         0.9
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= 1:
-        raise ValueError(f"{name} must lie in (0, 1], got {value!r}: choose for instance 0.9.")
+    if not 0 < _number(value) <= 1:
+        raise ValueError(f"{name} must lie in (0, 1], got {shown(value)}: choose for instance 0.9.")
+    return float(value)
+
+
+def check_fraction(name, value):
+    """Check that a value is a number in [0, 1).
+
+    Args:
+        name: of the argument, for the message.
+        value: what it got.
+
+    Returns:
+        `value` as a float.
+
+    Raises:
+        ValueError: it is not a number, or lies outside [0, 1).
+
+    Example:
+        >>> check_fraction("dropout", 0.2)
+        0.2
+    """
+    if not 0 <= _number(value) < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {shown(value)}: choose for instance 0.1.")
     return float(value)
 
 
@@ -296,15 +359,63 @@ def check_weight(name, value):
         `value` as a float.
 
     Raises:
-        ValueError: it is no number, negative, infinite or NaN.
+        ValueError: it is no number, negative, NaN, or beyond the range of float32.
 
     Example:
         >>> check_weight("beta", 0.5)
         0.5
     """
-    number = float(value) if hasattr(value, "__float__") else np.nan
-    if not 0 <= number < np.inf:
-        raise ValueError(f"{name} must be a finite number >= 0, got {value!r}: choose 0 or more.")
+    number = _number(value)
+    if not 0 <= number <= FLOAT32:
+        raise ValueError(
+            f"{name} must be a finite number >= 0, got {shown(value)}: choose 0 or more."
+        )
+    return number
+
+
+def check_positive(name, value):
+    """Check that a value is a finite number above 0.
+
+    Args:
+        name: of the argument, for the message.
+        value: what it got: a number, or a tensor of one number.
+
+    Returns:
+        `value` as a float.
+
+    Raises:
+        ValueError: it is no number, not above 0, NaN, or beyond the range of float32.
+
+    Example:
+        >>> check_positive("net_lr", 0.001)
+        0.001
+    """
+    number = _number(value)
+    if not 0 < number <= FLOAT32:
+        raise ValueError(f"{name} must be above 0, got {shown(value)}: choose a number.")
+    return number
+
+
+def check_finite(name, value):
+    """Check that a value is a finite number.
+
+    Args:
+        name: of the argument, for the message.
+        value: what it got: a number, or a tensor of one number.
+
+    Returns:
+        `value` as a float.
+
+    Raises:
+        ValueError: it is no number, NaN, or beyond the range of float32.
+
+    Example:
+        >>> check_finite("log_var", -3.0)
+        -3.0
+    """
+    number = _number(value)
+    if not abs(number) <= FLOAT32:
+        raise ValueError(f"{name} must be a finite number, got {shown(value)}: choose one.")
     return number
 
 

@@ -27,6 +27,7 @@ MARKER = ".cvae_keras.json"
 MARKED = "cvae_keras folder 1"
 LARGEST = 256 * 2**20  # bytes of a JSON file that is read
 UNPACKED = 2**30  # bytes that any archive may take in memory,
+DEPTH = 64  # levels of lists and dictionaries in a JSON file
 RATIO = 100  # and how many times its own size a larger one may take
 #: Markdown without padding: where one number changes, one line of the file changes.
 UNPADDED = TableFormat(
@@ -351,8 +352,11 @@ def read_json(path, kind=dict):
         raise ValueError(f"{path} is larger than {LARGEST:,} bytes: name another file.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        _check_depth(content)
     except RecursionError as error:
         raise ValueError(f"{path} is nested too deeply: restore it, or delete it.") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}): name another.") from error
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, an integer of 4,300 digits
         raise ValueError(f"{path} is not JSON ({error}): restore it, or delete it.") from error
     if not isinstance(content, kind):
@@ -361,6 +365,18 @@ def read_json(path, kind=dict):
             f"delete it."
         )
     return content
+
+
+def _check_depth(content):
+    """Raise RecursionError where lists and dictionaries lie deeper in each other than `DEPTH`."""
+    level = [content]
+    for _ in range(DEPTH):
+        level = [part for part in level if isinstance(part, (dict, list))]
+        level = [
+            each for part in level for each in (part.values() if isinstance(part, dict) else part)
+        ]
+    if level:
+        raise RecursionError
 
 
 def _plain(value):

@@ -1,9 +1,10 @@
 """Options that several commands take, and the types of their values."""
 
-import json
 from pathlib import Path
 
 import click
+
+from cvae_keras.files import read_json
 
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(min=1)
@@ -66,9 +67,9 @@ class JsonFile(click.Path):
             return value
         path = super().convert(value, param, ctx)
         try:
-            content = json.loads(path.read_text())
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            self.fail(f"{path} is not JSON ({error}); correct it.", param, ctx)
+            content = read_json(path, object)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
         if not isinstance(content, dict):
             self.fail(f"{path} does not hold a JSON object; write it in {{ }}.", param, ctx)
         return content

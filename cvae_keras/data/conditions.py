@@ -1,13 +1,17 @@
 """Conditions of the dense CVAE: which entries of an example are known, and which are missing."""
 
-from itertools import product
+from itertools import combinations, product
+from math import comb
+from numbers import Real
 
 import numpy as np
 
-from cvae_keras.checks import check_arrays, check_count, check_seed
+from cvae_keras.checks import check_arrays, check_count, check_seed, shown
 from cvae_keras.data.frames import read_numbers
 
 ALL_PATTERNS_UP_TO = 16
+MOST_DIMENSIONS = 16  # whose patterns are all listed
+LISTED = 1024  # patterns of `patterns_of`, over all numbers of known dimensions
 
 
 def known_patterns(dim):
@@ -19,13 +23,49 @@ def known_patterns(dim):
     Returns:
         `(2^dim, dim)`, booleans.
 
+    Raises:
+        ValueError: dim is not an integer from 1 to 16; see `patterns_of` for more.
+
     Example:
         >>> from cvae_keras.data import known_patterns
         >>> known_patterns(2).astype(int).tolist()
         [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
+    dim = check_count("dim", dim, MOST_DIMENSIONS)
     patterns = np.array(list(product([False, True], repeat=dim)))
     return patterns[np.argsort(patterns.sum(axis=1), kind="stable")]
+
+
+def patterns_of(dim, known):
+    """The subsets of a number of known dimensions; where there are too many, some drawn at random.
+
+    Args:
+        dim: number of dimensions.
+        known: number of known ones, from 0 to dim.
+
+    Returns:
+        `(patterns, dim)`, booleans, at most `1024 / (dim + 1)` different ones, always the same.
+
+    Example:
+        >>> from cvae_keras.data.conditions import patterns_of
+        >>> patterns_of(3, 1).astype(int).tolist()
+        [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
+        >>> patterns_of(30, 15).shape
+        (33, 30)
+    """
+    dim, known = check_count("dim", dim), check_count("known", known, dim, least=0)
+    most = max(1, LISTED // (dim + 1))
+    if comb(dim, known) <= most:
+        found = list(combinations(range(dim), known))[::-1]
+    else:
+        rng, drawn = np.random.default_rng([dim, known]), set()
+        while len(drawn) < most:
+            drawn.add(tuple(sorted(rng.choice(dim, known, replace=False).tolist())))
+        found = sorted(drawn, reverse=True)
+    patterns = np.zeros((len(found), dim), bool)
+    for pattern, dimensions in zip(patterns, found, strict=True):
+        pattern[list(dimensions)] = True
+    return patterns
 
 
 def draw_patterns(n, dim, rng):
@@ -50,7 +90,7 @@ def draw_patterns(n, dim, rng):
     """
     n, dim = check_count("n", n), check_count("dim", dim)
     start = rng.integers(1 << 16)  # so that the remainder of n does not favor the first patterns
-    if 2**dim <= ALL_PATTERNS_UP_TO:
+    if dim <= MOST_DIMENSIONS and 2**dim <= ALL_PATTERNS_UP_TO:
         return known_patterns(dim)[(start + np.arange(n)) % 2**dim]
     count = (start + np.arange(n)) % (dim + 1)
     order = rng.random((n, dim)).argsort(axis=1)
@@ -137,9 +177,11 @@ class Conditioned:
     """
 
     def __init__(self, data, mask_percentage=0):
-        if not 0 <= mask_percentage < 100:
+        if isinstance(mask_percentage, (bool, np.bool_)) or not (
+            isinstance(mask_percentage, Real) and 0 <= mask_percentage < 100
+        ):
             raise ValueError(
-                f"mask_percentage must lie in [0, 100), got {mask_percentage!r}: give percent."
+                f"mask_percentage must lie in [0, 100), got {shown(mask_percentage)}: give percent."
             )
         self.data, self.mask_percentage = data, mask_percentage
 

@@ -5,6 +5,8 @@ import numpy as np
 from cvae_keras.checks import check_count
 from cvae_keras.truth.gaussian import check_covariance
 
+LARGEST = 2048  # dimensions, of which there are covariances
+
 
 class GaussianData:
     """x ~ N(0, covariance).
@@ -63,7 +65,8 @@ class IndependentGaussian(GaussianData):
     """
 
     def __init__(self, dim, variances=None):
-        variances = np.ones(check_count("dim", dim)) if variances is None else variances
+        dim = check_count("dim", dim, LARGEST)
+        variances = np.ones(dim) if variances is None else variances
         if np.shape(variances) != (dim,):
             raise ValueError(
                 f"variances must hold {dim} numbers, got shape {np.shape(variances)}: give "
@@ -93,8 +96,9 @@ class CorrelatedGaussian(GaussianData):
     """
 
     def __init__(self, dim, correlation=None, seed=0):
+        dim = check_count("dim", dim, LARGEST)
         if correlation is None:
-            rows = np.random.default_rng(seed).standard_normal((check_count("dim", dim), 2 * dim))
+            rows = np.random.default_rng(seed).standard_normal((dim, 2 * dim))
             correlation = rows @ rows.T
             scale = np.sqrt(np.diag(correlation))
             correlation = correlation / np.outer(scale, scale)
@@ -132,7 +136,9 @@ class ProjectedGaussian(GaussianData):
     """
 
     def __init__(self, x_dim, projection_dim, rank=None, projection=None, seed=0):
-        most = min(check_count("x_dim", x_dim), check_count("projection_dim", projection_dim))
+        x_dim = check_count("x_dim", x_dim, LARGEST)
+        projection_dim = check_count("projection_dim", projection_dim, LARGEST)
+        most = min(x_dim, projection_dim)
         if projection is None:
             rank = most if rank is None else check_count("rank", rank)
             if rank > most:

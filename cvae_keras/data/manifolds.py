@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cvae_keras.checks import check_choice, check_count
+from cvae_keras.checks import check_choice, check_count, check_weight
 from cvae_keras.data.conditions import integers
 
 #: scikit-learn's function for each name, and its options.
@@ -37,9 +37,7 @@ class Manifold:
 
     def __init__(self, name, noise=0.05):
         self.name = check_choice("name", name, MAKERS)
-        if not 0 <= noise < np.inf:
-            raise ValueError(f"noise must be a number >= 0, got {noise!r}: choose one.")
-        self.noise = noise
+        self.noise = check_weight("noise", noise)
         x = self._draw(20_000, 0)
         self._mean, self._std = x.mean(axis=0), x.std(axis=0)
         self.dim, self.scale = x.shape[1], np.ones(x.shape[1])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from tqdm.keras import TqdmCallback
 
-from cvae_keras.data.conditions import known_patterns
+from cvae_keras.data.conditions import patterns_of
 from cvae_keras.files import claim, manifest, read_json, replacing, write_csv, write_json
 from cvae_keras.metrics.rate_distortion import encode
 from cvae_keras.plots.dense import plot_dense_run
@@ -138,10 +138,10 @@ def _curves(source):
     """The exact curve of each number of known dimensions, averaged over its patterns."""
     if not hasattr(source.data, "covariance") or source.mask_percentage:
         return []
-    every, betas = known_patterns(source.data.dim), np.geomspace(0.02, 8, 40)
+    betas = np.geomspace(0.02, 8, 40)
     curves = []
     for known in range(source.data.dim + 1):
-        group = every[every.sum(axis=1) == known][:20]
+        group = patterns_of(source.data.dim, known)[:20]
         best = [[optimum(source.data.covariance, p, beta) for p in group] for beta in betas]
         curves.append(
             tuple(

@@ -1,16 +1,28 @@
 """The dense system from a JSON file: read it, draw its data, train a model for each beta."""
 
-import json
 from importlib.resources import files
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from cvae_keras.checks import check_choice, check_count
-from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO, Conditioned, known_patterns
+from cvae_keras.checks import (
+    check_choice,
+    check_count,
+    check_positive,
+    check_seed,
+    check_share,
+    shown,
+)
+from cvae_keras.data.conditions import (
+    ALL_PATTERNS_UP_TO,
+    MOST_DIMENSIONS,
+    Conditioned,
+    patterns_of,
+)
 from cvae_keras.data.gaussian import CorrelatedGaussian, IndependentGaussian, ProjectedGaussian
 from cvae_keras.data.manifolds import MAKERS, Manifold, SideBySide
+from cvae_keras.files import read_json, regular_file
 from cvae_keras.metrics.rate_distortion import average, measure
 from cvae_keras.systems.dense.model import DenseCVAE
 from cvae_keras.training.backends import at_once
@@ -26,6 +38,9 @@ KINDS = {
     "correlated": CorrelatedGaussian,
     "projected": ProjectedGaussian,
 }
+#: The most that a configuration may ask for: far more than makes sense, and less than a computer.
+MOST = {"latent_dim": 4096, "epochs": 10**6, "steps": 10**6, "batch_size": 10**6}
+MOST_UNITS, MOST_LAYERS, MOST_BETAS, MOST_VALUES = 8192, 100, 1000, 10**8
 
 
 def shipped_configs():
@@ -59,15 +74,13 @@ def read_config(name):
     path = Path(name)
     if str(name) in shipped_configs():
         path = SHIPPED / f"{name}.json"
-    elif not path.is_file():
+    try:
+        regular_file(path)
+    except ValueError as error:
         raise ValueError(
             f"config {name} is neither a file nor one of {', '.join(shipped_configs())}: name one."
-        )
-    try:
-        config = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name} is not JSON ({error}): correct it.") from error
-    return check_config(config, str(name))
+        ) from error
+    return check_config(read_json(path, object), str(name))
 
 
 def check_config(config, name="config"):
@@ -92,24 +105,55 @@ def check_config(config, name="config"):
         found = set(config) if isinstance(config, dict) else set()
         raise ValueError(
             f"{name} lacks the entries {sorted(expected - found)} and has the unknown ones "
-            f"{sorted(found - expected)}: correct it."
+            f"{shown(sorted(found - expected))}: correct it."
         )
     config = _plain(config)
-    for entry in ("epochs", "steps", "batch_size"):
-        check_count(f"{entry} of {name}", config[entry])
-    numbers = {name: [config[name]] for name in ("learning_rate", "beta_start")}
-    numbers["betas"] = config["betas"]
-    for entry, values in numbers.items():
-        plain = isinstance(values, list) and all(type(v) in (int, float) for v in values)
-        if not plain or not values or not all(0 < v < float("inf") for v in values):
-            raise ValueError(f"{entry} of {name} must be above 0, got {values}: correct it.")
-    if type(config["warm_up"]) not in (int, float) or not 0 <= config["warm_up"] <= 1:
+    for entry, most in MOST.items():
+        check_count(f"{entry} of {name}", config[entry], most)
+    for entry in ("enc_layers", "dec_layers"):
+        units = config[entry]
+        if not isinstance(units, list) or not 0 < len(units) <= MOST_LAYERS:
+            raise ValueError(f"{entry} of {name} must be a list of units, got {shown(units)}.")
+        for width in units:
+            check_count(f"{entry} of {name}", width, MOST_UNITS)
+    for entry in ("batch_norm", "gated"):
+        if not isinstance(config[entry], bool):
+            raise ValueError(
+                f"{entry} of {name} must be true or false, got {shown(config[entry])}."
+            )
+    _check_activation(f"activation of {name}", config["activation"])
+    for entry in ("learning_rate", "beta_start"):
+        check_positive(f"{entry} of {name}", config[entry])
+    betas = config["betas"]
+    if not isinstance(betas, list) or not 0 < len(betas) <= MOST_BETAS:
+        raise ValueError(f"betas of {name} must be above 0, in a list, got {shown(betas)}.")
+    for beta in betas:
+        check_positive(f"betas of {name}", beta)
+    if len({f"{beta:g}" for beta in betas}) < len(betas):
+        raise ValueError(f"betas of {name} must differ in six digits, got {shown(betas)}.")
+    if config["warm_up"] != 0 or isinstance(config["warm_up"], bool):
+        check_share(f"warm_up of {name} must be a share of the epochs: it", config["warm_up"])
+    check_seed(f"seed of {name}", config["seed"])
+    try:
+        dim = make_source(config).data.dim
+    except ValueError as error:
+        raise ValueError(f"{name} has wrong data: {error}") from error
+    if dim * config["batch_size"] > MOST_VALUES:
         raise ValueError(
-            f"warm_up of {name} must be a share of the epochs, 0 to 1, got {config['warm_up']!r}."
+            f"batch_size of {name} must be at most {MOST_VALUES // dim:,} for data of {dim} "
+            f"dimensions, got {config['batch_size']}: choose less."
         )
-    if type(config["seed"]) is not int or config["seed"] < 0:
-        raise ValueError(f"seed of {name} must be an integer >= 0, got {config['seed']!r}.")
     return config
+
+
+def _check_activation(name, value):
+    """Refuse what is not the name of an activation of Keras."""
+    try:
+        known = isinstance(value, str) and callable(keras.activations.get(value))
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(f"{name} must be an activation of Keras, got {shown(value)}: try 'silu'.")
 
 
 def _plain(value):
@@ -138,14 +182,22 @@ def make_data(options):
         >>> make_data({"kind": "independent", "dim": 2}).dim
         2
     """
+    if not isinstance(options, dict):
+        raise ValueError(f"data must be an object with a kind, got {shown(options)}: write one.")
     options = dict(options)
     kind = check_choice("kind", options.pop("kind", None), [*KINDS, *MAKERS, "side_by_side"])
     try:
         if kind == "side_by_side":
-            return SideBySide([make_data(part) for part in options.pop("parts")], **options)
+            parts = options.pop("parts")
+            if not isinstance(parts, list):
+                raise ValueError(f"parts must be a list, got {shown(parts)}")
+            return SideBySide([make_data(part) for part in parts], **options)
         return KINDS[kind](**options) if kind in KINDS else Manifold(kind, **options)
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"data of kind {kind!r} does not take {options}: {error}.") from error
+    except (TypeError, KeyError, ValueError, MemoryError, OverflowError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(
+            f"data of kind {kind!r} does not take {shown(options)}: {reason}."
+        ) from error
 
 
 def make_source(config):
@@ -237,19 +289,21 @@ def measure_by_count(model, source, n=100_000, seed=12345):
         seed: integer.
 
     Returns:
-        `(counts, patterns)`: one row per number of known dimensions, and one per pattern, as
-        `measure` gives them, each with `known`, that number, and `pattern`, such as "0110".
+        `(counts, patterns)`: one row per number of known dimensions, and one per pattern of
+        `patterns_of`, as `measure` gives them, each with `known`, that number, and `pattern`, such
+        as "0110".
 
     Example:
         ```python
         counts, patterns = measure_by_count(model, source, n=1000)
         ```
     """
-    every = known_patterns(source.data.dim)
+    dim = source.data.dim
     counts, patterns = [], []
-    for known in range(source.data.dim + 1):
-        group = every[every.sum(axis=1) == known]
-        total = n * len(group) if len(every) <= ALL_PATTERNS_UP_TO else n
+    for known in range(dim + 1):
+        group = patterns_of(dim, known)
+        few = dim <= MOST_DIMENSIONS and 2**dim <= ALL_PATTERNS_UP_TO
+        total = n * len(group) if few else n
         rows = measure(model, source, group, total, seed + known)
         counts.append({"known": known, "pattern": "", **average(rows)})
         names = ["".join(map(str, pattern.astype(int))) for pattern in group]
