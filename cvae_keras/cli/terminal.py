@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from cvae_keras.checks import RunError
+
 SETTING = ["row", "reduction", "loss", "beta", "wx", "wy", "latent"]
 LOSSES, SCORES = ["kl", "x_loss", "y_loss"], ["residual", "precision", "recall"]
 #: The columns of a test-case table that fit a terminal, and their headings there.
@@ -32,8 +34,10 @@ class SystemGroup(click.Group):
 class OneSentence(SystemGroup):
     """A group of commands that answers bad input with one sentence, never with a traceback.
 
-    Exit codes: 2 for a wrong option, 1 for a ValueError, TypeError or OSError of a command, 130
-    when it is interrupted.
+    Exit codes: 2 for what the user gave wrong, an option or a file (`click.ClickException`,
+    `ValueError`, `TypeError`); 1 for what went wrong while running (`RunError`, `OSError`,
+    `MemoryError`, `EOFError`); 130 for Ctrl-C. A reader that closes the pipe ends a command without
+    a word.
 
     Example:
         ```python
@@ -42,6 +46,12 @@ class OneSentence(SystemGroup):
         ```
     """
 
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:  # click takes it for Ctrl-C
+            raise RunError(f"a file or the input ended too early ({error}).") from error
+
     def main(self, *args, **kwargs):
         try:
             sys.exit(super().main(*args, **{**kwargs, "standalone_mode": False}))
@@ -49,16 +59,26 @@ class OneSentence(SystemGroup):
             error.show()
             sys.exit(error.exit_code)
         except click.ClickException as error:
-            _stop(error.format_message(), error.exit_code)
+            _stop(error.format_message(), 2)
         except click.Abort:  # Ctrl-C
             _stop("stopped; the same command continues with what is not done yet.", 130)
+        except RunError as error:
+            _stop(str(error), 1)
         except OSError as error:
             _stop(f"{error.filename or 'a file'}: {error.strerror or error}.", 1)
+        except MemoryError as error:
+            _stop(f"memory is exhausted: {str(error) or 'no more was given'}.", 1)
         except (ValueError, TypeError) as error:
-            _stop(str(error), 1)
+            _stop(str(error), 2)
 
 
 def _stop(message, code):
+    """End with a sentence on a line of its own, below the progress bars that are still open."""
+    if "tqdm" in sys.modules:
+        bars = getattr(sys.modules["tqdm"].tqdm, "_instances", ())
+        for bar in sorted(bars, key=lambda bar: abs(bar.pos)):
+            bar.leave = True  # the line ends
+            bar.close()
     click.echo(f"cvae-keras: {' '.join(message.split())}", err=True)
     sys.exit(code)
 

@@ -1,6 +1,7 @@
 """The command line: help, bad input refused in one sentence, and what commands write."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import click
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from tqdm import tqdm
 
+from cvae_keras.checks import RunError
 from cvae_keras.cli.main import main
 from cvae_keras.cli.options import JsonFile, Part
 from cvae_keras.cli.search import search as search_group
@@ -135,23 +138,23 @@ def test_entry_point_exists():
         ("table sinusoid --data data_3", 2, "'data_3' is not one of"),
         ("table sinusoid --precision half", 2, "'half' is not one of"),
         ("table sinusoid --part 3", 2, "'3' is not i/n"),
-        ("table sinusoid --quick --out TMP/new --part 3/2", 1, "got 3/2"),
-        ("table sinusoid --quick --out FILE", 1, "folder .*file cannot be made"),
+        ("table sinusoid --quick --out TMP/new --part 3/2", 2, "got 3/2"),
+        ("table sinusoid --quick --out FILE", 2, "folder .*file cannot be made"),
         ("solve sinusoid --task 3", 2, "'3' is not one of"),
         ("solve sinusoid --epochs 0", 2, "0 is not in the range"),
         ("solve sinusoid --seed -1", 2, "-1 is not in the range"),
         ("search sinusoid", 2, "Missing option '--task'"),
         ("search testbed --strategy annealing", 2, "'annealing' is not one of"),
-        ("search testbed --strategy hyperband --trials 3 --out TMP/new", 1, "hyperband decides"),
-        ("search testbed --config none --out TMP/new", 1, "config none is neither"),
+        ("search testbed --strategy hyperband --trials 3 --out TMP/new", 2, "hyperband decides"),
+        ("search testbed --config none --out TMP/new", 2, "config none is neither"),
         ("search testbed --trials 0", 2, "0 is not in the range"),
-        ("search testbed --out FILE", 1, "folder .*file cannot be made"),
+        ("search testbed --out FILE", 2, "folder .*file cannot be made"),
         ("sample", 2, "Missing option '--task'"),
         ("sample --task 3", 2, "'3' is not one of"),
         ("sample --task 1 --n 0", 2, "0 is not in the range"),
-        ("sample --task 1 --out FILE/a.png", 1, "folder .*file cannot be made"),
-        ("demo --out FILE", 1, "folder .*file cannot be made"),
-        ("data --out FILE", 1, "cannot be written"),
+        ("sample --task 1 --out FILE/a.png", 2, "folder .*file cannot be made"),
+        ("demo --out FILE", 2, "folder .*file cannot be made"),
+        ("data --out FILE", 2, "cannot be written"),
     ],
 )
 def test_bad_input_gives_one_sentence(arguments, code, sentence, tmp_path, solved):
@@ -174,6 +177,40 @@ def test_interrupt_says_that_work_can_be_resumed(monkeypatch, tmp_path):
     assert result.exit_code == 130 and "the same command continues" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (ValueError("x must be\ntwo lines."), 2, "x must be two lines."),
+        (TypeError("x must be a number."), 2, "x must be a number."),
+        (click.ClickException("give --force."), 2, "give --force."),
+        (RunError("training diverged."), 1, "training diverged."),
+        (OSError(28, "No space left on device", "a.npz"), 1, "a.npz: No space left on device."),
+        (MemoryError(), 1, "memory is exhausted: no more was given."),
+        (EOFError("no data left"), 1, "a file or the input ended too early (no data left)."),
+    ],
+)
+def test_exit_codes_tell_wrong_input_from_what_went_wrong(error, code, sentence, monkeypatch):
+    def stop(*arguments):
+        bar = tqdm(total=10, desc="training", leave=False)  # still open
+        bar.update(3)
+        raise error
+
+    monkeypatch.setattr("cvae_keras.experiments.dense.run.run_config", stop)
+    result = run("testbed", "--config", "baseline")
+    assert result.exit_code == code and isinstance(result.exception, SystemExit)
+    assert result.stderr.splitlines()[-1] == f"cvae-keras: {sentence}"
+    assert "Traceback" not in result.stderr and "training:" in result.stderr
+
+
+def test_a_reader_that_closes_the_pipe_ends_the_command():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "cvae_keras", "--help"]
+    result = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert result.stderr == ""
+
+
 def test_data_writes_what_is_shipped(tmp_path):
     result = run("data", "--out", tmp_path)
     assert result.exit_code == 0 and len(result.stdout.splitlines()) == 8
@@ -187,7 +224,7 @@ def test_data_overwrites_only_with_force(tmp_path):
     path.parent.mkdir()
     path.write_text("mine")
     result = run("data", "--out", tmp_path)
-    assert result.exit_code == 1 and "give --force to replace" in result.stderr
+    assert result.exit_code == 2 and "give --force to replace" in result.stderr
     assert path.read_text() == "mine"
     assert run("data", "--out", tmp_path, "--force").exit_code == 0
     assert path.read_text() != "mine"

@@ -86,7 +86,7 @@ def test_commands_from_grid_to_csv(tmp_path):
     assert result.exit_code == 0, result.stderr
     model = (tmp_path / "g" / "model_0.keras").read_bytes()
     result = run("vad", "train", "digits", "g", 0, *out)
-    assert result.exit_code == 1 and "give --force" in result.stderr
+    assert result.exit_code == 2 and "give --force" in result.stderr
     assert (tmp_path / "g" / "model_0.keras").read_bytes() == model
     for mode in ("fixed", "random"):
         result = run("vad", "test-missing", "digits", "g", 0, *out, "--missing-mode", mode)
@@ -106,7 +106,7 @@ def test_commands_from_grid_to_csv(tmp_path):
         (("vad", "train", "artificial", "g", 0, "--force"), "give --dataset-path"),
     ]:
         result = run(*arguments, *out)
-        assert result.exit_code == 1 and sentence in result.stderr
+        assert result.exit_code == 2 and sentence in result.stderr
         assert result.stderr.count("\n") == 1
 
 

@@ -70,5 +70,5 @@ def test_bad_folder_and_data_are_refused_in_one_sentence(tmp_path):
     (tmp_path / "file").write_text("mine")
     arguments = ["table", "multimodal", "--out", str(tmp_path / "file")]
     result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 1 and "cannot be made" in result.stderr
+    assert result.exit_code == 2 and "cannot be made" in result.stderr
     assert result.stderr.count("\n") == 1
