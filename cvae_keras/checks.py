@@ -8,6 +8,7 @@ import numpy as np
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 8
+INT32 = 2**31 - 1
 FLOAT32 = float(np.finfo("float32").max)
 
 
@@ -182,7 +183,7 @@ def check_count(name, value, most=None, least=1):
     Args:
         name: of the argument, for the message.
         value: what it got, a Python or NumPy integer.
-        most: the largest that is allowed; None for no limit.
+        most: the largest that is allowed; None for that of int32.
         least: the least that is allowed, 1 or 0.
 
     Returns:
@@ -198,9 +199,40 @@ def check_count(name, value, most=None, least=1):
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         kind = "a positive integer" if least else "an integer >= 0"
         raise ValueError(f"{name} must be {kind}, got {shown(value)}: choose {least} or more.")
-    if most is not None and value > most:
+    most = INT32 if most is None else most
+    if value > most:
         raise ValueError(f"{name} must be at most {most:,}, got {shown(value)}: choose less.")
     return int(value)
+
+
+def check_units(name, value, least=1):
+    """Check the units of layers.
+
+    Args:
+        name: of the argument, for the message.
+        value: what it got: a list, tuple or array of positive integers.
+        least: how many layers there must be.
+
+    Returns:
+        List of int.
+
+    Raises:
+        ValueError: it is something else.
+
+    Example:
+        >>> check_units("hidden", (64, 32))
+        [64, 32]
+    """
+    if (
+        not isinstance(value, (list, tuple, np.ndarray))
+        or np.ndim(value) != 1
+        or len(value) < least
+    ):
+        raise ValueError(
+            f"{name} must be a list of positive integers, one a layer, got {shown(value)}: give "
+            f"for instance [64]."
+        )
+    return [check_count(name, units) for units in value]
 
 
 def _number(value):
@@ -302,6 +334,33 @@ def check_seed(name, value):
             f"{name} must lie in [0, 2^31), got {shown(value)}: choose for instance 0."
         )
     return int(value)
+
+
+def check_generator(name, value):
+    """A random generator of NumPy for a seed.
+
+    Args:
+        name: of the argument, for the message.
+        value: anything that `numpy.random.default_rng` takes, booleans excepted.
+
+    Returns:
+        `numpy.random.Generator`.
+
+    Raises:
+        ValueError: it is something else.
+
+    Example:
+        >>> bool(0 <= check_generator("seed", [0, 1]).random() < 1)
+        True
+    """
+    try:
+        if not isinstance(value, (bool, np.bool_)):
+            return np.random.default_rng(value)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(
+        f"{name} must be an integer >= 0, or a list of such, got {shown(value)}: choose 0, say."
+    )
 
 
 def check_share(name, value):

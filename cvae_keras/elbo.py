@@ -15,6 +15,7 @@ from keras import ops
 from cvae_keras.checks import (
     check_arrays,
     check_count,
+    check_fraction,
     check_sample_weight,
     check_seed,
     check_weight,
@@ -300,6 +301,7 @@ class ELBOModel(SavesRandomState, keras.Model):
             ValueError: c is refused by `check_condition`, or n_samples is not a positive integer.
         """
         c, n_samples = self.check_condition(c), check_count("n_samples", n_samples)
+        batch_size = check_count("batch_size", batch_size)
         generator = self.generator(seed)
         if c is None:
             h = self.read(None)
@@ -352,6 +354,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         if kwargs.pop("class_weight", None) is not None:
             raise ValueError("class_weight needs targets, and there are none: use sample_weight.")
         kwargs |= dict(zip(FIT_ARGUMENTS, args, strict=False))
+        self._check_use("fit", **kwargs)
         callbacks = [StopIfNotFinite(), *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
         if isinstance(x, Batches):
             kwargs["shuffle"] = False  # the batches have an order, which a resumed training repeats
@@ -370,6 +373,22 @@ class ELBOModel(SavesRandomState, keras.Model):
         with refusals():
             return super().fit(x, y, **kwargs)
 
+    def _check_use(self, method, **options):
+        """Refuse a model that is not compiled, and numbers that Keras would not explain."""
+        if not self.compiled and method != "predict":
+            raise ValueError(
+                f"the model is not compiled: call compile(keras.optimizers.Adam(1e-3)) before "
+                f"{method}."
+            )
+        for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
+            if options.get(name) is not None:
+                check_count(name, options[name])
+        for name in ("epochs", "initial_epoch"):
+            if name in options:
+                check_count(name, options[name], least=0)
+        if "validation_split" in options:
+            check_fraction("validation_split", options["validation_split"])
+
     def _set_modes(self, callbacks):
         """Resolve the mode "auto" of callbacks; Keras can do so for compiled metrics only."""
         for callback in keras.tree.flatten(callbacks or []):
@@ -379,12 +398,14 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`; x, y and sample_weight as for `fit`."""
+        self._check_use("evaluate", **kwargs | dict(zip(("batch_size",), args, strict=False)))
         x, y = self._checked(x, y, sample_weight)
         with refusals():
             return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """The reconstruction of x, as `keras.Model.predict` returns it: NumPy `(batch, ...)`."""
+        self._check_use("predict", **kwargs | dict(zip(("batch_size",), args, strict=False)))
         with refusals():
             return super().predict(self._checked(x)[0], *args, **kwargs)
 

@@ -155,7 +155,11 @@ def integers(seed):
         ([3], [3, 4])
     """
     if isinstance(seed, (int, np.integer, list, tuple, np.ndarray)):
-        return [int(number) for number in np.atleast_1d(seed)]
+        numbers = list(np.atleast_1d(seed))
+        whole = all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in numbers)
+        if not whole or not numbers or isinstance(seed, bool) or min(numbers) < 0:
+            raise ValueError(f"seed must be an integer >= 0, got {shown(seed)}: choose 0, say.")
+        return [int(number) for number in numbers]
     return [check_seed("seed", seed)]
 
 

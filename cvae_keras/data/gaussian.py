@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cvae_keras.checks import check_count
+from cvae_keras.checks import check_count, check_generator
 from cvae_keras.truth.gaussian import check_covariance
 
 LARGEST = 2048  # dimensions, of which there are covariances
@@ -44,7 +44,7 @@ class GaussianData:
         Returns:
             float32 `(n, d)`.
         """
-        noise = np.random.default_rng(seed).standard_normal((check_count("n", n), self.dim))
+        noise = check_generator("seed", seed).standard_normal((check_count("n", n), self.dim))
         return (noise @ self._root.T).astype("float32")
 
 
@@ -98,7 +98,7 @@ class CorrelatedGaussian(GaussianData):
     def __init__(self, dim, correlation=None, seed=0):
         dim = check_count("dim", dim, LARGEST)
         if correlation is None:
-            rows = np.random.default_rng(seed).standard_normal((dim, 2 * dim))
+            rows = check_generator("seed", seed).standard_normal((dim, 2 * dim))
             correlation = rows @ rows.T
             scale = np.sqrt(np.diag(correlation))
             correlation = correlation / np.outer(scale, scale)
@@ -143,7 +143,7 @@ class ProjectedGaussian(GaussianData):
             rank = most if rank is None else check_count("rank", rank)
             if rank > most:
                 raise ValueError(f"rank must be at most {most}, got {rank}: lower it.")
-            rng = np.random.default_rng(seed)
+            rng = check_generator("seed", seed)
             left, _ = np.linalg.qr(rng.standard_normal((projection_dim, rank)))
             right, _ = np.linalg.qr(rng.standard_normal((x_dim, rank)))
             projection = left @ right.T

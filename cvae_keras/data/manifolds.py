@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cvae_keras.checks import check_choice, check_count, check_weight
+from cvae_keras.checks import check_choice, check_count, check_generator, check_weight
 from cvae_keras.data.conditions import integers
 
 #: scikit-learn's function for each name, and its options.
@@ -46,7 +46,7 @@ class Manifold:
         from sklearn import datasets  # slow to import, and only used here
 
         maker, options = MAKERS[self.name]
-        number = int(np.random.default_rng(seed).integers(2**31))  # scikit-learn takes integers
+        number = int(check_generator("seed", seed).integers(2**31))  # scikit-learn takes integers
         noise = {"cluster_std": 0.5 + self.noise} if self.name == "blobs" else {"noise": self.noise}
         return getattr(datasets, maker)(n, random_state=number, **noise, **options)[0]
 

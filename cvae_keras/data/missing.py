@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvae_keras.checks import check_choice, check_count
+from cvae_keras.checks import check_choice, check_count, check_fraction, check_generator
 from cvae_keras.data.arrays import read_arrays
 from cvae_keras.data.columns import Columns, merged
 from cvae_keras.data.frames import numeric_frame
@@ -33,9 +33,8 @@ def draw_mask(shape, ratio, seed):
         >>> round(float(draw_mask((1000, 20), 0.3, seed=0).mean()), 1)
         0.7
     """
-    if not 0 <= ratio < 1:
-        raise ValueError(f"ratio must lie in [0, 1), got {ratio!r}: choose 0.5, for instance.")
-    return (np.random.default_rng(seed).random(shape) >= ratio).astype("float32")
+    check_fraction("ratio", ratio)
+    return (check_generator("seed", seed).random(shape) >= ratio).astype("float32")
 
 
 def artificial(latent_dim, rows, features=100, width=50, seed=0):
@@ -57,7 +56,10 @@ def artificial(latent_dim, rows, features=100, width=50, seed=0):
         >>> artificial(2, 500).shape
         (500, 100)
     """
-    rng = np.random.default_rng(seed)
+    rng = check_generator("seed", seed)
+    sizes = {"latent_dim": latent_dim, "rows": rows, "features": features, "width": width}
+    for name, size in sizes.items():
+        check_count(name, size)
     sizes = [latent_dim, width, width, features]
     kernels = [rng.normal(size=pair) for pair in zip(sizes, sizes[1:], strict=False)]
     biases = [rng.normal(size=size) for size in sizes[1:]]

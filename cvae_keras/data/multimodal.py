@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cvae_keras.checks import check_count
-from cvae_keras.data.gaussian import GaussianData
+from cvae_keras.checks import check_count, check_generator, check_weight, shown
+from cvae_keras.data.gaussian import LARGEST, GaussianData
 from cvae_keras.data.images import load_images
 from cvae_keras.truth.gaussian import conditional_log_density
 
@@ -36,10 +36,14 @@ class GaussianModalities(GaussianData):
     """
 
     def __init__(self, dims, covariance=None, shared=4, noise=0.5, seed=0):
+        if not isinstance(dims, dict) or not dims:
+            raise ValueError(f"dims must be a dictionary of sizes, got {shown(dims)}: fill it.")
         self.dims = {name: check_count(f"dims[{name!r}]", dim) for name, dim in dims.items()}
         total = sum(self.dims.values())
+        shared, noise = check_count("shared", shared), check_weight("noise", noise)
+        check_count("the sum of dims", total, LARGEST)
         if covariance is None:
-            loadings = np.random.default_rng(seed).standard_normal((total, shared))
+            loadings = check_generator("seed", seed).standard_normal((total, shared))
             covariance = loadings @ loadings.T / shared + noise * np.eye(total)
             scale = np.sqrt(np.diag(covariance))
             covariance = covariance / np.outer(scale, scale)

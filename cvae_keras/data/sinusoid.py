@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cvae_keras.checks import check_generator
 from cvae_keras.data.arrays import read_array
 from cvae_keras.truth import sinusoid as truth
 
@@ -149,7 +150,7 @@ class SinusoidTask:
             >>> x.dtype, y.shape
             (dtype('float32'), (10, 50, 2))
         """
-        x = self.ramps(self.draw_ends(n, np.random.default_rng(seed)))
+        x = self.ramps(self.draw_ends(n, check_generator("seed", seed)))
         return x.astype(np.float32), self.forward(x).astype(np.float32)
 
     def examples(self, n, seed=0):
@@ -317,9 +318,12 @@ def _check_functions(functions):
 
 def _check_box(box):
     try:
-        low, high = (float(v) for v in box)
+        low, high = box
     except (TypeError, ValueError) as error:
         raise ValueError(f"box is {box!r}; give (low, high), two numbers.") from error
+    if any(isinstance(v, bool) or not isinstance(v, Real) for v in (low, high)):
+        raise ValueError(f"box is {box!r}; give (low, high), two numbers.")
+    low, high = float(low), float(high)
     if not (0 <= low < high < math.inf):
         raise ValueError(f"box is {box!r}; give (low, high) with 0 <= low < high.")
     return low, high

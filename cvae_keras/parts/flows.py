@@ -68,7 +68,8 @@ class IAFStep(keras.layers.Layer):
 
     def __init__(self, latent_dim, width, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.latent_dim, self.width = latent_dim, width
+        self.latent_dim = latent_dim = check_count("latent_dim", latent_dim)
+        self.width = width = check_count("width", width)
         self.read_mask, write_mask = masks(latent_dim, width)
         self.write_mask = np.tile(write_mask, 2)  # for m and for the gate
 

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from cvae_keras.checks import check_seed
+
 
 class CompositeLayer(keras.layers.Layer):
     """Base of a layer that is made of other layers, and may be called with a mask of x.
@@ -91,7 +93,7 @@ class Dropout(SavesRandomState, keras.layers.Layer):
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = keras.random.SeedGenerator(check_seed("seed", seed))
         self.keep = self.add_weight(shape=(), initializer="ones", trainable=False, name="keep")
 
     def call(self, h, training=None):

@@ -9,6 +9,7 @@ import math
 import keras
 from keras import ops
 
+from cvae_keras.checks import check_finite, shown
 from cvae_keras.parts.distributions import LOG_2PI
 
 
@@ -86,10 +87,10 @@ class _Scaled(Likelihood):
         number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
         if not (number and 0 < scale < float("inf")) and scale not in ("learned", "decoder"):
             raise ValueError(
-                f"scale must be a positive number, 'learned' or 'decoder', got {scale!r}: choose "
-                f"one."
+                f"scale must be a positive number, 'learned' or 'decoder', got {shown(scale)}: "
+                f"choose one."
             )
-        self.scale, self.min_log_scale = scale, min_log_scale
+        self.scale, self.min_log_scale = scale, check_finite("min_log_scale", min_log_scale)
         if scale == "learned":
             self.log_scale = self.add_weight(shape=(), initializer="zeros", name="log_scale")
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_choice, check_count
+from cvae_keras.checks import check_choice, check_count, check_finite, check_seed, check_weight
 from cvae_keras.parts.distributions import Categorical, Delta, Flow, Gaussian
 from cvae_keras.parts.flows import AutoregressiveFlow
 from cvae_keras.parts.layers import CompositeLayer
@@ -245,10 +245,11 @@ class FreeTablePosterior(Posterior):
         self.latent_dim = self.kl_dims = check_count("latent_dim", latent_dim)
         self.variant = check_choice("variant", variant, VARIANTS)
         low, high = LOG_VAR_RANGE
-        if not low <= log_var <= high:
+        if not low <= check_finite("log_var", log_var) <= high:
             raise ValueError(f"log_var must lie in [{low}, {high}], got {log_var!r}: choose less.")
         self.start_log_var = float(log_var)
-        start = np.random.default_rng(seed).normal(scale=scale, size=(examples, latent_dim))
+        rng, scale = np.random.default_rng(check_seed("seed", seed)), check_weight("scale", scale)
+        start = rng.normal(scale=scale, size=(examples, latent_dim))
         self.mean = self.add_weight(shape=(examples, latent_dim), name="mean")
         self.mean.assign(start.astype("float32"))
         self.log_var = None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
-from cvae_keras.checks import check_seed
+from cvae_keras.checks import check_count, check_seed
 
 REFUSED = "{} holds NaN or infinity in a batch: remove those examples, or fill in the values"
 
@@ -104,10 +104,9 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, steps, batch_size, seed):
         super().__init__()
-        self.steps, self.batch_size, self.epoch = int(steps), int(batch_size), 0
-        self.seed = int(seed) if isinstance(seed, np.integer) else seed
-        if not isinstance(self.seed, int):
-            self.seed = check_seed("seed", seed)
+        self.steps, self.epoch = check_count("steps", steps, least=0), 0
+        self.batch_size = check_count("batch_size", batch_size)
+        self.seed = check_seed("seed", seed)
 
     def __len__(self):
         return self.steps
@@ -163,8 +162,14 @@ class ShuffledBatches(Batches):
     """
 
     def __init__(self, arrays, batch_size, seed=0):
-        self.arrays = refuse_not_finite(arrays)
+        if not isinstance(arrays, dict) or not arrays:
+            raise ValueError("arrays must be a dictionary of arrays, such as {'x': x}: give one.")
+        self.arrays, batch_size = refuse_not_finite(arrays), check_count("batch_size", batch_size)
         self.examples = len(next(iter(arrays.values())))
+        if lengths := {
+            name: len(array) for name, array in arrays.items() if len(array) != self.examples
+        }:
+            raise ValueError(f"arrays differ in length, {self.examples} and {lengths}: pair them.")
         super().__init__(self.examples // batch_size, batch_size, seed)
         self._order = (None, None)
 

@@ -1,10 +1,8 @@
 """Optimizers for tables of latents: Adam on the rows of a batch, and two learning rates."""
 
-from numbers import Real
-
 import keras
 
-from cvae_keras.checks import check_choice
+from cvae_keras.checks import check_choice, check_positive
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -151,6 +149,13 @@ class TwoRates(keras.optimizers.MultiOptimizer):
         return cls(**{**config, **parts})
 
 
+def _rate(name, value):
+    """A learning rate: a number above 0, or a schedule of Keras."""
+    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+        return value
+    return check_positive(name, value)
+
+
 def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):
     """An optimizer with one learning rate for the network and one for the latents.
 
@@ -163,7 +168,7 @@ def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):
         A `TwoRates`. `keras.callbacks.ReduceLROnPlateau` reduces both rates.
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError: an unknown kind, or a learning rate that is not above 0.
 
     Example:
         ```python
@@ -171,5 +176,5 @@ def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):
         ```
     """
     make = {"adam": LazyAdam, "sgd": keras.optimizers.SGD}[check_choice("kind", kind, KINDS)]
-    net_lr, latent_lr = (float(r) if isinstance(r, Real) else r for r in (net_lr, latent_lr))
+    net_lr, latent_lr = _rate("net_lr", net_lr), _rate("latent_lr", latent_lr)
     return TwoRates(make(net_lr, name="network"), make(latent_lr, name="latents"))

@@ -2,6 +2,8 @@
 
 import keras
 
+from cvae_keras.checks import check_count, check_finite, check_positive
+
 
 class WeightSchedule(keras.callbacks.Callback):
     """Sets weights of an `ELBOModel` at the start of each epoch.
@@ -54,7 +56,8 @@ def linear(start, stop, epochs):
         >>> linear(0.0, 1.0, epochs=4)(1)
         0.25
     """
-    if epochs < 1:
+    start, stop = check_finite("start", start), check_finite("stop", stop)
+    if not check_finite("epochs", epochs) >= 1:
         raise ValueError(f"epochs must be at least 1, got {epochs!r}: choose 1 or more.")
     return lambda epoch: start + (stop - start) * min(epoch / epochs, 1.0)
 
@@ -76,5 +79,6 @@ def half_cosine(rate, epochs):
         model.fit(batches, epochs=10, callbacks=[half_cosine(3e-3, epochs=10)])
         ```
     """
+    rate, epochs = check_positive("rate", rate), check_count("epochs", epochs)
     decay = keras.optimizers.schedules.CosineDecay(rate, decay_steps=epochs)
     return keras.callbacks.LearningRateScheduler(lambda epoch: float(decay(epoch)))

@@ -1,18 +1,32 @@
 """One auto-decoder experiment from a dictionary of options: its training, its tests, its files."""
 
 import time
+from functools import partial
 from itertools import product
 
 import keras
 import numpy as np
 import pandas as pd
 
-from cvae_keras.checks import check_seed
+from cvae_keras.checks import (
+    check_choice,
+    check_count,
+    check_finite,
+    check_fraction,
+    check_positive,
+    check_seed,
+    check_weight,
+)
 from cvae_keras.data.missing import draw_mask, observed_entries
 from cvae_keras.files import claim, manifest, read_json, replacing, write_csv, write_json
-from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
+from cvae_keras.parts.posteriors import VARIANTS
+from cvae_keras.systems.auto_decoder.decoder import ACTIVATIONS, check_hidden
+from cvae_keras.systems.auto_decoder.inference import INITS, METHODS
+from cvae_keras.systems.auto_decoder.model import INITS as TABLE_INITS
+from cvae_keras.systems.auto_decoder.model import REDUCTIONS, VariationalAutoDecoder
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import ShuffledBatches
+from cvae_keras.training.optimizers import KINDS as OPTIMIZERS
 from cvae_keras.training.optimizers import two_rates
 
 #: Every option of an experiment, and its default.
@@ -58,7 +72,7 @@ def complete(config):
         Dictionary of every option in `DEFAULTS`.
 
     Raises:
-        ValueError: an unknown option or schedule.
+        ValueError: an unknown option, or a value out of its range.
 
     Example:
         >>> complete({"epochs": 3})["latent_dim"]
@@ -68,9 +82,40 @@ def complete(config):
         unknown = sorted(set(config) - set(DEFAULTS)) if isinstance(config, dict) else config
         raise ValueError(f"options {unknown} are unknown: choose among {sorted(DEFAULTS)}.")
     config = {**DEFAULTS, **{name: _plain(value) for name, value in config.items()}}
-    if config["schedule"] not in SCHEDULES:
-        raise ValueError(f"schedule {config['schedule']!r} is unknown: choose among {SCHEDULES}.")
+    for name, check in CHECKS.items():
+        check(name, config[name])
     return config
+
+
+#: Of each option: what refuses a value that cannot be meant.
+CHECKS = {
+    "latent_dim": partial(check_count, most=4096),
+    "hidden": lambda name, value: [
+        check_count(name, units, most=8192) for units in check_hidden(value)
+    ],
+    "activation": partial(check_choice, choices=list(ACTIVATIONS)),
+    "layer_norm": partial(check_choice, choices=[True, False]),
+    "dropout": check_fraction,
+    "variant": partial(check_choice, choices=VARIANTS),
+    "log_var": check_finite,
+    "latent_init": partial(check_choice, choices=list(TABLE_INITS)),
+    "beta": check_weight,
+    "reduction": partial(check_choice, choices=REDUCTIONS),
+    "optimizer": partial(check_choice, choices=OPTIMIZERS),
+    "net_lr": check_positive,
+    "latent_lr": check_positive,
+    "schedule": partial(check_choice, choices=SCHEDULES),
+    "batch_size": partial(check_count, most=10**6),
+    "epochs": check_count,
+    "missing": check_fraction,
+    "train_rows": check_count,
+    "test_rows": check_count,
+    "test_method": lambda name, value: value is None or check_choice(name, value, list(METHODS)),
+    "test_init": partial(check_choice, choices=INITS),
+    "test_steps": lambda name, value: value is None or check_count(name, value, most=10**6),
+    "test_lr": check_positive,
+    "seed": check_seed,
+}
 
 
 def _plain(value):

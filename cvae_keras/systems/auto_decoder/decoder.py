@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from cvae_keras.checks import check_choice, check_count, check_seed
+from cvae_keras.checks import check_choice, check_count, check_fraction, check_seed, shown
 from cvae_keras.parts.layers import SavesRandomState
 
 #: name -> (function of h, its derivative from h and the function's value)
@@ -33,7 +33,7 @@ def check_hidden(hidden):
     """
     if not hasattr(hidden, "__iter__") or isinstance(hidden, (str, dict)):
         raise ValueError(
-            f"hidden must be a list of positive integers, got {hidden!r}: write [200]."
+            f"hidden must be a list of positive integers, got {shown(hidden)}: write [200]."
         )
     return tuple(check_count("hidden", units) for units in hidden)
 
@@ -91,8 +91,7 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
         self.features = features = check_count("features", features)
         hidden = check_hidden(hidden)
         widths = [*hidden, features]
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout!r}: choose for instance 0.")
+        dropout = check_fraction("dropout", dropout)
         self.activations = [activation] * (len(widths) - 1) + ["linear"]
         self.dropout, self.noise = dropout, noise
         self.seed_generator = keras.random.SeedGenerator(check_seed("seed", seed))

@@ -12,9 +12,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.keras import TqdmCallback
 
-from cvae_keras.checks import check_count, check_seed
+from cvae_keras.checks import check_count, check_fraction, check_positive, check_seed, shown
 from cvae_keras.data.columns import Columns, merged
 from cvae_keras.data.frames import is_frame, numeric_frame, read_numbers
+from cvae_keras.systems.auto_decoder.decoder import check_hidden
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.hot_deck import Donors
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
@@ -240,13 +241,15 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             check_count(name, getattr(self, name))
         if self.latent_dim is not None:
             check_count("latent_dim", self.latent_dim)
-        share = self.validation_share
-        if not isinstance(share, Real) or not 0 <= share < 1:
-            raise ValueError(f"validation_share must lie in [0, 1), got {share!r}: choose 0.1.")
-        if not _is_nan(self.missing_values) and not isinstance(self.missing_values, Real):
+        check_hidden(self.hidden)
+        for name in ("net_lr", "latent_lr"):
+            check_positive(name, getattr(self, name))
+        check_fraction("validation_share", self.validation_share)
+        mark = self.missing_values
+        if not _is_nan(mark) and (isinstance(mark, bool) or not isinstance(mark, Real)):
             raise ValueError(
-                f"missing_values must be NaN or a number, got {self.missing_values!r}: replace "
-                f"that mark by NaN."
+                f"missing_values must be NaN or a number, got {shown(mark)}: replace that mark by "
+                f"NaN."
             )
 
     def _draw_seed(self):

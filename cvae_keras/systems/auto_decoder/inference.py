@@ -11,7 +11,7 @@ few accurate steps; `descend` many cheap ones, preconditioned with the average r
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_choice, check_count, check_seed
+from cvae_keras.checks import check_choice, check_count, check_positive, check_seed
 from cvae_keras.truth.gauss_newton import gauss_newton
 
 
@@ -106,6 +106,7 @@ def infer_latents(
     method = check_choice("method", method or ("newton" if small else "gradient"), METHODS)
     steps = METHODS[method] if steps is None else check_count("steps", steps)
     check_choice("init", init, INITS)
+    rate = check_positive("rate", rate)
     rng, found = np.random.default_rng(check_seed("seed", seed)), []
     batch_size = check_count("batch_size", batch_size)
     precision = np.broadcast_to(np.asarray(precision, "float32"), x.shape)

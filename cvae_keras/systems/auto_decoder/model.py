@@ -13,7 +13,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_choice, check_count, check_seed
+from cvae_keras.checks import (
+    check_choice,
+    check_count,
+    check_finite,
+    check_fraction,
+    check_seed,
+)
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.likelihoods import Normal, SquaredError
 from cvae_keras.parts.posteriors import FreeTablePosterior
@@ -110,9 +116,13 @@ class VariationalAutoDecoder(ELBOModel):
         features, examples = check_count("features", features), check_count("examples", examples)
         latent_dim, seed = check_count("latent_dim", latent_dim), check_seed("seed", seed)
         learned, layer_norm, skip = noise == "learned", bool(layer_norm), bool(skip)
-        layers = {"activation": activation, "layer_norm": layer_norm, "dropout": float(dropout)}
+        layers = {
+            "activation": activation,
+            "layer_norm": layer_norm,
+            "dropout": check_fraction("dropout", dropout),
+        }
         layers |= {"hidden": check_hidden(hidden), "skip": skip}
-        table = {"variant": variant, "log_var": float(log_var)}
+        table = {"variant": variant, "log_var": check_finite("log_var", log_var)}
         super().__init__(
             posterior=FreeTablePosterior(
                 examples, latent_dim, scale=INITS[latent_init], seed=seed, **table
@@ -174,6 +184,8 @@ class VariationalAutoDecoder(ELBOModel):
         arrays = {"x": x} if mask is None else {"x": x, "mask": mask}
         examples = self.options["examples"]
         index = np.asarray(inputs.get("index", np.arange(len(x)))).reshape(-1)
+        if index.dtype.kind not in "fiu":
+            raise TypeError(f"index must hold whole numbers, got dtype {index.dtype}: number them.")
         if len(index) != len(x) or len(np.unique(index)) < len(index):
             raise ValueError(
                 f"index must hold a different number for each of the {len(x)} rows of x, "

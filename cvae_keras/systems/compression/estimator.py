@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from cvae_keras.checks import check_count, check_seed, check_share, check_weight
+from cvae_keras.checks import check_count, check_seed, check_share, check_units, check_weight
 from cvae_keras.data.frames import is_frame, numeric_frame, read_numbers
 from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.rows import MappedRows, Subset, chunks, open_rows, read
@@ -258,9 +258,16 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if write:
             storage.claim(self.logdir)
         check_count("dim_latent", self.dim_latent)
+        check_count("iaf_flow_length", self.iaf_flow_length, least=0)
+        check_count("checkpoint_every", checkpoint_every)
+        check_weight("beta", self.beta)
+        check_share("components", self.components)
+        if self.neighbor_weight is not None:
+            check_weight("neighbor_weight", self.neighbor_weight)
+        if self.cells_encoder is not None:
+            check_units("cells_encoder", self.cells_encoder)
         keep = 1.0 if keep is None else check_share("dropout_keep_prob", keep)
-        if self.neighbors != 0:
-            check_count("neighbors", self.neighbors)
+        check_count("neighbors", self.neighbors, least=0)
         if not isinstance(self.feature_normalization, (bool, np.bool_, str)) or (
             self.feature_normalization not in (True, False, "images")
         ):
@@ -374,7 +381,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             features,
             self.dim_latent,
             self.iaf_flow_length,
-            [check_count("cells_encoder", width) for width in widths],
+            check_units("cells_encoder", widths),
             beta=self.beta,
             gamma=self._gamma(features) if paired else 0.0,
             components=None if axes is None else axes.shape[1],

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_count, check_rows, check_seed
+from cvae_keras.checks import check_count, check_rows, check_seed, check_units, check_weight
 from cvae_keras.data.rows import exponents, standardize
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.distributions import Flow, Gaussian, kl_divergence
@@ -229,7 +229,8 @@ class CompressionModel(ELBOModel):
                 f"components must be at least latent_dim, got {components} for {latent_dim}: "
                 f"raise it, or give None."
             )
-        widths = tuple(check_count("widths", width) for width in widths)
+        widths = tuple(check_units("widths", widths))
+        gamma = check_weight("gamma", gamma)
         seed = check_seed("seed", seed)
         axes = None if components is None else Components(features, components)
         super().__init__(

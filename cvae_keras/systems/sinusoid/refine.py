@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
+from cvae_keras.checks import check_positive
 from cvae_keras.truth.sinusoid import fit_cosine
 
 
@@ -50,8 +51,7 @@ def refine(task, samples, y, tol=1e-4, max_steps=50):
         )
     if not np.all(np.isfinite(samples)):
         raise ValueError("samples holds NaN or infinity; give finite numbers only.")
-    if not tol > 0:
-        raise ValueError(f"tol is {tol!r}; give a positive number.")
+    tol = check_positive("tol", tol)
     if isinstance(max_steps, bool) or not isinstance(max_steps, Integral) or max_steps < 1:
         raise ValueError(f"max_steps is {max_steps!r}; give a positive whole number.")
     shape = samples.shape
