@@ -13,9 +13,7 @@ Writes `auto_decoder.md` and `auto_decoder.json` beside this file. MNIST is read
 `CVAE_KERAS_DATA`, or downloaded.
 """
 
-import json
 import time
-from pathlib import Path
 
 import click
 import numpy as np
@@ -140,24 +138,19 @@ def table(by_kind, about):
     help="Steps of Keras.",
 )
 @click.option("--latent-lr", type=float, default=1e-2, show_default=True, help="Of PyTorch.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(""))
-@click.option("--work", "job", hidden=True)
-def main(repeats, out, job, **settings):
-    if job:
-        return print(json.dumps(work(json.loads(job))))
+@bench.command(__file__, work)
+def main(repeats, out, **settings):
     bench.need("torch")
-    began, runs = time.perf_counter(), []
-    for seed, kind in bench.alternate(KINDS, repeats):
-        runs.append(bench.start(__file__, {**settings, "kind": kind, "seed": seed}))
-        print(
-            "{kind:9} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per CPU second, "
-            "{ms:.3f} ms per row, errors {mse}".format(**runs[-1]),
-            flush=True,
-        )
+    began = time.perf_counter()
+    line = (
+        "{kind:9} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per CPU second, "
+        "{ms:.3f} ms per row, errors {mse}"
+    )
+    runs = bench.collect(__file__, KINDS, repeats, lambda *_: settings, line)
     about = ", ".join(f"{name} {value}" for name, value in settings.items())
     bench.write(
         out,
-        sorted(runs, key=lambda run: KINDS.index(run["kind"])),
+        runs,
         {"repeats": repeats, **settings},
         began,
         lambda by_kind, versions: table(by_kind, f"{about}; {repeats} repeats. {versions}."),

@@ -13,9 +13,7 @@ alternating; the first epoch is not counted.
 Writes `compression.md` and `compression.json` beside this file.
 """
 
-import json
 import time
-from pathlib import Path
 
 import click
 import numpy as np
@@ -141,32 +139,13 @@ def table(by_kind, about):
 @click.option("--repeats", type=click.IntRange(2), default=3, show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="An epoch.")
 @click.option("--epochs", type=click.IntRange(2), default=3, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(""))
-@click.option("--work", "job", hidden=True)
-def main(repeats, steps, epochs, out, job):
-    if job:
-        return print(json.dumps(work(json.loads(job))))
+@bench.command(__file__, work)
+def main(repeats, steps, epochs, out):
     bench.need("torch")
-    began, runs = time.perf_counter(), []
-    for seed, kind in bench.alternate(KINDS, repeats):
-        job = {"kind": kind, "seed": seed, "steps": steps, "epochs": epochs}
-        runs.append(bench.start(__file__, job))
-        print(
-            "{kind:10} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} a processor "
-            "second".format(**runs[-1]),
-            flush=True,
-        )
-    about = (
-        f"{repeats} repeats of {epochs} epochs (the first not counted) of {steps:,} steps of "
-        f"{BATCH} examples, one thread. {{}}."
-    )
-    bench.write(
-        out,
-        sorted(runs, key=lambda run: KINDS.index(run["kind"])),
-        {"repeats": repeats, "steps": steps, "epochs": epochs, "batch": BATCH},
-        began,
-        lambda by_kind, versions: table(by_kind, about.format(versions)),
-    )
+    began, recipe = time.perf_counter(), {"steps": steps, "epochs": epochs}
+    line = "{kind:10} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} a processor second"
+    runs = bench.collect(__file__, KINDS, repeats, lambda *_: recipe, line)
+    bench.write_steps(out, runs, repeats, epochs, steps, BATCH, began, table)
 
 
 if __name__ == "__main__":

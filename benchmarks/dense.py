@@ -13,9 +13,7 @@ warm-up and is not counted. At this size the overhead is measured, not the arith
 Writes `dense.md` and `dense.json` beside this file.
 """
 
-import json
 import time
-from pathlib import Path
 
 import click
 import numpy as np
@@ -34,6 +32,7 @@ Median (least to greatest) over the repeats; loss of the last epoch: mean +- sta
 
 
 KINDS = ("keras tensorflow", "keras jax", "torch", "torch fused")
+BACKENDS = {"keras jax": "jax"}
 RATIOS = [(ours, theirs) for ours in KINDS[:2] for theirs in KINDS[2:]]
 
 
@@ -132,34 +131,16 @@ def table(by_kind, about):
 @click.option("--repeats", type=click.IntRange(2), default=3, show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Per epoch.")
 @click.option("--epochs", type=click.IntRange(2), default=4, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(""))
-@click.option("--work", "job", hidden=True)
-def main(repeats, steps, epochs, out, job):
-    if job:
-        return print(json.dumps(work(json.loads(job))))
+@bench.command(__file__, work)
+def main(repeats, steps, epochs, out):
     bench.need("torch", "jax")
-    began, runs = time.perf_counter(), []
-    for seed, kind in bench.alternate(KINDS, repeats):
-        job = {"kind": kind, "seed": seed, "steps": steps, "epochs": epochs}
-        backend = "jax" if kind == "keras jax" else "tensorflow"
-        runs.append(bench.start(__file__, job, backend=backend))
-        print(
-            "{kind:16} seed {seed}: {wall:6,.0f} steps/s, {processor:6,.0f} per processor second, "
-            "loss {loss:.4f}".format(**runs[-1]),
-            flush=True,
-        )
-    about = (
-        f"{repeats} repeats of {epochs} epochs (the first not counted) of {steps:,} steps of "
-        f"{BATCH} examples, one thread. {{}}."
+    began, recipe = time.perf_counter(), {"steps": steps, "epochs": epochs}
+    line = (
+        "{kind:16} seed {seed}: {wall:6,.0f} steps/s, {processor:6,.0f} per processor second, "
+        "loss {loss:.4f}"
     )
-    bench.write(
-        out,
-        sorted(runs, key=lambda run: KINDS.index(run["kind"])),
-        {"repeats": repeats, "steps": steps, "epochs": epochs, "batch": BATCH},
-        began,
-        lambda by_kind, versions: table(by_kind, about.format(versions)),
-        packages=("torch", "jax"),
-    )
+    runs = bench.collect(__file__, KINDS, repeats, lambda *_: recipe, line, backends=BACKENDS)
+    bench.write_steps(out, runs, repeats, epochs, steps, BATCH, began, table, ("torch", "jax"))
 
 
 if __name__ == "__main__":

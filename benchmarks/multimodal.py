@@ -18,7 +18,6 @@ may be installed in another environment, whose interpreter --python names. Runs 
 
 import importlib.abc
 import importlib.machinery
-import json
 import os
 import sys
 import time
@@ -28,7 +27,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from runs import clocks, keep_cores, start, write
+from runs import clocks, command, keep_cores, start, write
 
 LATENT, BATCH, WIDTH, RATE = 10, 128, 512, 1e-3
 TASKS = {"label": ("image", "label"), "half": ("lower", "upper")}
@@ -241,11 +240,8 @@ def report(runs, settings, versions):
 @click.option("--points", type=click.IntRange(1), default=1000, show_default=True, help="K.")
 @click.option("--python", default=sys.executable, help="Interpreter that has multivae.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(""))
-@click.option("--work", "job", hidden=True)
-def main(data_dir, epochs, train, test, points, python, seed, out, job):
-    if job:
-        return print(json.dumps(work(json.loads(job))))
+@command(__file__, work)
+def main(data_dir, epochs, train, test, points, python, seed, out):
     from cvae_keras.files import manifest, open_folder, saved_result, write_json
 
     root = str(Path(__file__).resolve().parents[1])  # for an interpreter without this package

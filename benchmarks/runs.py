@@ -4,6 +4,7 @@ The wall time is what a user waits; the processor time depends less on other wor
 Ratios are taken between the runs of one repeat.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 import numpy as np
@@ -29,6 +31,31 @@ def keep_cores(threads):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
+def command(script, work):
+    """Give a main function the option `--out`, and the hidden `--work`, which runs one job.
+
+    Args:
+        script: path of the benchmark; the results are written beside it by default.
+        work: function of the job, a dictionary; returns what `start` does.
+
+    Returns:
+        Decorator of `main(out, ...)`.
+    """
+
+    def decorate(main):
+        @click.option(
+            "--out", type=click.Path(path_type=Path), default=Path(script).with_suffix("")
+        )
+        @click.option("--work", "job", hidden=True)
+        @functools.wraps(main)
+        def run(job, **options):
+            return print(json.dumps(work(json.loads(job)))) if job else main(**options)
+
+        return run
+
+    return decorate
+
+
 def start(script, config, threads=1, backend="tensorflow", python=sys.executable):
     """Run `script --work CONFIG` in a new process; returns the JSON of its last line."""
     env = os.environ | dict.fromkeys(THREADS, str(threads))
@@ -44,6 +71,59 @@ def alternate(kinds, repeats):
     """`(repeat, kind)` of each run; every second repeat is in reverse order."""
     for seed in range(repeats):
         yield from ((seed, kind) for kind in kinds[:: 1 if seed % 2 == 0 else -1])
+
+
+def collect(script, kinds, repeats, config, line, threads=1, backends=None):
+    """Run each kind `repeats` times, alternating, and print a line of each run.
+
+    Args:
+        script: path of the benchmark.
+        kinds: sequence of names.
+        repeats: how often each is run.
+        config: function of `(kind, seed)` that returns further entries of the job.
+        line: format of the line, with the entries of a run.
+        threads: of each run.
+        backends: dictionary of kind -> backend of Keras, where it is not TensorFlow.
+
+    Returns:
+        List of runs, in the order of the kinds.
+    """
+    runs, kinds = [], list(kinds)
+    for seed, kind in alternate(kinds, repeats):
+        job = {**config(kind, seed), "kind": kind, "seed": seed}
+        backend = (backends or {}).get(kind, "tensorflow")
+        runs.append(start(script, job, threads, backend))
+        print(line.format(**runs[-1]), flush=True)
+    return sorted(runs, key=lambda run: kinds.index(run["kind"]))
+
+
+def write_steps(out, runs, repeats, epochs, steps, batch, began, table, packages=("torch",)):
+    """`write` for a benchmark that counts steps of an epoch, on one thread.
+
+    Args:
+        out: path without suffix.
+        runs: list of dictionaries.
+        repeats: of each kind.
+        epochs: of a run.
+        steps: of an epoch.
+        batch: examples of a step.
+        began: `time.perf_counter()` at the start.
+        table: function of (runs by kind, sentence about the runs) that returns the Markdown.
+        packages: as of `write`.
+    """
+    settings = {"repeats": repeats, "steps": steps, "epochs": epochs, "batch": batch}
+    about = (
+        f"{repeats} repeats of {epochs} epochs (the first not counted) of {steps:,} steps of "
+        f"{batch} examples, one thread. "
+    )
+    write(
+        out,
+        runs,
+        settings,
+        began,
+        lambda by_kind, versions: table(by_kind, f"{about}{versions}."),
+        packages=packages,
+    )
 
 
 def need(*packages):

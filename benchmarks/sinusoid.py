@@ -19,7 +19,6 @@ Keras, autocast in PyTorch: it helps only where the processor computes in it.
 Writes `sinusoid.md` and `sinusoid.json` beside this file.
 """
 
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -195,28 +194,24 @@ def table(by_kind, about):
 @click.option("--examples", type=click.IntRange(250), default=20_000, show_default=True)
 @click.option("--epochs", type=click.IntRange(2), default=5, show_default=True)
 @click.option("--loss", type=click.Choice(["l1_mean", "mse"]), default="l1_mean", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(""))
-@click.option("--work", "job", hidden=True)
-def main(repeats, threads, examples, epochs, loss, out, job):
-    if job:
-        return print(json.dumps(work(json.loads(job))))
+@bench.command(__file__, work)
+def main(repeats, threads, examples, epochs, loss, out):
     bench.need("torch")
     from cvae_keras.experiments.sinusoid.cases import CASES, case_config
 
-    began, runs = time.perf_counter(), []
+    began = time.perf_counter()
     case = replace(CASES["data_1"][3], loss=loss)
     examples -= examples % case.batch  # full batches only, on both sides
-    for seed, kind in bench.alternate(list(KINDS), repeats):
-        config = case_config("data_1", case, "elbo", True, KINDS[kind], seed)
-        config |= {"kind": kind, "examples": examples, "epochs": epochs, "threads": threads}
-        runs.append(bench.start(__file__, config, threads))
-        print(
-            "{kind:14} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per "
-            "processor second, {share:.0%} of {gflops:.0f} GFLOP/s, loss {loss:.3f}".format(
-                **runs[-1]
-            ),
-            flush=True,
-        )
+
+    def config(kind, seed):
+        options = case_config("data_1", case, "elbo", True, KINDS[kind], seed)
+        return options | {"examples": examples, "epochs": epochs, "threads": threads}
+
+    line = (
+        "{kind:14} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per processor second, "
+        "{share:.0%} of {gflops:.0f} GFLOP/s, loss {loss:.3f}"
+    )
+    runs = bench.collect(__file__, KINDS, repeats, config, line, threads)
     settings = {"repeats": repeats, "threads": threads, "examples": examples, "epochs": epochs}
     about = (
         f"{repeats} repeats of {epochs} epochs (the first not counted) of {examples:,} examples, "
@@ -225,7 +220,7 @@ def main(repeats, threads, examples, epochs, loss, out, job):
     )
     bench.write(
         out,
-        sorted(runs, key=lambda run: list(KINDS).index(run["kind"])),
+        runs,
         {**settings, "loss": loss, "batch": case.batch},
         began,
         lambda by_kind, versions: table(by_kind, about.format(versions)),
