@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH
+from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH, panels
 
 MARKERS = "osD^v"
 
@@ -31,13 +31,8 @@ def plot_rate_distortion(frame):
     """
     names = list(dict.fromkeys(frame["experiment"]))
     markers = dict(zip(sorted(frame["beta"].unique()), MARKERS * 9, strict=False))
-    columns = min(4, len(names))
-    lines = -(-len(names) // columns)
-    figure = Figure(figsize=(3.4 * columns, 3.1 * lines), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axis in axes[len(names) :]:
-        axis.set_axis_off()
-    for axis, name in zip(axes, names, strict=False):
+    figure, axes = panels(len(names), 3.4, 3.1)
+    for axis, name in zip(axes, names, strict=True):
         rows = frame[(frame["experiment"] == name) & (frame["pattern"] == "")]
         colors = _colors(rows["known"].max())
         for beta, group in rows.groupby("beta"):

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH
+from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH, panels
 
 
 def plot_best_so_far(frame, goal):
@@ -56,13 +56,8 @@ def plot_marginals(frame, names, goal):
         ```
     """
     done = frame[frame["status"] == "completed"]
-    columns = min(4, len(names))
-    lines = -(-len(names) // columns)
-    figure = Figure(figsize=(3.2 * columns, 2.7 * lines), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axis in axes[len(names) :]:
-        axis.set_axis_off()
-    for axis, name in zip(axes, names, strict=False):
+    figure, axes = panels(len(names), 3.2, 2.7)
+    for axis, name in zip(axes, names, strict=True):
         place, ticks, log = positions(done[name])
         score = done[goal.name].to_numpy()
         axis.plot(place, score, "o", color=SAMPLE, markersize=3, alpha=0.7)
