@@ -206,9 +206,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         p = self.prior(h, training=training)
         q = self.infer(inputs, h, training)
         z, log_q = q.points(self.seed_generator)  # (S, B, L)
-        x_hat = self.decoder(z, h, training=training)
-        log_p = self.likelihood.log_prob(x, x_hat, mask)  # (S, B)
-        q = self.posterior.update(q, p, log_p, self.term_weights["beta"])
+        q, x_hat, log_p = self.decode_points(inputs, h, p, q, z, training)
         w = q.weights(z)  # (S, B), sums to 1
         terms = {"log_likelihood": ops.sum(w * log_p, axis=0), "kl": kl_divergence(q, p, z, log_q)}
         terms.update(self.extra_terms(x, c, mask, x_hat, w))
@@ -229,6 +227,26 @@ class ELBOModel(SavesRandomState, keras.Model):
         """The distribution q(z | x, c); a posterior that reads something else overrides this."""
         x, _, mask = self.split(inputs)
         return self.posterior(x, h, mask=mask, training=training)
+
+    def decode_points(self, inputs, h, p, q, z, training=None):
+        """Decode points z of q; the posterior may update q by what they are worth.
+
+        Args:
+            inputs: the arrays of a batch.
+            h: the condition, as the parts see it.
+            p: p(z | c).
+            q: q(z | x, c), from `infer`.
+            z: its points, `(samples, batch, latent_dim)`.
+            training: as in `call`.
+
+        Returns:
+            `(q, x_hat, log_p)`: the updated q, what the decoder returned, and log p(x | z, c)
+            `(samples, batch)`.
+        """
+        x, _, mask = self.split(inputs)
+        x_hat = self.decoder(z, h, training=training)
+        log_p = self.likelihood.log_prob(x, x_hat, mask)
+        return self.posterior.update(q, p, log_p, self.term_weights["beta"]), x_hat, log_p
 
     def extra_terms(self, x, c, mask, x_hat, w):
         """Further terms, `(batch,)` each, as a dictionary; none by default."""
@@ -259,15 +277,13 @@ class ELBOModel(SavesRandomState, keras.Model):
 
         A categorical latent is summed over: `sum_k q(k | x, c) E[x | k, c]`.
         """
-        x, c, mask = self.split(inputs)
+        _, c, _ = self.split(inputs)
         h = self.read(c)
         q = self.infer(inputs, h)
         if self.posterior.family != "categorical":
             return self.likelihood.mean(self.decoder(ops.expand_dims(q.mean, 0), h))[0]
         z, _ = q.points()
-        x_hat = self.decoder(z, h)
-        log_p = self.likelihood.log_prob(x, x_hat, mask)
-        q = self.posterior.update(q, self.prior(h), log_p, self.term_weights["beta"])
+        q, x_hat, _ = self.decode_points(inputs, h, self.prior(h), q, z)
         mean = self.likelihood.mean(x_hat)
         w = ops.reshape(q.weights(z), (*mean.shape[:1], -1, *(1,) * (len(mean.shape) - 2)))
         return ops.sum(w * mean, axis=0)
