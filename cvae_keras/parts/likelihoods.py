@@ -73,13 +73,7 @@ class AbsoluteError(Likelihood):
 class _Scaled(Likelihood):
     """A likelihood with a scale: fixed, one learned number, or given by the decoder.
 
-    Args:
-        scale: a positive number (fixed), "learned" (one trainable log-scale, initially 0), or
-            "decoder" (the decoder returns a dictionary with "mean" and "log_scale").
-        min_log_scale: floor of the log-scale, which keeps the density finite on exact data.
-
-    Raises:
-        ValueError: scale is none of these.
+    Its arguments are those of `Normal`.
     """
 
     def __init__(self, scale="learned", min_log_scale=-9.0, **kwargs):
@@ -113,8 +107,12 @@ class Normal(_Scaled):
     """`log p = -((x - mean) / s)^2 / 2 - log s - log(2 pi) / 2`, for real x.
 
     Args:
-        scale: a positive number (fixed), "learned" (one trainable log-scale), or "decoder".
-        min_log_scale: floor of the log-scale.
+        scale: a positive number (fixed), "learned" (one trainable log-scale, initially 0), or
+            "decoder" (the decoder returns a dictionary with "mean" and "log_scale").
+        min_log_scale: floor of the log-scale, which keeps the density finite on exact data.
+
+    Raises:
+        ValueError: scale is none of these.
 
     Example:
         >>> import numpy as np
@@ -132,9 +130,7 @@ class Normal(_Scaled):
 class Laplace(_Scaled):
     """`log p = -|x - mean| / s - log(2 s)`, for real x.
 
-    Args:
-        scale: a positive number (fixed), "learned" (one trainable log-scale), or "decoder".
-        min_log_scale: floor of the log-scale.
+    Its arguments are those of `Normal`.
 
     Example:
         >>> import numpy as np

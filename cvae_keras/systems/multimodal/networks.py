@@ -246,6 +246,10 @@ class _Adapter(CompositeLayer):
     Args:
         network: a Keras layer or model over a dictionary, see the module.
         shape: shape of each output, without the batch.
+
+    Raises:
+        ValueError: an input of the network that does not exist, or outputs of another shape.
+        TypeError: network is not a Keras layer.
     """
 
     argument = None  # of `MultimodalCVAE`, which the messages name
@@ -310,10 +314,6 @@ class EncoderAdapter(_Adapter):
     Returns:
         `(mean, log_var)`, each float32 `(batch, latent_dim)`.
 
-    Raises:
-        ValueError: an input that is not a modality, or outputs of another shape.
-        TypeError: network is not a Keras layer.
-
     Example:
         >>> import numpy as np
         >>> from cvae_keras.systems.multimodal.networks import EncoderAdapter, FusedEncoder
@@ -348,11 +348,7 @@ class PriorNetworkAdapter(_Adapter):
         c: dictionary of the conditioning modalities and masks.
 
     Returns:
-        `(mean, log_var)`, each float32 `(batch, latent_dim)`.
-
-    Raises:
-        ValueError: an input that is not a modality, or outputs of another shape.
-        TypeError: network is not a Keras layer.
+        `(mean, log_var)`, as `EncoderAdapter` does.
 
     Example:
         >>> import numpy as np
@@ -385,10 +381,6 @@ class DecoderAdapter(_Adapter):
 
     Returns:
         float32 `(samples, batch, *shape)`.
-
-    Raises:
-        ValueError: an input that is neither z nor a modality, or an output of another shape.
-        TypeError: network is not a Keras layer.
 
     Example:
         >>> import numpy as np
