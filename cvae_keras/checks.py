@@ -93,12 +93,17 @@ def check_rows(arrays, features):
     arrays = check_arrays(arrays)
     shape = arrays["x"].shape
     if shape[1:] != (features,):
-        raise ValueError(f"x has shape {shape}; give (batch, {features}) as the model has.")
+        raise ValueError(f"x has shape {shape}: the model expects (batch, {features}).")
     for name, array in arrays.items():
         if array.shape != shape:
-            raise ValueError(f"{name} must have the shape of x, {shape}, got {array.shape}.")
+            raise ValueError(
+                f"{name} must have the shape of x, {shape}, got {array.shape}: pair them up."
+            )
     if "mask" in arrays and not np.isin(arrays["mask"], (0, 1)).all():
-        raise ValueError("mask must hold 1 where x is observed and 0 where it is missing.")
+        raise ValueError(
+            "mask must hold 1 where x is observed and 0 where it is missing: build it with "
+            "`~np.isnan(x)`."
+        )
     return arrays
 
 
@@ -113,8 +118,8 @@ def merged(before, after):
     hundredth of them, in at most 4,096 rows evenly spaced, may become equal, as happens by chance.
 
     Args:
-        before: numbers `(batch, ...)`.
-        after: the same numbers, in their order, after a cast to another type.
+        before: numbers `(batch, ...)`, NaN where they are missing.
+        after: the same after a cast to another type, or after scaling and a cast.
 
     Returns:
         List of the numbers of the columns, all axes but the first flattened.
@@ -125,7 +130,7 @@ def merged(before, after):
         ([0], [])
     """
     before, after = np.asarray(before), np.asarray(after)
-    if before.dtype == after.dtype or (before.dtype.kind != "f" and before.dtype.itemsize < 4):
+    if before is after or (before.dtype.kind != "f" and before.dtype.itemsize < 4):
         return []
     step = -(-len(before) // COMPARED)
     before, after = (np.sort(x[::step].reshape(-1, x[0].size), axis=0) for x in (before, after))

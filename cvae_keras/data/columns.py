@@ -5,7 +5,6 @@ import numpy as np
 FAR = 100.0  # times as far from the median as every ordinary value: an outlier
 OUTLIERS = 0.02  # the most outliers of a column, as a share of its values; at least one
 FEWEST = 10  # values of a column in which outliers are looked for
-COMPARED = 2000  # rows in which `merged` looks for equal values: in more, some agree by chance
 
 
 class Columns:
@@ -110,27 +109,3 @@ def _reach(distances):
     if len(gaps):
         return inner[gaps[0]]
     return 0.0 if count >= 2 * FEWEST and distances[-2] == 0 else last
-
-
-def merged(values, found):
-    """The columns in which more than one in a hundred distinct values have become equal.
-
-    Args:
-        values: `(rows, columns)`, NaN where missing.
-        found: the same after a cast, or after scaling and a cast.
-
-    Returns:
-        Their numbers, a list.
-
-    Example:
-        >>> x = 1e9 + np.arange(100.0)[:, None]
-        >>> merged(x, x.astype("float32")), merged(x, (x - 1e9).astype("float32"))
-        ([0], [])
-    """
-    step = max(1, len(values) // COMPARED)
-
-    def count(column):
-        return len(np.unique(column[~np.isnan(column)]))
-
-    pairs = zip(np.asarray(values)[::step].T, np.asarray(found)[::step].T, strict=True)
-    return [j for j, (old, new) in enumerate(pairs) if count(new) < 0.99 * count(old)]

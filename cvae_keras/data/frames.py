@@ -1,6 +1,5 @@
 """Tables as people have them, read as numbers: frames, nullable types, masked arrays, objects."""
 
-import warnings
 from numbers import Real
 
 import numpy as np
@@ -13,14 +12,15 @@ def read_numbers(name, values):
 
     Args:
         name: of the argument, for the messages.
-        values: anything that NumPy reads; a pandas DataFrame or Series, also of nullable types; a
-            masked array; an array of objects which are numbers, None or `pd.NA`.
+        values: anything that NumPy reads; a pandas DataFrame, Series or array, also of nullable
+            types; a masked array; an array of objects which are numbers, None or `pd.NA`.
 
     Returns:
         NumPy array of floats, integers or booleans.
 
     Raises:
         TypeError: text, categories, dates or other objects; the message names the column.
+        ValueError: rows of different lengths, or whole numbers of which float64 merges some.
 
     Example:
         >>> import pandas as pd
@@ -29,21 +29,60 @@ def read_numbers(name, values):
     """
     if is_frame(values):
         return numeric_frame(name, values).to_numpy()
-    if hasattr(values, "iloc"):
-        return _column(name, values, f"its column {values.name!r}")
+    if hasattr(values, "isna"):
+        return _column(name, values, "")
     if isinstance(values, np.ma.MaskedArray):
         if values.dtype.kind in "fiub":
             kind = "float32" if values.dtype == np.float32 else "float64"
-            return values.astype(kind).filled(np.nan)
+            found = values.astype(kind).filled(np.nan)
+            check_whole_numbers(name, values.data, found)
+            return found
         values = values.filled(None) if values.dtype.kind == "O" else values.filled()
-    values = np.asarray(values)
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} has rows of different lengths: give one shape to all.") from error
     if values.dtype.kind == "O":
-        return _objects(name, values, "it")
+        return _objects(name, values, "")
     if values.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold numbers, got dtype {values.dtype}: convert it first.")
-    if values.dtype.kind in "iu":
-        _warn_of_large(name, values, "it")
+    check_whole_numbers(name, values)
     return values
+
+
+def check_whole_numbers(name, values, found=None, where=""):
+    """Refuse whole numbers beyond 2^53 that are distinct, but not in float64.
+
+    Args:
+        name: of the argument, for the message.
+        values: array of numbers, also as objects.
+        found: the same as floats, NaN where they are missing; None to convert them here.
+        where: the column, for the message; where it is empty, columns are those of the last axis.
+
+    Raises:
+        ValueError: float64 merges some in a column; the message names it.
+
+    Example:
+        >>> check_whole_numbers("id", np.array([10**18, 10**18 + 256]))
+    """
+    if values.dtype.kind not in "iuO" or values.dtype.itemsize < 8 or not values.size:
+        return
+    if found is None:
+        found = values.astype("float64")
+    large = np.isfinite(found) & (np.abs(found) >= EXACT)
+    if not large.any():
+        return
+    width = values.shape[-1] if values.ndim > 1 else 1
+    values, found, large = (each.reshape(-1, width).T for each in (values, found, large))
+    for number in np.flatnonzero(large.any(axis=1)):
+        old, new = values[number][large[number]], found[number][large[number]]
+        if len(set(old.tolist())) > len(set(new.tolist())):
+            where = where or (f" in column {number}" if width > 1 else "")
+            raise ValueError(
+                f"{name} holds whole numbers beyond 2^53{where}, up to "
+                f"{max(old.tolist(), key=abs)}, of which float64 merges some: subtract a constant "
+                f"first."
+            )
 
 
 def is_frame(values):
@@ -63,6 +102,7 @@ def numeric_frame(name, frame):
 
     Raises:
         TypeError: a column of text, categories, dates or other objects; the message names it.
+        ValueError: a column of whole numbers of which float64 merges some.
 
     Example:
         >>> import pandas as pd
@@ -73,7 +113,7 @@ def numeric_frame(name, frame):
     import pandas as pd
 
     columns = [
-        _column(name, frame.iloc[:, number], f"its column {label!r}")
+        _column(name, frame.iloc[:, number], f" in its column {label!r}")
         for number, label in enumerate(frame.columns)
     ]
     float32 = bool(columns) and all(column.dtype == np.float32 for column in columns)
@@ -84,21 +124,24 @@ def numeric_frame(name, frame):
 
 
 def _column(name, series, where):
-    """A Series as a NumPy array of floats, integers or booleans."""
+    """A Series, or another array of pandas, as a NumPy array of floats, integers or booleans."""
     import pandas as pd
 
+    series = pd.Series(series)
     kind = series.dtype
     if isinstance(kind, np.dtype) and kind.kind == "O":
         return _objects(name, series.to_numpy(), where)
     numeric = pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind)
     if not numeric:
+        how = "with `.cat.codes` " if isinstance(kind, pd.CategoricalDtype) else ""
         raise TypeError(
-            f"{name} must hold numbers, got dtype {kind} in {where}: encode or drop that column."
+            f"{name} must hold numbers, got dtype {kind}{where}: encode it {how}or drop it."
         )
-    if pd.api.types.is_integer_dtype(kind):
-        _warn_of_large(name, series.dropna().to_numpy(), where)
     if isinstance(kind, np.dtype):
+        check_whole_numbers(name, series.to_numpy(), where=where)
         return series.to_numpy()
+    if pd.api.types.is_integer_dtype(kind):
+        check_whole_numbers(name, series.dropna().to_numpy(), where=where)
     float32 = str(kind).lower() in ("float32", "sparse[float32, nan]")
     return series.to_numpy(dtype="float32" if float32 else "float64", na_value=np.nan)
 
@@ -109,6 +152,7 @@ def _objects(name, values, where):
     flat = found.reshape(-1)
     for number, value in enumerate(values.reshape(-1)):
         flat[number] = _number(name, value, where)
+    check_whole_numbers(name, values, found, where)
     return found
 
 
@@ -118,19 +162,10 @@ def _number(name, value, where):
         return np.nan
     if not isinstance(value, (Real, np.bool_)) and type(value).__name__ != "Decimal":
         raise TypeError(
-            f"{name} must hold numbers, got {value!r} of type {type(value).__name__} in {where}: "
+            f"{name} must hold numbers, got {value!r} of type {type(value).__name__}{where}: "
             f"encode or drop it."
         )
     try:
         return float(value)
     except OverflowError:
         return np.inf
-
-
-def _warn_of_large(name, values, where):
-    if values.size and max(-int(values.min()), int(values.max())) > EXACT:
-        warnings.warn(
-            f"{name} holds whole numbers beyond 2^53 in {where}, of which float64 merges some: "
-            f"subtract a constant first.",
-            stacklevel=4,
-        )

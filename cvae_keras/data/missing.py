@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cvae_keras.checks import check_choice, check_count, check_fraction, check_generator
+from cvae_keras.checks import check_choice, check_count, check_fraction, check_generator, merged
 from cvae_keras.data.arrays import read_arrays
-from cvae_keras.data.columns import Columns, merged
+from cvae_keras.data.columns import Columns
 from cvae_keras.data.frames import numeric_frame
 from cvae_keras.data.images import load_images
 from cvae_keras.files import check_archive, regular_file

@@ -3,10 +3,12 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from imputer_case import SMALL, TABLE, fill
 
-from cvae_keras.data.columns import Columns, merged
+from cvae_keras.checks import merged
+from cvae_keras.data.columns import Columns
 from cvae_keras.data.missing import load_rows
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
@@ -69,8 +71,8 @@ def test_ordinary_float64_is_not_warned_of(mean):
     assert not merged(x, x.astype("float32"))
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_whole_numbers_beyond_float64_are_warned_of():
+def test_whole_numbers_that_float64_merges_are_refused():
     x = np.c_[2**60 + np.arange(300), np.arange(300)]
-    with pytest.warns(UserWarning, match=r"whole numbers beyond 2\^53"):
-        VADImputer(**SMALL).fit(x)
+    for each in (x, x.tolist(), x.astype(object), pd.DataFrame(x), np.ma.masked_array(x)):
+        with pytest.raises(ValueError, match=r"X holds whole numbers beyond 2\^53 in .*column"):
+            VADImputer(**SMALL).fit(each)

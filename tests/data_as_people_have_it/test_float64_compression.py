@@ -171,7 +171,7 @@ def test_ordinary_data_are_not_warned_of(X):
 
 def test_integers_that_float64_merges_are_refused():
     X = np.stack([np.arange(100), 2**60 + np.arange(100)], axis=1)
-    with pytest.raises(ValueError, match="integers beyond 2\\^53 in column 1"):
+    with pytest.raises(ValueError, match="whole numbers beyond 2\\^53 in column 1"):
         CompressionVAE(**TINY).fit(X)
     seconds = np.stack([np.arange(100), (1_700_000_000 + np.arange(100)) * 10**9], axis=1)
     z = CompressionVAE(**TINY).fit_transform(seconds)  # nanoseconds, one a second

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cvae_keras.data.frames import read_numbers
 from cvae_keras.systems.multimodal import MultimodalCVAE
-from cvae_keras.systems.multimodal.arrays import read_numbers
 
 RNG = np.random.default_rng(0)
 ARRAYS = {
@@ -133,7 +133,7 @@ def test_an_example_that_lacks_a_part_of_a_modality_is_refused():
         (
             "flags",
             pd.DataFrame({"one": np.ones(20), "two": pd.Categorical([1, 2] * 10)}),
-            "flags must hold numbers, got dtype category in column 'two'",
+            "flags must hold numbers, got dtype category in its column 'two'",
         ),
     ],
 )
@@ -151,6 +151,32 @@ def test_rows_of_different_lengths_and_frames_in_place_of_a_dictionary_are_refus
         make().fit(pd.DataFrame(ARRAYS["x"]), verbose=0)
 
 
-def test_whole_numbers_beyond_float64_stay_whole():
-    found = read_numbers("id", pd.Series([2**60, 2**60 + 1], dtype="Int64"))
-    assert found.tolist() == [2**60, 2**60 + 1]
+TWO = [2**60, 2**60 + 1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array(TWO),
+        np.array(TWO, "uint64"),
+        [[0, TWO[0]], [0, TWO[1]]],
+        np.array(TWO, object),
+        np.ma.masked_array([*TWO, 5], [0, 0, 1]),
+        pd.Series(TWO, dtype="Int64"),
+        pd.array([*TWO, None], dtype="Int64"),
+        pd.DataFrame({"id": TWO}),
+        pd.DataFrame({"id": TWO}, dtype=object),
+        -np.array(TWO),
+    ],
+)
+def test_whole_numbers_that_float64_merges_are_refused(values):
+    with pytest.raises(ValueError, match=rf"id holds whole numbers beyond 2\^53.*{TWO[1]}"):
+        read_numbers("id", values)
+
+
+def test_whole_numbers_that_float64_tells_apart_are_read():
+    for values in ([2**60, 2**60 + 256], [2**60 + 1, 5], [-(2**63), 2**63 - 1], [[2**60, TWO[1]]]):
+        found = read_numbers("id", pd.Series(values, dtype="Int64") if values[0] == 5 else values)
+        assert np.array_equal(found, np.array(values))
+    hidden = np.ma.masked_array(TWO, [0, 1])
+    assert read_numbers("id", hidden)[0] == 2**60

@@ -12,9 +12,22 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.keras import TqdmCallback
 
-from cvae_keras.checks import check_count, check_fraction, check_positive, check_seed, shown
-from cvae_keras.data.columns import Columns, merged
-from cvae_keras.data.frames import is_frame, numeric_frame, read_numbers
+from cvae_keras.checks import (
+    check_count,
+    check_fraction,
+    check_positive,
+    check_seed,
+    merged,
+    shown,
+)
+from cvae_keras.data.columns import Columns
+from cvae_keras.data.frames import (
+    EXACT,
+    check_whole_numbers,
+    is_frame,
+    numeric_frame,
+    read_numbers,
+)
 from cvae_keras.systems.auto_decoder.decoder import check_hidden
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.hot_deck import Donors
@@ -434,9 +447,10 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _validate(self, X, reset):
         """X as a float64 or float32 array, NaN where a value is missing."""
+        given = X
         if is_frame(X):
             X = numeric_frame("X", X)
-        elif isinstance(X, np.ma.MaskedArray) or getattr(X, "dtype", None) in (np.int64, np.uint64):
+        elif isinstance(X, np.ma.MaskedArray):
             X = read_numbers("X", X)
         elif isinstance(X, (np.ndarray, list, tuple)):
             X = _without_nulls(X)
@@ -444,6 +458,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         finite = True if marked else "allow-nan"
         dtypes = [np.float64, np.float32]
         X = validate_data(self, X, dtype=dtypes, ensure_all_finite=finite, reset=reset)
+        if not is_frame(given) and (np.abs(X) >= EXACT).any():
+            check_whole_numbers("X", np.asarray(given, dtype=object), X)
         return np.where(X == self.missing_values, np.array(np.nan, X.dtype), X) if marked else X
 
     def _check(self, X):

@@ -1,12 +1,9 @@
 """Rows with missing entries as the auto-decoder and the VAE beside it read them."""
 
-import warnings
-
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_arrays
-from cvae_keras.data.columns import merged
+from cvae_keras.checks import check_rows
 from cvae_keras.data.frames import read_numbers
 
 LARGEST = 1e15  # of a value whose square, summed over a row, is finite in float32
@@ -26,39 +23,24 @@ def read_rows(inputs, features):
 
     Raises:
         TypeError: text, categories or other objects.
-        ValueError: x is absent, its shape or that of the mask does not fit, the mask holds other
-            numbers, or observed entries are NaN, infinite or so large that squares are infinite.
+        ValueError: what `check_rows` refuses, whole numbers of which float64 merges some, or
+            observed entries so large that squares are infinite.
 
     Example:
         >>> x, mask = read_rows({"x": [[1.0, np.nan]], "mask": [[1, 0]]}, features=2)
         >>> x.tolist()
         [[1.0, 0.0]]
     """
-    if "x" not in inputs:
-        raise ValueError(f"the inputs must hold 'x', got {sorted(inputs)}: add it.")
     given = {k: read_numbers(k, inputs[k]) for k in ("x", "mask") if inputs.get(k) is not None}
-    before, mask = given["x"], given.get("mask")
-    if mask is not None and mask.shape == before.shape:
-        given["x"] = np.where(mask == 0, np.zeros((), before.dtype), before)
-    arrays = check_arrays(given)
+    x, mask = given.get("x"), given.get("mask")
+    if x is not None and mask is not None and mask.shape == x.shape:
+        given["x"] = np.where(mask == 0, np.zeros((), x.dtype), x)
+    arrays = check_rows(given, features)
     x, mask = arrays["x"], arrays.get("mask")
-    if x.ndim != 2 or x.shape[1] != features:
-        raise ValueError(f"x has shape {x.shape}: the model expects (batch, {features}).")
-    if mask is not None and (mask.shape != x.shape or not np.isin(mask, (0, 1)).all()):
-        raise ValueError(
-            f"mask must have the shape of x, {x.shape}, and hold 0 (missing) and 1 (observed), "
-            f"got shape {mask.shape}: build it with `~np.isnan(x)`."
-        )
     if (largest := np.abs(x).max()) > LARGEST:
         raise ValueError(
             f"x holds {largest:.3g}, whose square is too large for float32: bring its columns to "
             f"a mean near 0 and a scale near 1 first."
-        )
-    if before.dtype.itemsize > 4 and (equal := merged(given["x"], x)):
-        warnings.warn(
-            f"x holds distinct values in columns {equal} that become equal in float32: subtract "
-            f"their means first, for instance with sklearn.preprocessing.StandardScaler.",
-            stacklevel=4,
         )
     return x, mask
 

@@ -1,6 +1,7 @@
 """`CompressionVAE`: dimensionality reduction with scikit-learn's methods."""
 
 import warnings
+from numbers import Integral
 
 import keras
 import numpy as np
@@ -665,8 +666,10 @@ def _numbers(name, X):
     kind = getattr(values.dtype, "kind", "")
     if kind in "mM":
         raise TypeError(f"{name} must hold numbers, got dtype {values.dtype}: convert it first.")
-    text = kind == "O" and any(isinstance(each, str) or _is_missing(each) for each in values.flat)
-    if not (text or isinstance(values, np.ma.MaskedArray)):
+    own = kind == "O" and any(
+        isinstance(each, (str, Integral)) or _is_missing(each) for each in values.flat
+    )
+    if not (own or isinstance(values, np.ma.MaskedArray)):
         return X
     numbers = read_numbers(name, values)
     if numbers.ndim == 2:

@@ -6,11 +6,11 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from cvae_keras.checks import COMPARED, merged
+from cvae_keras.data.frames import EXACT, check_whole_numbers
 from cvae_keras.data.rows import ORDINARY, chunks, read
 
 LEAST = 1e-300  # range of a feature; TensorFlow's threads round numbers below 2e-308 to 0
 SMALLEST_IMAGE = 64  # pixels, 8 x 8
-EXACT = 2**53  # beyond which float64 does not hold every integer
 
 
 def shift_and_scale(rows, normalize=True):
@@ -48,7 +48,7 @@ def shift_and_scale(rows, normalize=True):
     for chunk in chunks(rows):
         values = read(rows, chunk, dtype="float64")  # raises on NaN, before training does
         if np.abs(values).max() > EXACT:
-            _check_integers(read(rows, chunk, dtype=None))
+            check_whole_numbers("X", read(rows, chunk, dtype=None))
         low, high = np.minimum(low, values.min(axis=0)), np.maximum(high, values.max(axis=0))
     if not normalize:
         return np.zeros(len(low)), np.ones(len(low))
@@ -92,18 +92,6 @@ def is_image(rows):
         True
     """
     return rows.shape[1] >= SMALLEST_IMAGE and rows[:1].dtype == np.uint8
-
-
-def _check_integers(values):
-    """Refuse integers beyond 2^53 that differ, but not in float64."""
-    if values.dtype.kind not in "iu":
-        return
-    for number, column in enumerate(values.T):
-        if len(np.unique(column)) > len(np.unique(column.astype("float64"))):
-            raise ValueError(
-                f"X holds integers beyond 2^53 in column {number}, some of which float64 does not "
-                f"distinguish: subtract a constant from them first."
-            )
 
 
 def warn_of_merged(rows, names=None):

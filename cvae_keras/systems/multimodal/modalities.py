@@ -13,7 +13,8 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count
-from cvae_keras.systems.multimodal.arrays import LARGEST, as_floats, read_numbers
+from cvae_keras.data.frames import read_numbers
+from cvae_keras.systems.multimodal.arrays import LARGEST, as_floats
 from cvae_keras.systems.multimodal.units import measure, root_mean_square
 
 MASK = "_mask"
@@ -84,7 +85,7 @@ class Modality:
             )
         if self.holds_classes(values.shape):
             return self._check_classes(values)
-        values = as_floats(self.name, values)
+        values = as_floats(values)
         low, high = float(values.min()), float(values.max())
         if max(-low, high) > LARGEST:
             raise ValueError(

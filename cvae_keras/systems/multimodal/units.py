@@ -14,13 +14,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from cvae_keras.checks import merged
 from cvae_keras.parts import likelihoods
 
 LIMIT = 1e8  # of standardized values: squares of what networks make of them are finite in float32
 RAW_LIMIT = 1e15  # the same of values whose unit was not measured: their own squares are finite
 PLAIN = 80  # binary exponents to this size need no exponent of their own
 ROWS = 10_000  # rows in float64 at once
-COMPARED = 1_000_000  # entries in which `merged` looks for values that become equal
 
 
 class Unit:
@@ -272,28 +272,3 @@ def root_mean_square(values):
     """`sqrt(mean(values^2))` of nonnegative values, which neither overflows nor becomes 0."""
     most = values.max(initial=0.0)
     return most * np.sqrt(np.mean(np.square(values / most))) if most > 0 else 0.0
-
-
-def merged(values, found):
-    """Whether more than one in a hundred distinct values of an entry have become equal.
-
-    Args:
-        values: `(batch, ...)`.
-        found: the same after a monotone transformation of each entry.
-
-    Returns:
-        Boolean.
-
-    Example:
-        >>> import numpy as np
-        >>> from cvae_keras.systems.multimodal.units import merged
-        >>> merged(np.array([1e9, 1e9 + 1]), np.array([1e9, 1e9 + 1], "float32"))
-        True
-    """
-    columns = math.prod(values.shape[1:])
-    step = max(1, values.size // COMPARED)
-    counts = [
-        np.sum(np.diff(np.sort(each[::step].reshape(-1, columns), axis=0), axis=0) > 0, axis=0)
-        for each in (values, found)
-    ]
-    return bool((counts[1] < 0.99 * counts[0]).any())

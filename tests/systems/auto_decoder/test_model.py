@@ -284,7 +284,7 @@ def test_bad_input_is_refused():
         ({"x": np.where(mask > 0, x, np.nan)}, "x holds NaN"),
         ({"x": x[:, :3]}, "x has shape"),
         ({"x": x, "mask": mask[:, :3]}, "mask must have the shape"),
-        ({"x": x, "mask": 0.5 * mask}, "mask must have the shape"),
+        ({"x": x, "mask": 0.5 * mask}, "mask must hold 1 where x is"),
         ({"x": x, "index": np.zeros(48, int)}, "index must hold"),
         ({"x": x, "index": np.arange(1, 49)}, "the table has 48"),
         ({"mask": mask}, "must hold 'x'"),
