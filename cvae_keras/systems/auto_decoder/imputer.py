@@ -457,7 +457,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         marked = not _is_nan(self.missing_values)
         finite = True if marked else "allow-nan"
         dtypes = [np.float64, np.float32]
-        X = validate_data(self, X, dtype=dtypes, ensure_all_finite=finite, reset=reset)
+        with np.errstate(invalid="ignore"):  # scikit-learn sums large numbers, which overflows
+            X = validate_data(self, X, dtype=dtypes, ensure_all_finite=finite, reset=reset)
         if not is_frame(given) and (np.abs(X) >= EXACT).any():
             check_whole_numbers("X", np.asarray(given, dtype=object), X)
         return np.where(X == self.missing_values, np.array(np.nan, X.dtype), X) if marked else X

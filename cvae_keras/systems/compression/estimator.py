@@ -341,7 +341,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             valid = open_rows(self.X_valid, self.on_error)
             if not isinstance(valid, (NpyFolder, MappedRows)):
                 valid = _numbers("X_valid", valid)
-                values = check_array(valid)
+                with np.errstate(invalid="ignore"):  # scikit-learn's sum of large numbers overflows
+                    values = check_array(valid)
             else:
                 values = _check_numeric(valid)
             if values.shape[1] != rows.shape[1]:
@@ -350,7 +351,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     f"the same."
                 )
             if is_frame(valid):  # in the order of X's columns
-                values = validate_data(self, valid, dtype="numeric", reset=False)
+                values = self._validate(valid, reset=False)
             valid = values
             return Subset(rows, order), Subset(valid, np.arange(min(len(valid), VALIDATED)))
         kept = max(1, round(share * len(rows)))
@@ -420,10 +421,14 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if isinstance(rows, (NpyFolder, MappedRows)):
             self.n_features_in_ = _check_numeric(rows).shape[1]
         else:
-            rows = validate_data(self, _numbers("X", X), dtype="numeric")
+            rows = self._validate(_numbers("X", X))
         if isinstance(rows, NpyFolder):
             self.ids_, self.skipped_ = rows.ids, rows.skipped
         return rows
+
+    def _validate(self, X, reset=True):
+        with np.errstate(invalid="ignore"):  # scikit-learn's sum of large numbers overflows
+            return validate_data(self, X, dtype="numeric", reset=reset)
 
     # -- use of a trained model -----------------------------------------------------------------
     def embed(self, X):
@@ -471,7 +476,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             ```
         """
         self._check_trained()
-        z = check_array(z, dtype="float32")
+        with np.errstate(invalid="ignore"):  # scikit-learn's sum of large numbers overflows
+            z = check_array(z, dtype="float32")
         if z.shape[1] != self.dim_latent:
             raise ValueError(
                 f"z has {z.shape[1]} columns, but dim_latent is {self.dim_latent}: give as many."
@@ -573,7 +579,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._check_trained()
         rows = open_rows(X, self.on_error)
         if not isinstance(rows, (NpyFolder, MappedRows)):
-            return validate_data(self, _numbers("X", X), dtype="numeric", reset=False)
+            return self._validate(_numbers("X", X), reset=False)
         _check_numeric(rows)
         if rows.shape[1] != self.n_features_in_:
             raise ValueError(

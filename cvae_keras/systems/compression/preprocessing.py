@@ -155,7 +155,8 @@ def fit_pca(rows, n_components=None, seed=0):
         sample = sample - mean
     if n_components is not None:
         n_components = min(n_components, *sample.shape)
-    return PCA(n_components, random_state=seed).fit(sample)
+    with np.errstate(invalid="ignore"):  # the shares of no variance at all are 0 / 0
+        return PCA(n_components, random_state=seed).fit(sample)
 
 
 def components_for(pca, share):
