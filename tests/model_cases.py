@@ -152,12 +152,16 @@ def bad_masks(arrays):
 #: by the name of its system, and what differs from the defaults
 CASES = {
     "dense": Case(dense, Conditioned(GAUSSIAN), bad_subsets, bad_subset_conditions),
-    "dense, plain layers": Case(plain, Conditioned(GAUSSIAN), bad_subsets, bad_subset_conditions),
+    "dense, plain layers": Case(
+        plain, Conditioned(GAUSSIAN), bad_subsets, bad_subset_conditions, graph=False
+    ),
     "sinusoid": Case(sinusoid, SHORT, bad_curves, bad_curve_conditions),
     "solver": Case(solver, EASY, bad_curves, bad_curve_conditions),
     "multimodal": Case(multimodal, MODALITIES, bad_modalities),
-    "multimodal, may miss": Case(may_miss, MODALITIES, bad_modalities, needs_condition=False),
-    "multimodal, flow prior": Case(flow_prior, MODALITIES, bad_modalities),
+    "multimodal, may miss": Case(
+        may_miss, MODALITIES, bad_modalities, needs_condition=False, graph=False
+    ),
+    "multimodal, flow prior": Case(flow_prior, MODALITIES, bad_modalities, graph=False),
     "compression": Case(compression, Rows("neighbor")),
     "auto_decoder": Case(auto_decoder, Rows("mask", "index"), bad_masks),
     "masked_vae": Case(masked_vae, Rows("mask"), bad_masks),

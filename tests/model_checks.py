@@ -33,6 +33,7 @@ class Case:
             part of the sentence.
         bad_conditions: the same for the condition, of which it must refuse to draw samples.
         needs_condition: whether the model refuses arrays without `c`.
+        graph: whether it is also trained as a graph, which takes seconds to trace.
     """
 
     make: Callable
@@ -40,6 +41,7 @@ class Case:
     bad_inputs: Callable = none
     bad_conditions: Callable = none
     needs_condition: bool = True
+    graph: bool = True
 
 
 class Killed(Exception):
@@ -105,8 +107,9 @@ def check_fit_lowers_the_loss(case, folder):
     for source in ("arrays", "tf.data", "PyDataset"):
         keras.utils.set_random_seed(0)
         model = case.make()
-        model.run_eagerly = source != "arrays"
-        arrays, epochs = case.source.examples(64, seed=0), 5 if source == "arrays" else 3
+        model.run_eagerly = source != "arrays" or not case.graph
+        arrays = case.source.examples(64, seed=0)
+        epochs = 2 if model.run_eagerly else 5
         if source == "arrays":
             history = model.fit(arrays, batch_size=16, epochs=epochs, verbose=0).history
         elif source == "tf.data":
