@@ -7,7 +7,7 @@ import pytest
 from cvae_keras import CompressionVAE
 from cvae_keras.systems.compression.model import CompressionModel
 
-TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 4, "verbose": False}
+TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 2, "verbose": False}
 X = np.random.default_rng(0).normal(size=(60, 4)) + 5
 INPUTS = {"x": (X - 5).astype("float32")}
 

@@ -13,7 +13,7 @@ from cvae_keras.data.rows import standardize
 from cvae_keras.systems.compression.model import CompressionModel
 from cvae_keras.systems.compression.preprocessing import shift_and_scale
 
-TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 4, "verbose": False}
+TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 2, "verbose": False}
 ROWS = np.arange(120.0)
 NEAR = np.stack([np.sin(ROWS), ROWS - 60.0], axis=1)
 INPUTS = {

@@ -6,7 +6,7 @@ import pytest
 
 from cvae_keras import CompressionVAE
 
-TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 4, "verbose": False}
+TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 2, "verbose": False}
 rng = np.random.default_rng(0)
 FRAME = pd.DataFrame(
     {"a": rng.normal(size=50), "b": rng.integers(9, size=50), "c": rng.integers(2, size=50) > 0}

@@ -6,7 +6,7 @@ import pytest
 from cvae_keras import CompressionVAE
 from cvae_keras.systems.compression.preprocessing import shift_and_scale
 
-TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 4, "verbose": False}
+TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 2, "verbose": False}
 rng = np.random.default_rng(0)
 TABLE = rng.uniform(0, 1, size=(150, 3)) @ rng.normal(size=(3, 5)) * [1, 2, 0.5, 1, 1.5]
 
