@@ -36,6 +36,7 @@ def run(*arguments):
 @pytest.fixture
 def solved(monkeypatch):
     """A stand-in for `cvae_keras.experiments.sinusoid.solved`, which records its calls."""
+    importlib.import_module("cvae_keras.experiments.sinusoid.table")  # reads the real one
     module, calls = ModuleType("cvae_keras.experiments.sinusoid.solved"), []
 
     def train(task_number, folder, seed=0, epochs=None, force=False):
