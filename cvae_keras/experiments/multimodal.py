@@ -23,6 +23,7 @@ NAME, FOLDER = "multimodal", "multimodal_rows"
 #: Dimensions of the main modality x and of the conditioning ones, one Gaussian data set each.
 GAUSSIANS = ((2, 8, 3, 5), (4, 2, 3, 8), (8, 2, 4, 6))
 PRIORS = {"N(0, I)": None, "learned": "dense", "flow": "flow"}
+EPOCH = 200  # steps that count as one, with Gaussian data
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,8 @@ def run_gaussian(job, callbacks=()):
     )
     rate = keras.optimizers.schedules.CosineDecay(job.rate, job.steps)
     model.compile(LazyAdam(rate), steps_per_execution=at_once(20))
-    batches = FreshBatches(data, job.batch, 200, seed)
-    model.fit(batches, epochs=job.steps // 200, verbose=0, callbacks=list(callbacks))
+    batches = FreshBatches(data, job.batch, EPOCH, seed)
+    model.fit(batches, epochs=job.steps // EPOCH, verbose=0, callbacks=list(callbacks))
     test, found = data.examples(job.test, seed=[seed, 1]), []
     for known in (subset for size in range(4) for subset in combinations(conditions, size)):
         arrays = {name: test[name] for name in ("x", *known)}

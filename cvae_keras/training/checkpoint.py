@@ -75,7 +75,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def remove(self):
         """Delete the files of the checkpoint: training and all that follows from it are done."""
-        for path in (self.path, self.previous):
+        for path in (self.previous, self.path):  # the last one says that it is not done
             path.unlink(missing_ok=True)
 
     # -- what Keras calls -----------------------------------------------------------------------

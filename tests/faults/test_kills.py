@@ -188,7 +188,8 @@ def table_multimodal(folder, monkeypatch):
 
     first, *_, last = multimodal.JOBS_OF(True, 0)
     small = {"batch": 32, "test": 20, "K": 2}
-    jobs = [replace(first, steps=200, **small)]
+    monkeypatch.setattr(multimodal, "EPOCH", 2)
+    jobs = [replace(first, steps=6, **small)]
     jobs += [replace(last, epochs=3, hidden=(4,), **{**small, "batch": 500})]
     monkeypatch.setattr(multimodal, "jobs_of", lambda quick, seed: jobs)
     monkeypatch.setattr(multimodal, "ImageClassifier", Coin)
