@@ -91,7 +91,7 @@ def _flush_folder(folder):
         os.close(descriptor)
 
 
-def claim(folder, content):
+def claim(folder, content, older=False):
     """Create a folder for `content`, or make sure that it was created so, before writing to it.
 
     A marker, the file `.cvae_keras.json`, says that a folder was written by this package, and what
@@ -100,6 +100,7 @@ def claim(folder, content):
     Args:
         folder: it may be absent, or hold nothing but hidden files and folders with a marker.
         content: what will be written there, for instance "search".
+        older: whether a folder without a marker is known to be ours, from before there were any.
 
     Returns:
         It as a `pathlib.Path`.
@@ -117,7 +118,7 @@ def claim(folder, content):
     if held is None:
         others = [path for path in folder.iterdir() if not path.name.startswith(".")]
         files = sorted(path.name for path in others if marked(path) is None)
-        if files:
+        if files and not older:
             raise ValueError(
                 f"folder {folder} holds {files[0]!r} and was not written by cvae_keras (it has no "
                 f"{MARKER}): name an empty folder."

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from cvae_keras.files import fill_template, manifest, markdown, write_json
+from cvae_keras.files import (
+    fill_template,
+    manifest,
+    markdown,
+    replacing,
+    write_csv,
+    write_json,
+    write_text,
+)
 from cvae_keras.plots.search import (
     plot_best_so_far,
     plot_marginals,
@@ -15,7 +23,7 @@ from cvae_keras.plots.search import (
 )
 from cvae_keras.search.journal import diverged, raised, results_of
 from cvae_keras.search.oracles import grid_cells
-from cvae_keras.search.tuner import TRIALS, model_path
+from cvae_keras.search.tuner import delete_trial, model_path
 
 PACKAGE = "cvae_keras.search"
 SHOWN = 10
@@ -64,9 +72,7 @@ def tuned(oracle):
 def write_trials(folder, oracle):
     """Write `trials.csv` with the trials that ended so far, and return them."""
     frame = table(oracle, oracle.objective.name)
-    partial = Path(folder) / "trials.csv.partial"
-    frame.to_csv(partial, index=False, float_format="%.8g")
-    partial.replace(Path(folder) / "trials.csv")
+    write_csv(frame, Path(folder) / "trials.csv", digits=8)
     return frame
 
 
@@ -98,20 +104,25 @@ def write(folder, oracle, settings, seconds, weights=("beta",)):
     values = {name: done[name].tolist()[0] for name in names if pd.notna(best[name])}
     source = model_path(folder, oracle.get_best_trials(1)[0].trial_id)
     if source.exists():
-        shutil.copy(source, folder / "best.keras")
+        with replacing(folder / "best.keras") as path:
+            shutil.copyfile(source, path)
     about = manifest(settings, seconds) | {"seconds_of_trials": float(frame["seconds"].sum())}
     result = {"trial": int(best["trial"]), goal.name: float(best[goal.name])}
     write_json(folder / "best.json", {**result, "hyperparameters": values, "manifest": about})
-    plot_best_so_far(frame, goal).savefig(folder / "best_so_far.png", dpi=90)
-    plot_marginals(frame, names, goal).savefig(folder / "marginals.png", dpi=90)
-    plot_parallel(frame, names, goal).savefig(folder / "parallel.png", dpi=90)
+    figures = {
+        "best_so_far.png": plot_best_so_far(frame, goal),
+        "marginals.png": plot_marginals(frame, names, goal),
+        "parallel.png": plot_parallel(frame, names, goal),
+    }
     text = _summary(frame, done, oracle, settings)
     weights = [name for name in weights if name in names]
     if weights and len(done) > 2:
-        figure = plot_weighted_loss(done, goal, weights)
-        figure.savefig(folder / "weighted_loss.png", dpi=90)
+        figures["weighted_loss.png"] = plot_weighted_loss(done, goal, weights)
         text += _weighted(done, weights, goal)
-    (folder / "summary.md").write_text(text)
+    for name, figure in figures.items():
+        with replacing(folder / name) as path:
+            figure.savefig(path, dpi=90)
+    write_text(folder / "summary.md", text)
     return frame
 
 
@@ -154,7 +165,21 @@ def _weighted(done, weights, goal):
     )
 
 
-def clean(folder):
-    """Delete the models of single trials, once the best is saved."""
-    for path in (Path(folder) / TRIALS).glob("*.keras"):
-        path.unlink()
+def clean(folder, oracle, executions):
+    """Delete the models and checkpoints of single trials, once the best is saved.
+
+    They stay where a trial raised: a resumed search will run it again.
+
+    Args:
+        folder: of the search.
+        oracle: of a search that is over.
+        executions: trainings per trial.
+
+    Example:
+        ```python
+        clean(Path("runs"), oracle, executions=1)
+        ```
+    """
+    if not any(raised(trial) for trial in oracle.trials.values()):
+        for trial_id in oracle.trials:
+            delete_trial(folder, trial_id, executions)

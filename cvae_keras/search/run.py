@@ -2,19 +2,24 @@
 
 import json
 import time
+from contextlib import nullcontext
+from pathlib import Path
 
 import keras_tuner
+import numpy as np
 from tqdm.auto import tqdm
 
-from cvae_keras.checks import check_choice, check_count
-from cvae_keras.files import manifest, open_folder, write_json
+from cvae_keras import files
+from cvae_keras.checks import RunError, check_choice, check_count
 from cvae_keras.search import report, workers
 from cvae_keras.search.journal import Journal
 from cvae_keras.search.oracles import STRATEGIES, grid_cells
-from cvae_keras.search.tuner import Tuner, model_path
+from cvae_keras.search.tuner import ERRORS, SEEDS, TRIALS, Tuner, delete_model
 
 TRIALS_ASKED = 30
-SETTINGS, JOURNAL = "search.json", "journal.jsonl"
+CONTENT, SETTINGS, JOURNAL = "search", "search.json", "journal.jsonl"
+#: The settings that every search has, and their types.
+COUNTS = ("epochs", "executions", "patience", "seed")
 #: Hypermodels as older searches name them -> their names now.
 RENAMED = {"TestbedHyperModel": "DenseHyperModel", "VADHyperModel": "AutoDecoderHyperModel"}
 
@@ -46,7 +51,7 @@ def run(
         epochs: of a trial, at most.
         executions: trainings per trial, whose scores are averaged.
         patience: epochs without a lower validation loss before a training stops.
-        seed: integer; the seeds of all trials follow from it and their number.
+        seed: integer in [0, 2^32); the seeds of all trials follow from it and their number.
         resume: go on with the search that the folder holds; its settings must be the same.
         processes: workers that `workers.on_this_machine` started, if there are any.
 
@@ -54,8 +59,10 @@ def run(
         pandas DataFrame, one row per trial, as in `trials.csv`; None in a worker process.
 
     Raises:
-        ValueError: the folder holds a search and resume is False, or one with other settings; an
-            unknown strategy, a space that has no grid, three trials in a row that raised.
+        ValueError: the folder holds a search and resume is False, one with other settings, or files
+            of others; an unknown strategy, a space that has no grid, a damaged file.
+        RunError: three trials in a row raised, no trial gave a result, all workers ended, or no
+            chief answers.
 
     Example:
         ```python
@@ -71,26 +78,88 @@ def run(
     size = _size(strategy, space, trials, counts)
     if strategy == "bayesian":
         size["ratios"] = hypermodel.ratios
-    folder, worker = open_folder(folder), workers.role() == "worker"
-    journal = None if worker else Journal(folder / JOURNAL)
-    oracle = STRATEGIES[strategy](
-        journal=journal,
-        objective=hypermodel.objective,
-        hyperparameters=space,
-        tune_new_entries=space is None,
-        seed=seed,
-        **size,
-    )
-    tuner = Tuner(oracle, hypermodel, folder, **counts, seed=seed)  # asks `build` for its space
-    settings = {"strategy": strategy, "trials": size.get("max_trials"), "seed": seed, **counts}
-    settings["space"] = oracle.get_space().get_config()["space"]
-    settings["hypermodel"] = hypermodel.get_config()
-    claim(folder, json.loads(json.dumps(settings)), resume or worker, write=not worker)
-    if worker:
+    seed, who = _check_seed(seed), workers.role()
+    if who == "worker":
         workers.end_with_parent()
-        tuner.search()
-        return None
-    return _lead(tuner, oracle, settings, processes)
+        workers.await_chief()
+    listening = workers.listening() if who == "chief" else nullcontext()
+    with listening as server:
+        folder = _open(folder, resume or who == "worker")
+        journal = None if who == "worker" else Journal(folder / JOURNAL)
+        oracle = STRATEGIES[strategy](
+            journal=journal,
+            objective=hypermodel.objective,
+            hyperparameters=space,
+            tune_new_entries=space is None,
+            seed=seed,
+            **size,
+        )
+        tuner = Tuner(oracle, hypermodel, folder, **counts, seed=seed)  # asks `build` for its space
+        settings = {"strategy": strategy, "trials": size.get("max_trials"), "seed": seed, **counts}
+        settings["space"] = oracle.get_space().get_config()["space"]
+        settings["hypermodel"] = hypermodel.get_config()
+        plain = json.loads(json.dumps(settings))
+        claim(folder, plain, resume or who == "worker", write=who != "worker")
+        if who == "worker":
+            workers.work(tuner)
+            return None
+        return _lead(tuner, oracle, settings, server, processes)
+
+
+def _check_seed(seed):
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < SEEDS:
+        raise ValueError(
+            f"seed must be an integer in [0, 2^32), got {seed!r}: choose for instance 0."
+        )
+    return int(seed)
+
+
+def _open(folder, resume):
+    """Make sure that a folder is of a search, before anything in it is touched."""
+    folder = Path(folder)
+    held = (folder / SETTINGS).exists()
+    if held:
+        read_settings(folder)  # a folder of an older version has this and no marker
+        if not resume:
+            _refuse_to_start(folder)
+    for name in (TRIALS, ERRORS):
+        if (folder / name).is_symlink():
+            raise ValueError(f"{folder / name} is a link: remove it, or name another folder.")
+    return files.claim(folder, CONTENT, older=held)
+
+
+def _refuse_to_start(folder):
+    raise ValueError(f"{folder} holds a search: resume it (--resume), or name another folder.")
+
+
+def read_settings(folder):
+    """The settings of the search that a folder holds.
+
+    Args:
+        folder: with a `search.json`.
+
+    Returns:
+        Dictionary, as `claim` was given it.
+
+    Raises:
+        ValueError: the file is damaged, or not of a search.
+
+    Example:
+        ```python
+        read_settings("runs/mine")["strategy"]
+        ```
+    """
+    path = Path(folder) / SETTINGS
+    settings = files.read_json(path).get("config")
+    wrong = "config" if not isinstance(settings, dict) else None
+    if wrong is None and not isinstance(settings.get("hypermodel"), dict):
+        wrong = "hypermodel"
+    if wrong is None:
+        counts = [name for name in COUNTS if not isinstance(settings.get(name, 0), int)]
+        wrong = counts[0] if counts else None
+    if wrong:
+        raise ValueError(f"{path} has no {wrong} of a search: restore it, or name another folder.")
+    return settings
 
 
 def _size(strategy, space, trials, counts):
@@ -126,11 +195,11 @@ def claim(folder, settings, resume, write=True):
     path = folder / SETTINGS
     if not path.exists():
         if write:
-            write_json(path, manifest(settings, 0.0))
+            files.write_json(path, files.manifest(settings, 0.0))
         return
     if not resume:
-        raise ValueError(f"{folder} holds a search: resume it (--resume), or name another folder.")
-    held, settings = _flat(json.loads(path.read_text())["config"]), _flat(settings)
+        _refuse_to_start(folder)
+    held, settings = _flat(read_settings(folder)), _flat(settings)
     changed = [k for k in {**held, **settings} if held.get(k) != settings.get(k)]
     if changed:
         was, now = ({k: s.get(k) for k in changed} for s in (held, settings))
@@ -148,7 +217,7 @@ def _flat(settings):
     return {k: v for k, v in settings.items() if k != "hypermodel"} | own
 
 
-def _lead(tuner, oracle, settings, processes):
+def _lead(tuner, oracle, settings, server, processes):
     """Run all trials, here or in workers, behind one line of progress, and report."""
     start, folder = time.perf_counter(), tuner.folder
     oracle.replay()
@@ -165,19 +234,26 @@ def _lead(tuner, oracle, settings, processes):
 
         show(oracle)
         oracle.listener = show
-        if workers.role() == "chief":
-            workers.serve(oracle, processes)
+        if server is not None:
+            workers.serve(server, oracle, processes)
         else:
             tuner.search()
     seconds = time.perf_counter() - start
     rows = report.write(folder, oracle, settings, seconds, tuner.hypermodel.weights)
-    if not oracle.broken:
-        report.clean(folder)
     if oracle.broken:
-        last = (folder / "errors" / f"{oracle.broken}.txt").read_text().strip().splitlines()[-1]
-        raise ValueError(
-            f"three trials one after the other failed, the last with {last}; see {folder}/errors."
+        message = folder / ERRORS / f"{oracle.broken}.txt"  # absent if a worker has its own folder
+        lines = message.read_text().strip().splitlines() if message.is_file() else ["an error"]
+        raise RunError(
+            f"three trials one after the other failed, the last with {lines[-1]}; see "
+            f"{folder}/{ERRORS}."
         )
+    if best_trial(oracle) is None:
+        counted = ", ".join(f"{n} {status}" for status, n in rows["status"].value_counts().items())
+        raise RunError(
+            f"no trial gave a result ({counted}): see {folder}/{ERRORS}, or narrow the space, for "
+            f"instance to smaller learning rates."
+        )
+    report.clean(folder, oracle, settings["executions"])
     return rows
 
 
@@ -196,7 +272,6 @@ def keep_best(folder, oracle, best):
     """Delete the models that are not the best, except those that Hyperband may continue."""
     if isinstance(oracle, keras_tuner.oracles.HyperbandOracle):
         return
-    for trial_id in oracle.end_order:
-        path = model_path(folder, trial_id)
-        if trial_id != best.trial_id and path.exists():
-            path.unlink()
+    running = {trial.trial_id for trial in oracle.ongoing_trials.values()}
+    for trial_id in set(oracle.end_order) - running - {best.trial_id}:
+        delete_model(folder, trial_id)

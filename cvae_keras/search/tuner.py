@@ -11,10 +11,13 @@ import keras
 import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from cvae_keras.files import open_folder
+from cvae_keras.checks import RunError
+from cvae_keras.files import delete, open_folder, replacing, write_text
 from cvae_keras.training.backends import forgets_graphs
+from cvae_keras.training.checkpoint import Checkpoint
 
-TRIALS = "trials"
+TRIALS, ERRORS = "trials", "errors"
+SEEDS, MODEL_SEEDS = 2**32, 2**31  # limits of the seeds of NumPy, and of models
 # TensorFlow warns of a new model in each trial, in the middle of the progress bar.
 logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
 
@@ -28,13 +31,13 @@ def trial_seed(seed, number, execution=0):
         execution: number of the training of this trial.
 
     Returns:
-        An integer.
+        An integer in [0, 2^32).
 
     Example:
         >>> trial_seed(seed=1, number=12)
         101200
     """
-    return (1000 * seed + number) * 100 + execution
+    return ((1000 * seed + number) * 100 + execution) % SEEDS
 
 
 class Tuner(BaseTuner):
@@ -85,30 +88,45 @@ class Tuner(BaseTuner):
         """
         start = time.perf_counter()
         try:
-            number = int(trial.trial_id)
-            seeds = [trial_seed(self.seed, number, e) for e in range(self.executions)]
+            seeds = [trial_seed(self.seed, int(trial.trial_id), e) for e in range(self.executions)]
+            checkpoints = [
+                Checkpoint(path, self._settings(trial, seed))
+                for path, seed in zip(
+                    checkpoint_paths(self.folder, trial.trial_id, self.executions),
+                    seeds,
+                    strict=True,
+                )
+            ]
             rows, best = [], None
-            for seed in seeds:
-                row, model = self._execute(trial, seed)
+            for seed, checkpoint in zip(seeds, checkpoints, strict=True):
+                row, model = self._execute(trial, seed, checkpoint)
                 rows.append(row)
                 goal = self.oracle.objective
-                if best is None or goal.better_than(row[goal.name], best):
-                    best = row[goal.name]
-                    model.save(model_path(self.folder, trial.trial_id))
+                found = row[goal.name]
+                if math.isfinite(found) and (best is None or goal.better_than(found, best)):
+                    best = found
+                    with replacing(model_path(self.folder, trial.trial_id)) as path:
+                        model.save(path)
                 del model
         except Exception:
-            errors = open_folder(self.folder / "errors")
-            (errors / f"{trial.trial_id}.txt").write_text(traceback.format_exc())
+            errors = open_folder(self.folder / ERRORS)
+            write_text(errors / f"{trial.trial_id}.txt", traceback.format_exc())
             raise
+        for checkpoint in checkpoints:
+            checkpoint.remove()
         names = [name for name in rows[0] if all(name in row for row in rows)]
         means = {name: float(np.mean([row[name] for row in rows])) for name in names}
         return {**means, "seed": seeds[0], "seconds": time.perf_counter() - start}
 
-    def _execute(self, trial, seed):
+    def _settings(self, trial, seed):
+        """All that the training of a trial depends on, beside the settings of the search."""
+        return {"values": trial.hyperparameters.values, "seed": seed, "epochs": self.epochs}
+
+    def _execute(self, trial, seed, checkpoint):
         keras.backend.clear_session()  # or memory grows with each trial
         keras.utils.set_random_seed(seed)
         hp, hypermodel = trial.hyperparameters, self.hypermodel
-        hypermodel.seed = seed
+        hypermodel.seed = seed % MODEL_SEEDS
         epochs, first, past = self.epochs, 0, None
         if "tuner/epochs" in hp.values:  # set by Hyperband, which may continue a trial
             epochs, first = hp.values["tuner/epochs"], hp.values["tuner/initial_epoch"]
@@ -119,11 +137,16 @@ class Tuner(BaseTuner):
         stop = keras.callbacks.EarlyStopping(
             "val_loss", patience=self.patience, mode="min", restore_best_weights=True
         )
-        callbacks = [keras.callbacks.TerminateOnNaN(), stop]
-        fit = {"epochs": epochs, "initial_epoch": first, "callbacks": callbacks}
-        with forgets_graphs():
-            history = hypermodel.fit(hp, model, **fit).history
-            return self._measure(model, history), model
+        checkpoint.watch([stop])
+        fit = {"epochs": epochs, "initial_epoch": first, "callbacks": [stop, checkpoint]}
+        try:
+            with forgets_graphs():
+                history = hypermodel.fit(hp, model, **fit).history
+        except RunError:  # it diverged, in the epoch after those of the checkpoint
+            name = self.oracle.objective.name
+            reached = max(checkpoint.epochs, first) - first + 1
+            return {name: math.nan, "val_loss": math.nan, "epochs": reached}, model
+        return self._measure(model, history), model
 
     def _measure(self, model, history):
         """The numbers of one training; an objective that is not finite is NaN."""
@@ -142,3 +165,21 @@ class Tuner(BaseTuner):
 def model_path(folder, trial_id):
     """The file of the model of a trial while the search runs."""
     return Path(folder) / TRIALS / f"{trial_id}.keras"
+
+
+def checkpoint_paths(folder, trial_id, executions):
+    """The files of the checkpoints of a trial, one for each of its trainings."""
+    return [Path(folder) / TRIALS / f"{trial_id}.{number}.npz" for number in range(executions)]
+
+
+def delete_model(folder, trial_id):
+    """Delete the model of a trial."""
+    delete(model_path(folder, trial_id), folder)
+
+
+def delete_trial(folder, trial_id, executions):
+    """Delete the model and the checkpoints of a trial."""
+    delete_model(folder, trial_id)
+    for path in checkpoint_paths(folder, trial_id, executions):
+        for each in (path, path.with_suffix(".previous.npz")):
+            delete(each, folder)

@@ -1,7 +1,8 @@
 """Several processes on one search: keras-tuner's chief, which hands out trials, and its workers.
 
 The environment says which a process is, as in keras-tuner: `KERASTUNER_TUNER_ID` ("chief", or any
-other name), `KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT` (of the chief).
+other name), `KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT` (of the chief). Without the second
+the chief listens on loopback.
 """
 
 import os
@@ -13,15 +14,44 @@ import time
 from concurrent import futures
 from contextlib import contextmanager
 
+from tqdm.auto import tqdm
+
+from cvae_keras.checks import RunError
+
 WHO, ADDRESS, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"
 CHIEF, PARENT = "chief", "CVAE_KERAS_CHIEF_PID"
+LOOPBACK = "127.0.0.1"
+WAIT, SAY = 120.0, 10.0  # seconds that a worker waits for its chief, and between its messages
 
 
 def role():
-    """What this process is: "chief", "worker", or "alone" when the environment names no chief."""
-    if ADDRESS not in os.environ:
+    """What this process is: "chief", "worker", or "alone" when the environment names no chief.
+
+    Raises:
+        ValueError: a variable is missing, or what it holds is no address, port or name.
+    """
+    if ADDRESS not in os.environ and PORT not in os.environ:
         return "alone"
-    return "chief" if CHIEF in os.environ.get(WHO, "") else "worker"
+    os.environ.setdefault(ADDRESS, LOOPBACK)  # where keras-tuner reads it
+    host, port = os.environ[ADDRESS], os.environ.get(PORT, "")
+    if not (port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 2**16):
+        raise ValueError(f"{PORT} is {port!r}: set it to the port of the chief, 1 to 65535.")
+    if not os.environ.get(WHO):
+        raise ValueError(
+            f"{WHO} is missing: set it to chief, or for workers to tuner0, tuner1, ..."
+        )
+    try:
+        socket.getaddrinfo(host.strip("[]") or None, port, type=socket.SOCK_STREAM)
+        known = host == host.strip() != ""
+    except (OSError, UnicodeError):
+        known = False
+    if not known:
+        raise ValueError(f"{ADDRESS} is {host!r}: set it to the address of the chief's machine.")
+    return "chief" if CHIEF in os.environ[WHO] else "worker"
+
+
+def _address():
+    return f"{os.environ[ADDRESS]}:{os.environ[PORT]}"
 
 
 @contextmanager
@@ -67,41 +97,146 @@ def on_this_machine(command, workers):
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def serve(oracle, processes=None):
+@contextmanager
+def listening():
+    """Take the port of the chief, before anything is written.
+
+    Returns:
+        Context manager of a server for `serve`.
+
+    Raises:
+        ValueError: the port is taken, or the address is not of this machine.
+
+    Example:
+        ```python
+        with listening() as server:
+            serve(server, oracle)
+        ```
+    """
+    import grpc
+
+    alone = [("grpc.so_reuseport", 0)]  # else two chiefs could share a port
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), options=alone)
+    try:
+        try:
+            taken = server.add_insecure_port(_address()) == 0
+        except RuntimeError:  # as newer versions of grpc say it
+            taken = True
+        if taken:
+            raise ValueError(
+                f"{_address()} cannot be served: name a free port in {PORT}, and an address of "
+                f"this machine in {ADDRESS}."
+            )
+        yield server
+    finally:
+        server.stop(grace=None).wait()
+
+
+def serve(server, oracle, processes=None):
     """Hand out trials until all are done, as keras-tuner's chief does.
 
     Args:
+        server: of `listening`.
         oracle: of `cvae_keras.search.oracles`.
         processes: those of `on_this_machine`: the trial of one that ended goes to another.
 
     Raises:
-        ValueError: all of these processes ended before the search did, or the port is taken.
+        RunError: all of these processes ended before the search did.
+        OSError: the results cannot be written.
 
     Example:
         ```python
-        serve(oracle)
+        with listening() as server:
+            serve(server, oracle)
         ```
     """
-    import grpc
     from keras_tuner.src import protos
     from keras_tuner.src.distribute.oracle_chief import OracleServicer, exit_chief
 
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
     servicer = OracleServicer(oracle)
     protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
-    address = f"{os.environ[ADDRESS]}:{os.environ[PORT]}"
-    if server.add_insecure_port(address) == 0:
-        raise ValueError(f"{address} cannot be served: name a free port in {PORT}.")
     server.start()
+    tqdm.write(f"The chief of the search listens on {_address()}.")
     running = dict(processes or {})
     while not (servicer.stop_triggered and exit_chief(oracle)):
         time.sleep(0.2)
+        if oracle.failure is not None:
+            raise oracle.failure
         for name in [name for name, process in running.items() if process.poll() is not None]:
             running.pop(name)
             oracle.lose(name)
         if processes and not running and not servicer.stop_triggered:
-            raise ValueError("all workers ended before the search: see their messages above.")
+            raise RunError("all workers ended before the search: see their messages above.")
     server.stop(grace=5).wait()
+
+
+def await_chief():
+    """In a worker: wait until the chief answers, and say so.
+
+    A worker of `on_this_machine` ends with the chief and waits as long as that runs, in silence.
+
+    Raises:
+        RunError: it does not within `WAIT` seconds.
+
+    Example:
+        ```python
+        await_chief()
+        ```
+    """
+    import grpc
+
+    end = time.monotonic() + WAIT
+    with grpc.insecure_channel(_address()) as channel:
+        ready = grpc.channel_ready_future(channel)
+        if PARENT in os.environ:
+            return ready.result()
+        while True:
+            try:
+                return ready.result(timeout=max(0.0, min(SAY, end - time.monotonic())))
+            except grpc.FutureTimeoutError:
+                left = end - time.monotonic()
+            if left <= 0:
+                raise RunError(
+                    f"no chief answers on {_address()}: start it, or correct {ADDRESS} and {PORT}."
+                )
+            tqdm.write(f"Waiting for the chief on {_address()}, {left:.0f} s more.", sys.stderr)
+
+
+def work(tuner):
+    """In a worker: run trials that the chief hands out.
+
+    Args:
+        tuner: a `Tuner`.
+
+    Raises:
+        RunError: the chief ended before the search did, or refused a result.
+
+    Example:
+        ```python
+        work(tuner)
+        ```
+    """
+    import grpc
+
+    tuner.oracle.stub = _Patient(tuner.oracle.stub)
+    try:
+        tuner.search()
+    except grpc.RpcError as error:
+        raise RunError(
+            f"the chief on {_address()} ended or refused a result ({error.details()}): start this "
+            f"worker again while the search runs."
+        ) from error
+
+
+class _Patient:
+    """keras-tuner's stub of the chief, which makes sure that the chief answers before each call."""
+
+    def __init__(self, stub):
+        self._stub = stub
+
+    def __getattr__(self, name):
+        await_chief()
+        return getattr(self._stub, name)
 
 
 def end_with_parent():

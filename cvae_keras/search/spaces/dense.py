@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from cvae_keras.checks import check_count
 from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO, known_patterns
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.dense.config import make_source, read_config
@@ -27,7 +28,7 @@ class DenseHyperModel(SystemHyperModel):
         batch_size: examples per batch.
 
     Raises:
-        ValueError: a configuration that cannot be read.
+        ValueError: a count below 1, or a configuration that cannot be read.
 
     Example:
         ```python
@@ -38,7 +39,9 @@ class DenseHyperModel(SystemHyperModel):
     __test__ = False  # pytest would collect its older name
 
     def __init__(self, config="correlated", steps=100, batch_size=500):
-        super().__init__(config=config, steps=steps, batch_size=batch_size)
+        counts = {"steps": steps, "batch_size": batch_size}
+        counts = {name: check_count(name, value) for name, value in counts.items()}
+        super().__init__(config=config, **counts)
         read = read_config(config)
         self.source, self.masked = make_source(read), read["mask_percentage"] > 0
         self.held_out = self.source.examples(EXAMPLES, VALIDATION)
