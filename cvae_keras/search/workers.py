@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tqdm.auto import tqdm
 
@@ -117,19 +117,37 @@ def listening():
 
     alone = [("grpc.so_reuseport", 0)]  # else two chiefs could share a port
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), options=alone)
+    if _is_taken() or not _bind(server):
+        raise ValueError(
+            f"{_address()} cannot be served: name a free port in {PORT}, and an address of this "
+            f"machine in {ADDRESS}."
+        )
     try:
-        try:
-            taken = server.add_insecure_port(_address()) == 0
-        except RuntimeError:  # as newer versions of grpc say it
-            taken = True
-        if taken:
-            raise ValueError(
-                f"{_address()} cannot be served: name a free port in {PORT}, and an address of "
-                f"this machine in {ADDRESS}."
-            )
         yield server
     finally:
+        with suppress(ValueError):  # it has started
+            server.start()  # one that did not would keep the port
         server.stop(grace=None).wait()
+
+
+def _is_taken():
+    """Whether the port is: where it is, grpc prints more than one sentence."""
+    host, port = os.environ[ADDRESS].strip("[]"), os.environ[PORT]
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError:
+            return True
+    return False
+
+
+def _bind(server):
+    try:
+        return server.add_insecure_port(_address()) != 0
+    except RuntimeError:  # as newer versions of grpc say it
+        return False
 
 
 def serve(server, oracle, processes=None):

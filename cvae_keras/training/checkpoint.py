@@ -203,7 +203,7 @@ def _split(attributes, first=({}, {})):
             continue
         if isinstance(value, np.generic):
             value = value.item()
-        if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+        if isinstance(value, list) and value and isinstance(value[0], (np.ndarray, np.generic)):
             lists[name] = value
         elif _is_plain(value) and (name not in first[0] or first[0][name] != value):
             plain[name] = copy.deepcopy(value)
