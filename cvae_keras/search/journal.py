@@ -141,7 +141,7 @@ class Journaled:
 
     Args:
         journal: a `Journal`, or None in a worker, which asks the chief.
-        seed: integer >= 0.
+        seed: integer in [0, 2^32).
         options: of the oracle.
 
     Attributes:
@@ -161,8 +161,8 @@ class Journaled:
     follows_from_trials = True  # what is proposed depends on the trials so far and the seed alone
 
     def __init__(self, journal, seed=0, **options):
-        # keras-tuner takes seed 0 for none
-        super().__init__(seed=seed + 1, max_retries_per_trial=0, **options)
+        # keras-tuner takes seed 0 for none, and NumPy none above
+        super().__init__(seed=seed % (2**32 - 1) + 1, max_retries_per_trial=0, **options)
         self.verbose, self.asked = 0, self.max_trials
         self.journal, self.listener, self.broken, self._recorded = journal, None, None, None
         self.failure = None
