@@ -352,12 +352,35 @@ def read_json(path, kind=dict):
     if path.stat().st_size > LARGEST:
         raise ValueError(f"{path} is larger than {LARGEST:,} bytes: name another file.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}): name another.") from error
+    return parse_json(content, path, kind)
+
+
+def parse_json(text, path, kind=dict):
+    """Read JSON that lies in a file.
+
+    Args:
+        text: the JSON, as bytes in UTF-8.
+        path: of the file, for the error.
+        kind: type that it must hold, `dict` or `list`.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ValueError: it is not JSON, nested too deeply, or holds another type.
+
+    Example:
+        >>> parse_json(b'{"error": 0.5}', "row.json")
+        {'error': 0.5}
+    """
+    try:
+        content = json.loads(text.decode("utf-8"))
         _check_depth(content)
     except RecursionError as error:
         raise ValueError(f"{path} is nested too deeply: restore it, or delete it.") from error
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}): name another.") from error
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, an integer of 4,300 digits
         raise ValueError(f"{path} is not JSON ({error}): restore it, or delete it.") from error
     if not isinstance(content, kind):

@@ -37,19 +37,6 @@ WEIGHT = 300.0  # of the neighbors, for 784 features in 2 dimensions
 VALIDATED = 2000  # rows of the validation data at most
 EAGER = 200  # fewer steps take less time than tracing TensorFlow's graph
 
-#: What belongs to a model, and is restored with it.
-MODEL_PARAMETERS = [
-    "dim_latent",
-    "iaf_flow_length",
-    "cells_encoder",
-    "initializer",
-    "feature_normalization",
-    "components",
-    "beta",
-    "neighbors",
-    "neighbor_weight",
-]
-
 
 class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Dimensionality reduction that embeds new data, reconstructs data, and generates.
@@ -167,12 +154,15 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 self._rows = None  # scikit-learn allows no error here: `train` raises it
 
     # -- training -------------------------------------------------------------------------------
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, checkpoint=None):
         """Train a new model on X (or continue with the model in a named logdir).
 
         Args:
             X: as in the constructor.
             y: ignored.
+            checkpoint: a `cvae_keras.training.Checkpoint`, from which a killed call with the same X
+                and arguments continues, or None. It is for the logdir "temp": others hold a model
+                that training continues from.
 
         Returns:
             The estimator.
@@ -180,9 +170,13 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises:
             ValueError, TypeError: X cannot be trained on, or an argument is out of its range.
         """
+        if checkpoint is not None and self.logdir != "temp":
+            raise ValueError(
+                f"checkpoint is for logdir 'temp', got {str(self.logdir)!r}: give one of them."
+            )
         rows = self._open(X)
         self._restore()
-        return self._fit(rows, write=self.logdir != "temp")
+        return self._fit(rows, write=self.logdir != "temp", checkpoint=checkpoint)
 
     def train(
         self,
@@ -253,6 +247,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         test_every=None,
         checkpoint_every=2000,
         patience=5,
+        checkpoint=None,
         **rate,
     ):
         """Train the present model or a new one; `rate` are arguments of `LearningRate`."""
@@ -318,6 +313,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 checkpoint_every=checkpoint_every,
                 tensorboard=f"{self.logdir}/{storage.LOGS}" if self.tb_logging else None,
                 verbose=self.verbose,
+                checkpoint=checkpoint,
             )
         except ValueError:  # diverged: an earlier model is kept, an untrained one is not
             self.model_ = None if new else self.model_
@@ -602,13 +598,13 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._save(logdir)
 
     def _save(self, logdir=None):
-        parameters = {name: _plain(getattr(self, name)) for name in MODEL_PARAMETERS}
+        parameters = {name: _plain(getattr(self, name)) for name in storage.PARAMETERS}
         storage.save(logdir or self.logdir, self.model_, parameters, {"history": self.history_})
 
     def _restore(self):
         """Load the model of a named logdir; without one there is no model yet."""
         self.model_, self.history_ = None, []
-        if self.logdir == "temp" or not storage.is_ours(self.logdir):
+        if self.logdir == "temp" or not storage.holds_model(self.logdir):
             return
         self.model_, parameters, training = storage.load(self.logdir)
         self.history_ = training["history"]

@@ -9,7 +9,7 @@ from keras import ops
 from tqdm.auto import tqdm
 from tqdm.keras import TqdmCallback
 
-from cvae_keras.checks import check_count, check_finite, check_positive, check_weight
+from cvae_keras.checks import RunError, check_count, check_finite, check_positive, check_weight
 
 PASSES, EPOCHS = 30, 30  # over the data (neighbors counted); evaluations of the validation loss
 
@@ -163,6 +163,9 @@ class Losses(keras.callbacks.Callback):
         history: the list. Each epoch adds a dictionary of loss, val_loss, lr, and the ELBO and KL
             of the validation.
 
+    Attributes:
+        rows: what this training added; a `Checkpoint` restores it.
+
     Example:
         ```python
         history = []
@@ -172,17 +175,19 @@ class Losses(keras.callbacks.Callback):
 
     def __init__(self, history):
         super().__init__()
-        self.history = history
+        self._history, self._first, self.rows = history, len(history), []
 
     def on_epoch_end(self, epoch, logs=None):
         kept = {name: float(logs[name]) for name in ("loss", "val_loss", "val_elbo", "val_kl")}
-        self.history.append({**kept, "lr": logs["learning_rate"]})
+        self.rows.append({**kept, "lr": logs["learning_rate"]})
+        self._history[self._first :] = self.rows
+
+    def on_train_end(self, logs=None):
+        self._history[self._first :] = self.rows  # where a checkpoint left no epoch to train
 
 
-class Checkpoint(keras.callbacks.Callback):
+class SaveModel(keras.callbacks.Callback):
     """Calls `save` at the end of an epoch when `every` steps have passed since the last time.
-
-    A model whose loss is not finite is not saved.
 
     Args:
         save: function without arguments.
@@ -191,7 +196,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Example:
         ```python
-        model.fit(batches, epochs=30, callbacks=[Checkpoint(save, 2000, 100)])
+        model.fit(batches, epochs=30, callbacks=[SaveModel(save, 2000, 100)])
         ```
     """
 
@@ -201,8 +206,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.since += self.steps_per_epoch
-        finite = all(math.isfinite((logs or {}).get(name, 0.0)) for name in ("loss", "val_loss"))
-        if self.since >= self.every and finite:
+        if self.since >= self.every:
             self.since = 0
             self.save()
 
@@ -229,8 +233,9 @@ def train_epochs(
     checkpoint_every=2000,
     tensorboard=None,
     verbose=True,
+    checkpoint=None,
 ):
-    """Train a compiled model for some epochs; Ctrl-C ends it early.
+    """Train a compiled model for some epochs; without a checkpoint Ctrl-C ends it early.
 
     Args:
         model: an `ELBOModel`.
@@ -243,9 +248,12 @@ def train_epochs(
         checkpoint_every: steps.
         tensorboard: folder, or None.
         verbose: whether to show a progress bar.
+        checkpoint: a `cvae_keras.training.Checkpoint`, from which a killed training continues, or
+            None.
 
     Raises:
-        ValueError: a loss became NaN or infinite. The model then has the weights from before this
+        ValueError: the model is not compiled.
+        RunError: a loss became NaN or infinite. The model then has the weights from before this
             training, and history the epochs.
 
     Example:
@@ -254,14 +262,18 @@ def train_epochs(
         train_epochs(model, train, valid, history, LearningRate(epochs=30), epochs=30)
         ```
     """
+    if not model.compiled:
+        raise ValueError("the model is not compiled: call model.compile first.")
     first = len(history)  # it determines the order of the data
     variables = [*model.variables, *model.optimizer.variables]
     before = [ops.convert_to_numpy(variable) for variable in variables]
-    callbacks = [rate, keras.callbacks.TerminateOnNaN(), Losses(history)]
+    callbacks = [rate, Losses(history)]
     if save is not None:
-        callbacks.append(Checkpoint(save, checkpoint_every, train.steps))
+        callbacks.append(SaveModel(save, checkpoint_every, train.steps))
     if tensorboard is not None:
         callbacks.append(keras.callbacks.TensorBoard(tensorboard))
+    if checkpoint is not None:
+        callbacks.append(checkpoint)
     progress = _progress_bar(first + epochs) if verbose else None
     try:
         model.fit(
@@ -273,17 +285,16 @@ def train_epochs(
             verbose=0,
         )
     except KeyboardInterrupt:
+        if checkpoint is not None:  # the next call continues
+            raise
         tqdm.write("Training stopped: the model is kept as it is; train again to continue.")
-    finally:
-        if progress is not None:
-            progress.epoch_bar.close()
-    if not all(math.isfinite(value) for row in history[first:] for value in row.values()):
+    except RunError:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
         for variable in model.optimizer.variables[len(before) - len(model.variables) :]:
             variable.assign(ops.zeros_like(variable))  # those that the first step created
         del history[first:]
-        raise ValueError(
-            "training diverged, its loss is not finite: choose a smaller learning_rate, or keep "
-            "feature_normalization on."
-        )
+        raise
+    finally:
+        if progress is not None:
+            progress.epoch_bar.close()

@@ -17,6 +17,7 @@ from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.systems.compression import training as training_module
 
 TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 2, "verbose": False}
+WRITTEN = ["temp/.cvae_keras.json", "temp/compression.json", "temp/model.keras"]
 
 pytestmark = pytest.mark.usefixtures("in_tmp")
 
@@ -67,7 +68,7 @@ def test_methods_of_the_first_compression_vae(digits, tmp_path):
     embedder.visualize_latent_grid(
         xy_range=(-2, 2), grid_size=4, shape=(8, 8), clip=(0, 16), filename="grid.png"
     )
-    assert files(tmp_path) == ["grid.png", "temp/compression.json", "temp/model.keras", "z.png"]
+    assert files(tmp_path) == ["grid.png", *WRITTEN, "z.png"]
     losses = [row["loss"] for row in embedder.history_]
     assert len(losses) == 4 and losses[-1] < losses[0]
     embedder.train(num_steps=10, test_every=5)
@@ -79,7 +80,7 @@ def test_tensorboard_is_written_when_asked_and_removed_with_the_model(digits, tm
     CompressionVAE(X, tb_logging=True, **TINY).train()
     assert any("tensorboard" in name for name in files(tmp_path))
     CompressionVAE(X, **TINY).train()
-    assert files(tmp_path) == ["temp/compression.json", "temp/model.keras"]
+    assert files(tmp_path) == WRITTEN
 
 
 def test_same_seed_same_embedding(digits):
