@@ -24,11 +24,13 @@ def main():
 @click.option("--force", is_flag=True, help="Replace files whose content differs.")
 def data(out, force):
     """Write the sinusoid data sets data_1 and data_2, bit for bit as they are shipped."""
-    from cvae_keras.data.sinusoid import TASKS, write
+    from cvae_keras.data.sinusoid import TASKS, changed, write
     from cvae_keras.files import ROOT
 
     for name in TASKS:
         try:
+            for path in changed(name, out or ROOT) if force else []:
+                click.echo(f"Replaces {path}")
             paths = write(name, out or ROOT, force)
         except ValueError as error:
             raise click.ClickException(str(error).replace("force=True", "--force")) from error

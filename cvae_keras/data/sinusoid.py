@@ -9,6 +9,7 @@ import numpy as np
 
 from cvae_keras.checks import check_generator
 from cvae_keras.data.arrays import read_array
+from cvae_keras.files import regular_file, replacing
 from cvae_keras.truth import sinusoid as truth
 
 CURVES = {"sin": np.sin, "cos": np.cos}
@@ -391,20 +392,56 @@ def write(name, folder, force=False):
         ...     [path.name for path in write("data_1", folder)]
         ['train.npy', 'validation.npy', 'score.npy', 'README.md']
     """
-    contents = {f"{split}.npy": _npy(ends) for split, ends in generate(name).items()}
-    contents["README.md"] = _readme(name).encode()
-    folder = Path(folder) / name
+    contents, folder = _contents(name), Path(folder) / name
+    differ = changed(name, folder.parent)
+    if differ and not force:
+        raise ValueError(f"{differ[0]} exists with other content; give force=True to replace.")
     try:
-        for file, content in contents.items():
-            path = folder / file
-            if path.exists() and path.read_bytes() != content and not force:
-                raise ValueError(f"{path} exists with other content; give force=True to replace.")
         folder.mkdir(parents=True, exist_ok=True)
         for file, content in contents.items():
-            (folder / file).write_bytes(content)
+            path = folder / file
+            if path in differ or not path.exists():
+                with replacing(path) as partial:
+                    partial.write_bytes(content)
     except OSError as error:
         raise ValueError(f"folder {folder} cannot be written ({error.strerror}).") from error
     return [folder / file for file in contents]
+
+
+def changed(name, folder):
+    """The files of a data set that exist with other content, and that `write` would replace.
+
+    Args:
+        name: "data_1" or "data_2".
+        folder: the folder of the data sets.
+
+    Returns:
+        List of `pathlib.Path`.
+
+    Raises:
+        ValueError: name is unknown, or what has the name of a file is none, or cannot be read.
+
+    Example:
+        >>> from cvae_keras.data.sinusoid import changed
+        >>> changed("data_1", "a folder that is absent")
+        []
+    """
+    folder = Path(folder) / name
+    try:
+        return [
+            folder / file
+            for file, content in _contents(name).items()
+            if (folder / file).exists()
+            and regular_file(folder / file, "a folder without it").read_bytes() != content
+        ]
+    except OSError as error:
+        raise ValueError(f"folder {folder} cannot be read ({error.strerror}).") from error
+
+
+def _contents(name):
+    """File -> bytes of a data set."""
+    contents = {f"{split}.npy": _npy(ends) for split, ends in generate(name).items()}
+    return {**contents, "README.md": _readme(name).encode()}
 
 
 def load(name, split, folder=None):

@@ -227,7 +227,8 @@ def test_data_overwrites_only_with_force(tmp_path):
     result = run("data", "--out", tmp_path)
     assert result.exit_code == 2 and "give --force to replace" in result.stderr
     assert path.read_text() == "mine"
-    assert run("data", "--out", tmp_path, "--force").exit_code == 0
+    result = run("data", "--out", tmp_path, "--force")
+    assert result.exit_code == 0 and result.stdout.startswith(f"Replaces {path}\n")
     assert path.read_text() != "mine"
 
 

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from cvae_keras.data import sinusoid
-from cvae_keras.data.sinusoid import SPLITS, TASKS, SinusoidTask, generate, load, write
+from cvae_keras.data.sinusoid import (
+    SPLITS,
+    TASKS,
+    SinusoidTask,
+    changed,
+    generate,
+    load,
+    write,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = TASKS["data_1"]
@@ -161,6 +169,30 @@ def test_write_overwrites_nothing_unless_forced(tmp_path):
     assert path.read_bytes() == b"mine"
     write("data_1", tmp_path, force=True)
     assert path.read_bytes() == good
+
+
+def test_write_replaces_what_differs_as_a_whole(tmp_path, monkeypatch):
+    paths = write("data_1", tmp_path)
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    paths[1].unlink()
+    paths[1].symlink_to(mine)
+    assert changed("data_1", tmp_path) == [paths[1]]
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cvae_keras.files.os.fsync", full)
+        with pytest.raises(ValueError, match="No space left on device"):
+            write("data_1", tmp_path, force=True)
+    assert changed("data_1", tmp_path) == [paths[1]] and mine.read_bytes() == b"mine"
+    write("data_1", tmp_path, force=True)
+    assert changed("data_1", tmp_path) == [] and mine.read_bytes() == b"mine"
+    paths[0].unlink()
+    paths[0].mkdir()
+    with pytest.raises(ValueError, match="train.npy is a folder, a device or a pipe"):
+        write("data_1", tmp_path, force=True)
 
 
 def test_write_into_a_file_says_so(tmp_path):
