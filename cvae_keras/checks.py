@@ -202,7 +202,7 @@ def check_count(name, value, most=None, least=1):
         4
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        kind = "a positive integer" if least else "an integer >= 0"
+        kind = "a positive integer" if least else "a whole number >= 0"
         raise ValueError(f"{name} must be {kind}, got {shown(value)}: choose {least} or more.")
     most = INT32 if most is None else most
     if value > most:

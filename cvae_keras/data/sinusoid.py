@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvae_keras.checks import check_generator
+from cvae_keras.checks import check_count, check_generator
 from cvae_keras.data.arrays import read_array
 from cvae_keras.files import regular_file, replacing
 from cvae_keras.truth import sinusoid as truth
@@ -54,7 +54,7 @@ class SinusoidTask:
             raise TypeError(f"points is {points!r}; give a whole number of at least 5.")
         if points < 5:
             raise ValueError(f"points is {points}; give at least 5, to determine the phase.")
-        self.points = int(points)
+        self.points = check_count("points", points, 10**6)
         self.box = _check_box(box)
         self.matrix = np.array([[p, q] for _, p, q in self.functions])
         rise = np.arange(self.points) / (self.points - 1)
@@ -82,6 +82,7 @@ class SinusoidTask:
         """
         if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
             raise ValueError(f"n is {n!r}; give a whole number of examples, 0 or more.")
+        n = check_count("n", n, least=0)
         low, high = self.box
         draws = rng.random((n, 4))
         lo = low + (high - low) * draws[:, [0, 2]]

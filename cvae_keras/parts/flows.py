@@ -140,13 +140,10 @@ class AutoregressiveFlow(CompositeLayer):
 
     def __init__(self, latent_dim, length=5, width=None, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        if isinstance(length, bool) or int(length) != length or length < 0:
-            raise ValueError(
-                f"flow_length must be a whole number, got {length!r}: choose 0 or more."
-            )
+        length = check_count("flow_length", length, least=0)
         self.latent_dim = latent_dim = check_count("latent_dim", latent_dim)
         self.width = max(64, 2 * latent_dim) if width is None else check_count("flow_width", width)
-        self.steps = [IAFStep(latent_dim, self.width) for _ in range(int(length))]
+        self.steps = [IAFStep(latent_dim, self.width) for _ in range(length)]
 
     def call(self, z, context):
         total = ops.zeros_like(z)

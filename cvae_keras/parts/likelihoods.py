@@ -5,11 +5,12 @@ log-probabilities up to a constant, with the scale fixed.
 """
 
 import math
+from numbers import Real
 
 import keras
 from keras import ops
 
-from cvae_keras.checks import check_finite, shown
+from cvae_keras.checks import FLOAT32, check_finite, shown
 from cvae_keras.parts.distributions import LOG_2PI
 
 
@@ -78,13 +79,15 @@ class _Scaled(Likelihood):
 
     def __init__(self, scale="learned", min_log_scale=-9.0, **kwargs):
         super().__init__(**kwargs)
-        number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
-        if not (number and 0 < scale < float("inf")) and scale not in ("learned", "decoder"):
+        number = isinstance(scale, Real) and not isinstance(scale, bool)
+        named = isinstance(scale, str) and scale in ("learned", "decoder")
+        if not named and not (number and 0 < scale <= FLOAT32):
             raise ValueError(
                 f"scale must be a positive number, 'learned' or 'decoder', got {shown(scale)}: "
                 f"choose one."
             )
-        self.scale, self.min_log_scale = scale, check_finite("min_log_scale", min_log_scale)
+        self.scale = scale if named else float(scale)
+        self.min_log_scale = check_finite("min_log_scale", min_log_scale)
         if scale == "learned":
             self.log_scale = self.add_weight(shape=(), initializer="zeros", name="log_scale")
 

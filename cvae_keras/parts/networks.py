@@ -1,10 +1,9 @@
 """Networks that fill the slots: dense, residual, normalized, and convolutional over curves."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_count
+from cvae_keras.checks import check_count, check_units
 from cvae_keras.parts.layers import CompositeLayer, Dropout
 
 
@@ -44,9 +43,7 @@ class DenseStack(CompositeLayer):
 
     def __init__(self, units, activation="relu", batch_norm=False, gated=False, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(units, (list, tuple, np.ndarray)) or len(units) == 0:
-            raise ValueError(f"units must be a list with an entry a layer, got {units!r}: add one.")
-        units = [check_count("units", width) for width in units]
+        units = check_units("units", units)
         dense = keras.layers.Dense
         self.dense = [dense(width, use_bias=not batch_norm) for width in units]
         norm = keras.layers.BatchNormalization
@@ -188,8 +185,8 @@ class ConvDecoder(CompositeLayer):
         super().__init__(**kwargs)
         counts = {"points": points, "channels": channels, "dense_channels": dense_channels}
         points, channels, dense_channels = (check_count(*item) for item in counts.items())
-        kernels = [check_count("kernels", kernel) for kernel in kernels]
-        filters = [check_count("filters", number) for number in filters]
+        kernels = check_units("kernels", kernels)
+        filters = check_units("filters", filters, least=0)
         self.length = points - sum(kernels) + len(kernels)
         if self.length < 1:
             raise ValueError(
@@ -244,7 +241,7 @@ class NormalizedMLP(CompositeLayer):
     def __init__(self, widths, kernel_initializer="orthogonal", seed=None, **kwargs):
         super().__init__(**kwargs)
         init = {"kernel_initializer": kernel_initializer}
-        widths = [check_count("widths", width) for width in widths]
+        widths = check_units("widths", widths, least=0)
         self.dense = [keras.layers.Dense(width, **init) for width in widths]
         self.norms = [keras.layers.LayerNormalization() for _ in widths]
         self.dropouts = [] if seed is None else [Dropout(seed + i) for i in range(len(widths))]

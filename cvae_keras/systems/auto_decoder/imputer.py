@@ -268,6 +268,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _draw_seed(self):
         if isinstance(self.random_state, np.random.Generator):
             return check_seed("random_state", self.random_state)
+        if not isinstance(self.random_state, (np.random.RandomState, type(None))):
+            check_count("random_state", self.random_state, most=2**32 - 1, least=0)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _fit_scaling(self, X):

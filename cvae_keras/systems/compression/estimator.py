@@ -256,12 +256,13 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_count("dim_latent", self.dim_latent)
         check_count("iaf_flow_length", self.iaf_flow_length, least=0)
         check_count("checkpoint_every", checkpoint_every)
+        LearningRate.check(**rate)
         check_weight("beta", self.beta)
         check_share("components", self.components)
         if self.neighbor_weight is not None:
             check_weight("neighbor_weight", self.neighbor_weight)
         if self.cells_encoder is not None:
-            check_units("cells_encoder", self.cells_encoder)
+            check_units("cells_encoder", self.cells_encoder, least=0)
         keep = 1.0 if keep is None else check_share("dropout_keep_prob", keep)
         check_count("neighbors", self.neighbors, least=0)
         if not isinstance(self.feature_normalization, (bool, np.bool_, str)) or (
@@ -379,7 +380,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             features,
             self.dim_latent,
             self.iaf_flow_length,
-            check_units("cells_encoder", widths),
+            check_units("cells_encoder", widths, least=0),
             beta=self.beta,
             gamma=self._gamma(features) if paired else 0.0,
             components=None if axes is None else axes.shape[1],

@@ -229,7 +229,7 @@ class CompressionModel(ELBOModel):
                 f"components must be at least latent_dim, got {components} for {latent_dim}: "
                 f"raise it, or give None."
             )
-        widths = tuple(check_units("widths", widths))
+        widths = tuple(check_units("widths", widths, least=0))
         gamma = check_weight("gamma", gamma)
         seed = check_seed("seed", seed)
         axes = None if components is None else Components(features, components)

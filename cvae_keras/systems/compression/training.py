@@ -9,7 +9,7 @@ from keras import ops
 from tqdm.auto import tqdm
 from tqdm.keras import TqdmCallback
 
-from cvae_keras.checks import RunError, check_count, check_finite, check_positive, check_weight
+from cvae_keras.checks import RunError, check_count, check_positive, check_weight
 
 PASSES, EPOCHS = 30, 30  # over the data (neighbors counted); evaluations of the validation loss
 
@@ -121,10 +121,7 @@ class LearningRate(keras.callbacks.Callback):
 
     def __init__(self, epochs, high=6e-3, low=1e-5, patience=5, factor=5.0, active=True):
         super().__init__()
-        high = check_positive("learning_rate", high)
-        low = check_weight("lr_scheduling_min", low)
-        if not check_finite("lr_scheduling_factor", factor) > 1:
-            raise ValueError(f"lr_scheduling_factor must be above 1, got {factor!r}: choose 5.")
+        self.check(high, low, factor)
         self.high, self.low = high, min(low, high)
         self.patience, self.factor, self.active = patience, factor, active
         self.cut, self.best, self.waited, self.rate, self.converged = 1.0, math.inf, 0, high, False
@@ -132,6 +129,13 @@ class LearningRate(keras.callbacks.Callback):
         self.cosine = keras.optimizers.schedules.CosineDecay(
             np.array(high, "float64"), epochs, alpha=self.low / high if high else 0.0
         )
+
+    @staticmethod
+    def check(high=6e-3, low=1e-5, factor=5.0, active=True):
+        """Refuse numbers out of their range, by the estimator's names of them."""
+        check_positive("learning_rate", high)
+        check_weight("lr_scheduling_min", low)
+        check_positive("lr_scheduling_factor", factor)
 
     def on_train_begin(self, logs=None):
         self.first = None

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_arrays, check_count
+from cvae_keras.checks import check_arrays, check_count, check_units
 from cvae_keras.data.frames import read_numbers
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.layers import CompositeLayer
@@ -169,6 +169,8 @@ class DenseCVAE(ELBOModel):
     ):
         counts = {"x_dim": x_dim, "latent_dim": latent_dim}
         x_dim, latent_dim = (check_count(name, value) for name, value in counts.items())
+        enc_layers = check_units("enc_layers: units", enc_layers)
+        dec_layers = check_units("dec_layers: units", dec_layers)
         batch_norm, gated, masked = bool(batch_norm), bool(gated), bool(masked)
         with np.errstate(over="ignore"):
             scale = np.ones(x_dim) if scale is None else np.asarray(scale, "float64")

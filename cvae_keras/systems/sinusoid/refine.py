@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from cvae_keras.checks import check_positive
+from cvae_keras.checks import check_count, check_positive
 from cvae_keras.truth.sinusoid import fit_cosine
 
 
@@ -54,6 +54,7 @@ def refine(task, samples, y, tol=1e-4, max_steps=50):
     tol = check_positive("tol", tol)
     if isinstance(max_steps, bool) or not isinstance(max_steps, Integral) or max_steps < 1:
         raise ValueError(f"max_steps is {max_steps!r}; give a positive whole number.")
+    check_count("max_steps", max_steps)
     shape = samples.shape
     samples, curves = samples.reshape(-1, *shape[-2:]), y.reshape(-1, *y.shape[-2:])
     curves = curves.astype(np.float64)
