@@ -62,14 +62,14 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         batch_size_test: examples of a validation batch; None for `batch_size`.
         logdir: folder of the model. A model that is there is restored, and its parameters replace
             the arguments. "temp" starts afresh and deletes the model it wrote there before. `fit`
-            writes nothing into "temp".
+            writes nothing into "temp" but logs. A folder with files of others is refused.
         feature_normalization: True to subtract from each feature its mean and divide it by its
             standard deviation; the embedding then depends neither on the unit nor on the zero of a
             feature. "images" to divide all by one number, which is right for the pixels of images:
             they share a unit (see `preprocessing.py`); with True, rows of 64 or more 8-bit unsigned
             integers, as image files hold them, are read as images. False to use the features as
             they are.
-        tb_logging: write losses for TensorBoard into `<logdir>/tensorboard`.
+        tb_logging: write losses for TensorBoard into `<logdir>/tensorboard/CompressionVAE`.
         components: share of the variance, in (0, 1], whose principal components the networks read
             and write, at least 4 for each latent dimension; an embedding of up to 3 dimensions
             is initialized with the first of them. With 1, or with fewer than 5 examples per
@@ -222,11 +222,10 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             self._prepare()
         if overwrite:
             self.model_ = None
-        if self.logdir == "temp" and self.model_ is None:
-            storage.remove(self.logdir)
         return self._fit(
             self._rows,
             write=True,
+            afresh=self.logdir == "temp" and self.model_ is None,
             num_steps=num_steps,
             keep=dropout_keep_prob,
             test_every=test_every,
@@ -242,6 +241,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self,
         rows,
         write,
+        afresh=False,
         num_steps=None,
         keep=None,
         test_every=None,
@@ -250,8 +250,11 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         checkpoint=None,
         **rate,
     ):
-        """Train the present model or a new one; `rate` are arguments of `LearningRate`."""
-        if write:
+        """Train the present model or a new one; `rate` are arguments of `LearningRate`.
+
+        With `write` the model is saved, with `afresh` that of an earlier training is deleted first.
+        """
+        if write or self.tb_logging:
             storage.claim(self.logdir)
         check_count("dim_latent", self.dim_latent)
         check_count("iaf_flow_length", self.iaf_flow_length, least=0)
@@ -302,6 +305,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.model_.run_eagerly = plan.steps < EAGER
         steps, epochs = plan.steps_per_epoch, plan.epochs
         rate = LearningRate(epochs, patience=plan.patience, **rate)
+        if afresh:
+            storage.remove(self.logdir)
         try:
             train_epochs(
                 self.model_,

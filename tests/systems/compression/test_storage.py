@@ -240,8 +240,18 @@ def test_a_folder_of_others_is_refused_before_anything_is_touched(logdir, name, 
     path.parent.mkdir(parents=True)
     path.write_text("mine")
     before = content(tmp_path)
-    with pytest.raises(ValueError, match="was not written by|not written by CompressionVAE"):
-        CompressionVAE(X, logdir=logdir, tb_logging=True, **TINY).train()
+    embedder = CompressionVAE(X, logdir=logdir, tb_logging=True, **TINY)
+    for call in (embedder.train, lambda: embedder.fit(X)):
+        with pytest.raises(ValueError, match="was not written by|not written by CompressionVAE"):
+            call()
+    assert content(tmp_path) == before
+
+
+def test_temp_keeps_the_model_when_an_argument_is_refused(tmp_path):
+    CompressionVAE(X, **TINY).train()
+    before = content(tmp_path)
+    with pytest.raises(ValueError, match="dropout_keep_prob must"):
+        CompressionVAE(X, **TINY).train(dropout_keep_prob=0)
     assert content(tmp_path) == before
 
 
