@@ -14,6 +14,7 @@ import time
 from concurrent import futures
 from contextlib import contextmanager, suppress
 
+from keras_tuner.errors import FatalError
 from tqdm.auto import tqdm
 
 from cvae_keras.checks import RunError
@@ -214,7 +215,7 @@ def await_chief():
             except grpc.FutureTimeoutError:
                 left = end - time.monotonic()
             if left <= 0:
-                raise RunError(
+                raise NoChief(
                     f"no chief answers on {_address()}: start it, or correct {ADDRESS} and {PORT}."
                 )
             tqdm.write(f"Waiting for the chief on {_address()}, {left:.0f} s more.", sys.stderr)
@@ -234,16 +235,18 @@ def work(tuner):
         work(tuner)
         ```
     """
-    import grpc
-
     tuner.oracle.stub = _Patient(tuner.oracle.stub)
-    try:
-        tuner.search()
-    except grpc.RpcError as error:
-        raise RunError(
-            f"the chief on {_address()} ended or refused a result ({error.details()}): start this "
-            f"worker again while the search runs."
-        ) from error
+    tuner.search()
+
+
+class NoChief(RunError, FatalError):
+    """A `RunError` that keras-tuner does not take for one of the trial.
+
+    Example:
+        ```python
+        raise NoChief("no chief answers: start it.")
+        ```
+    """
 
 
 class _Patient:
@@ -253,8 +256,19 @@ class _Patient:
         self._stub = stub
 
     def __getattr__(self, name):
-        await_chief()
-        return getattr(self._stub, name)
+        import grpc
+
+        def call(request, **options):
+            await_chief()
+            try:
+                return getattr(self._stub, name)(request, **{**options, "timeout": WAIT})
+            except grpc.RpcError as error:
+                raise NoChief(
+                    f"the chief on {_address()} ended or refused a result ({error.details()}): "
+                    f"start this worker again while the search runs."
+                ) from error
+
+        return call
 
 
 def end_with_parent():
