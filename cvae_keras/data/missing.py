@@ -184,16 +184,15 @@ def _read_frame(path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of columns that hold several types
             names = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]
-            frame = pd.read_csv(path)
-    except (OSError, ValueError, OverflowError, MemoryError) as error:
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            frame = pd.read_csv(path, index_col=False)
+    except (OSError, ValueError, OverflowError, MemoryError, Warning) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
             f"{path} cannot be read as a .csv file in UTF-8 ({reason}): save it as such."
         ) from error
     if names.duplicated().any():
         raise ValueError(f"{path} has columns of the same name: name each column.")
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise ValueError(f"{path} has rows with more cells than its header: name each column.")
     return frame
 
 

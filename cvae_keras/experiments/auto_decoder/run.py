@@ -114,7 +114,7 @@ CHECKS = {
     "test_init": partial(check_choice, choices=INITS),
     "test_steps": lambda name, value: value is None or check_count(name, value, most=10**6),
     "test_lr": check_positive,
-    "seed": check_seed,
+    "seed": partial(check_count, least=0),
 }
 
 

@@ -10,7 +10,6 @@ from cvae_keras.checks import (
     check_choice,
     check_count,
     check_positive,
-    check_seed,
     check_share,
     shown,
 )
@@ -133,7 +132,7 @@ def check_config(config, name="config"):
         raise ValueError(f"betas of {name} must differ in six digits, got {shown(betas)}.")
     if config["warm_up"] != 0 or isinstance(config["warm_up"], bool):
         check_share(f"warm_up of {name} must be a share of the epochs: it", config["warm_up"])
-    check_seed(f"seed of {name}", config["seed"])
+    check_count(f"seed of {name}", config["seed"], least=0)
     try:
         dim = make_source(config).data.dim
     except ValueError as error:
