@@ -370,7 +370,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         if kwargs.pop("class_weight", None) is not None:
             raise ValueError("class_weight needs targets, and there are none: use sample_weight.")
         kwargs |= dict(zip(FIT_ARGUMENTS, args, strict=False))
-        self._check_use("fit", **kwargs)
+        _check_numbers(**kwargs)
         callbacks = [StopIfNotFinite(), *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
         if isinstance(x, Batches):
             kwargs["shuffle"] = False  # the batches have an order, which a resumed training repeats
@@ -385,25 +385,17 @@ class ELBOModel(SavesRandomState, keras.Model):
             validation_data = self._checked(*validation_data)
         elif validation_data is not None:
             validation_data, _ = self._checked(validation_data)
+        self._check_compiled("fit")
         kwargs |= {"validation_data": validation_data, "callbacks": callbacks}
         with refusals():
             return super().fit(x, y, **kwargs)
 
-    def _check_use(self, method, **options):
-        """Refuse a model that is not compiled, and numbers that Keras would not explain."""
-        if not self.compiled and method != "predict":
+    def _check_compiled(self, method):
+        if not self.compiled:
             raise ValueError(
                 f"the model is not compiled: call compile(keras.optimizers.Adam(1e-3)) before "
                 f"{method}."
             )
-        for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
-            if options.get(name) is not None:
-                check_count(name, options[name])
-        for name in ("epochs", "initial_epoch"):
-            if name in options:
-                check_count(name, options[name], least=0)
-        if "validation_split" in options:
-            check_fraction("validation_split", options["validation_split"])
 
     def _set_modes(self, callbacks):
         """Resolve the mode "auto" of callbacks; Keras can do so for compiled metrics only."""
@@ -414,14 +406,15 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`; x, y and sample_weight as for `fit`."""
-        self._check_use("evaluate", **kwargs | dict(zip(("batch_size",), args, strict=False)))
+        _check_numbers(**kwargs | dict(zip(("batch_size",), args, strict=False)))
         x, y = self._checked(x, y, sample_weight)
+        self._check_compiled("evaluate")
         with refusals():
             return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """The reconstruction of x, as `keras.Model.predict` returns it: NumPy `(batch, ...)`."""
-        self._check_use("predict", **kwargs | dict(zip(("batch_size",), args, strict=False)))
+        _check_numbers(**kwargs | dict(zip(("batch_size",), args, strict=False)))
         with refusals():
             return super().predict(self._checked(x)[0], *args, **kwargs)
 
@@ -453,3 +446,13 @@ def _weights(y, sample_weight):
     if not isinstance(y, dict) or set(y) != {WEIGHTS}:
         raise ValueError("targets y are not used: give x and c in one dictionary of arrays.")
     return y[WEIGHTS]
+
+
+def _check_numbers(epochs=1, initial_epoch=0, validation_split=0.0, **options):
+    """Refuse arguments of `fit`, `evaluate` and `predict` that Keras would not explain."""
+    check_count("epochs", epochs, least=0)
+    check_count("initial_epoch", initial_epoch, least=0)
+    check_fraction("validation_split", validation_split)
+    for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
+        if options.get(name) is not None:
+            check_count(name, options[name])

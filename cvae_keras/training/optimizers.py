@@ -2,7 +2,7 @@
 
 import keras
 
-from cvae_keras.checks import check_choice, check_positive
+from cvae_keras.checks import check_choice, check_weight
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -150,10 +150,10 @@ class TwoRates(keras.optimizers.MultiOptimizer):
 
 
 def _rate(name, value):
-    """A learning rate: a number above 0, or a schedule of Keras."""
+    """A learning rate: a number >= 0, or a schedule of Keras."""
     if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
         return value
-    return check_positive(name, value)
+    return check_weight(name, value)
 
 
 def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):
@@ -168,7 +168,7 @@ def two_rates(net_lr=1e-3, latent_lr=0.1, kind="adam"):
         A `TwoRates`. `keras.callbacks.ReduceLROnPlateau` reduces both rates.
 
     Raises:
-        ValueError: an unknown kind, or a learning rate that is not above 0.
+        ValueError: an unknown kind, or a learning rate that is negative or no number.
 
     Example:
         ```python

@@ -35,6 +35,7 @@ BAD = {
     "weight": WEIGHT,
     "weight or None": [value for value in WEIGHT if value is not None],
     "positive": [0.0, *WEIGHT],
+    "positive float64": [0.0, *WEIGHT[:-1]],
     "fraction": FRACTION,
     "share": [0.0, 1.1, NAN, INF, True, "0.5", [0.5, 0.5]],
     "finite": FINITE,
@@ -102,7 +103,7 @@ def constructors():
          {"batch_size": "count", "steps": "count or 0", "seed": "seed"}),
         (training.ShuffledBatches, {"arrays": {"x": X}, "batch_size": 2}, {"batch_size": "count",
           "seed": "seed"}),
-        (training.two_rates, {}, {"net_lr": "positive", "latent_lr": "positive"}),
+        (training.two_rates, {}, {"net_lr": "weight", "latent_lr": "weight"}),
         (training.linear, {"start": 0.0, "stop": 1.0, "epochs": 2}, {"start": "finite",
           "stop": "finite"}),
         (training.half_cosine, {"rate": 0.1, "epochs": 2}, {"rate": "positive",
@@ -126,7 +127,7 @@ def constructors():
           "features": "count", "width": "count", "seed": "seed"}),
         (data.load_rows, {"name": "digits"}, {"train": "count", "test": "count"}),
         (Conditioned, {"data": GAUSSIAN}, {"mask_percentage": "weight"}),
-        (refine, {"task": SHORT, "samples": PAIRS[0], "y": PAIRS[1]}, {"tol": "positive",
+        (refine, {"task": SHORT, "samples": PAIRS[0], "y": PAIRS[1]}, {"tol": "positive float64",
           "max_steps": "count"}),
     ]  # fmt: skip
 

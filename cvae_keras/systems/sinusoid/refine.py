@@ -1,10 +1,10 @@
 """Test-time optimization: move each sample to the nearest x that satisfies y."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
-from cvae_keras.checks import check_count, check_positive
+from cvae_keras.checks import check_count
 from cvae_keras.truth.sinusoid import fit_cosine
 
 
@@ -51,7 +51,8 @@ def refine(task, samples, y, tol=1e-4, max_steps=50):
         )
     if not np.all(np.isfinite(samples)):
         raise ValueError("samples holds NaN or infinity; give finite numbers only.")
-    tol = check_positive("tol", tol)
+    if isinstance(tol, bool) or not isinstance(tol, Real) or not 0 < tol < np.inf:
+        raise ValueError(f"tol is {tol!r}; give a positive number.")
     if isinstance(max_steps, bool) or not isinstance(max_steps, Integral) or max_steps < 1:
         raise ValueError(f"max_steps is {max_steps!r}; give a positive whole number.")
     check_count("max_steps", max_steps)
