@@ -43,12 +43,13 @@ def read_array(path):
         raise ValueError(f"{path} cannot be read ({error.strerror}): name another file.") from error
 
 
-def read_arrays(path, names=None):
+def read_arrays(path, names=None, kinds="fiub"):
     """Read arrays of an `.npz` file, see `read_array`.
 
     Args:
         path: of the file.
         names: of the arrays; None for all that the file holds.
+        kinds: of the dtypes that are read, as NumPy abbreviates them; "U" is text.
 
     Returns:
         Dictionary of name -> NumPy array.
@@ -71,11 +72,11 @@ def read_arrays(path, names=None):
         for name in held if names is None else names:
             member = archive.getinfo(held[name])
             with archive.open(member) as file:
-                arrays[name] = _read(file, member.file_size, f"{name!r} in {path}")
+                arrays[name] = _read(file, member.file_size, f"{name!r} in {path}", kinds)
     return arrays
 
 
-def _read(file, size, name):
+def _read(file, size, name, kinds="fiub"):
     """The array of an open .npy file of `size` bytes."""
     try:
         with warnings.catch_warnings():
@@ -84,7 +85,7 @@ def _read(file, size, name):
         plain = all(type(length) is int and length >= 0 for length in shape)
     except Exception as error:  # NumPy parses the header as Python: of some twenty types
         raise ValueError(f"{name} is no .npy file, or a damaged one: restore it.") from error
-    if dtype.kind not in "fiub":
+    if dtype.kind not in kinds:
         raise ValueError(f"{name} holds {dtype}, not numbers: save it as numbers.")
     left = size - file.tell()
     if not plain or math.prod(shape) * dtype.itemsize != left:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from cvae_keras.data.arrays import read_arrays
 from cvae_keras.data.multimodal import TASKS, GaussianModalities, image_modalities
 from cvae_keras.experiments import rows
 from cvae_keras.files import ROOT, claim, manifest, read_json, replacing, write_json, write_table
@@ -329,8 +330,8 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
     for job, _ in results:
         if isinstance(job, ImageJob):
             path = job.path(folder / FOLDER).with_suffix(".npz")
-            with np.load(path, allow_pickle=False) as file:
-                images[job.task, job.prior] = file["pictures"].astype("float32")
+            pictures = read_arrays(path, ["pictures"])["pictures"]
+            images[job.task, job.prior] = pictures.astype("float32")
     with replacing(folder / f"{NAME}.png") as path:
         plot_multimodal(frame, images).savefig(path, dpi=110)
     total = sum(result["manifest"]["seconds"] for _, result in results)

@@ -133,7 +133,7 @@ class Tuner(BaseTuner):
             past = hp.values.get("tuner/trial_id")
         model = hypermodel.build(hp)
         if past:
-            model = keras.saving.load_model(model_path(self.folder, past))
+            model = keras.saving.load_model(model_path(self.folder, past), safe_mode=True)
         stop = keras.callbacks.EarlyStopping(
             "val_loss", patience=self.patience, mode="min", restore_best_weights=True
         )

@@ -3,7 +3,6 @@
 import copy
 import json
 import time
-import zipfile
 from pathlib import Path
 
 import keras
@@ -11,13 +10,14 @@ import numpy as np
 from keras import ops
 from tqdm.auto import tqdm
 
-from cvae_keras.files import open_folder, replacing, write_csv
+from cvae_keras.data.arrays import read_arrays
+from cvae_keras.files import open_folder, parse_json, replacing, write_csv
 
 FORMAT = "cvae_keras checkpoint 1"
 #: Attributes of callbacks that Keras sets anew (it negates min_delta when training begins).
 NO_STATE = ("params", "min_delta")
-#: What NumPy raises for an .npz file that is truncated, damaged or none.
-UNREADABLE = (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile)
+#: What is raised for a file that is truncated, damaged, none, or of another content.
+UNREADABLE = (ValueError, KeyError, TypeError)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -163,15 +163,15 @@ class Checkpoint(keras.callbacks.Callback):
         return None, None
 
     def _open(self, path):
-        with np.load(path, allow_pickle=False) as file:
-            state = json.loads(bytes(file["state"]))
-            if state["format"] != FORMAT:
-                raise ValueError("of another version")
-            found = [file[f"variable.{i}"] for i, _ in enumerate(self._variables())]
-            lists = {}
-            for callback, name, _ in sorted(_place(n) for n in file.files if n.count(".") == 2):
-                values = lists.setdefault(callback, {}).setdefault(name, [])
-                values.append(file[f"{callback}.{name}.{len(values)}"])
+        held = read_arrays(path)
+        state = parse_json(bytes(held["state"]), path)
+        if state["format"] != FORMAT:
+            raise ValueError("of another version")
+        found = [held[f"variable.{i}"] for i, _ in enumerate(self._variables())]
+        lists = {}
+        for callback, name, _ in sorted(_place(n) for n in held if n.count(".") == 2):
+            values = lists.setdefault(callback, {}).setdefault(name, [])
+            values.append(held[f"{callback}.{name}.{len(values)}"])
         for variable, array in zip(self._variables(), found, strict=True):
             if tuple(variable.shape) != array.shape:
                 raise ValueError("of another model")

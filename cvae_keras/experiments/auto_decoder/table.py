@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from cvae_keras.data.arrays import read_arrays
 from cvae_keras.data.missing import NAMES, draw_mask, load_rows
 from cvae_keras.experiments import rows
 from cvae_keras.experiments.auto_decoder.run import RATIOS, complete, score_missing, train
@@ -238,9 +239,9 @@ def draw_panel(name, rows_folder, folder):
     paths = {model: job.path(rows_folder).with_suffix(".npz") for model, job in jobs.items()}
     if not all(path.exists() for path in paths.values()):
         return
-    files = {model: np.load(path, allow_pickle=False) for model, path in paths.items()}
+    files = {model: read_arrays(path) for model, path in paths.items()}
     first = files[MODELS[0]]
-    ratios = [ratio for ratio in PANEL if f"mask_{ratio}" in first.files]
+    ratios = [ratio for ratio in PANEL if f"mask_{ratio}" in first]
     mask = np.stack([first[f"mask_{ratio}"] for ratio in ratios])
     found = {m: np.stack([file[f"x_hat_{r}"] for r in ratios]) for m, file in files.items()}
     with replacing(folder / f"vad_panel_{name}.png") as path:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cvae_keras.data.arrays import read_arrays
 from cvae_keras.data.sinusoid import TASKS, load
 from cvae_keras.experiments import rows as shared
 from cvae_keras.experiments.sinusoid.cases import read_best
@@ -97,10 +98,7 @@ def on_test(folder, name):
 
 
 def _read(path):
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as file:
-        return {key: file[key] for key in file.files}
+    return read_arrays(path, kinds="fiubU") if path.exists() else {}
 
 
 def best_published(folder, name):

@@ -254,8 +254,6 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         With `write` the model is saved, with `afresh` that of an earlier training is deleted first.
         """
-        if write or self.tb_logging:
-            storage.claim(self.logdir)
         check_count("dim_latent", self.dim_latent)
         check_count("iaf_flow_length", self.iaf_flow_length, least=0)
         check_count("checkpoint_every", checkpoint_every)
@@ -289,6 +287,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             test_every,
             patience,
         )
+        if write or self.tb_logging:
+            storage.claim(self.logdir)
         new = self.model_ is None
         if new:
             normalize = self.feature_normalization

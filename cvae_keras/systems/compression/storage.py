@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 from cvae_keras import files
-from cvae_keras.systems.saved import UNREADABLE, load_model
+from cvae_keras.systems.saved import load_model
 
 CONTENT = "CompressionVAE"
 MODEL, ABOUT = "model.keras", "compression.json"
@@ -186,12 +186,13 @@ def remove(folder):
 def _member(path):
     """The text of the further member of a model's file; None where there is none to read."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if ABOUT not in archive.namelist() or archive.getinfo(ABOUT).file_size > files.LARGEST:
-                return None
-            return archive.read(ABOUT)
-    except UNREADABLE:  # `load_model` says so in one sentence
+        if ABOUT not in files.check_archive(path):
+            return None
+    except ValueError:  # `load_model` says so in one sentence
         return None
+    with zipfile.ZipFile(path) as archive:
+        small = archive.getinfo(ABOUT).file_size <= files.LARGEST
+        return archive.read(ABOUT) if small else None
 
 
 # -- what the JSON holds ---------------------------------------------------------------------------
