@@ -41,6 +41,7 @@ class Checkpoint(keras.callbacks.Callback):
     Attributes:
         history: name -> list of the logs of each epoch, `seconds` (wall time) and `cpu_seconds`
             (processor time) among them.
+        earlier: `seconds` and `cpu_seconds` of the epochs that the checkpoint brought.
 
     Raises:
         ValueError: the path does not end in `.npz`; its folder cannot be written.
@@ -63,6 +64,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.settings = json.loads(json.dumps(settings))
         self.log = log
         self.others, self.history, self.epochs = [], {}, 0
+        self.earlier = dict.fromkeys(("seconds", "cpu_seconds"), 0.0)
 
     @property
     def previous(self):
@@ -93,6 +95,7 @@ class Checkpoint(keras.callbacks.Callback):
             vars(callback).update(state["callbacks"].get(name, {}))
             vars(callback).update(arrays["callbacks"].get(name, {}))
         self.history, self.epochs = state["history"], state["epoch"]
+        self.earlier = {name: sum(self.history[name]) for name in self.earlier}
         # where a callback had stopped the training, no epoch is left
         self.model._initial_epoch = self.params["epochs"] if state["stopped"] else self.epochs
         self._write_log()
