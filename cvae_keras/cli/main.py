@@ -86,7 +86,12 @@ def solve_sinusoid(task, epochs, out, seed, force):
 @options.out("results/quick/sinusoid_TASK_samples.png", "Figure")
 @click.option("--force", is_flag=True, help="Replace the figure if there is one of that name.")
 @options.seed
-def sample(task, n, samples, out, force, seed):
+@click.option(
+    "--save",
+    type=options.PATH,
+    help="Instead, write an .npy of 30 samples for each of the 50 scoring curves: (30, 50, 50, 2).",
+)
+def sample(task, n, samples, out, force, seed, save):
     """Sample solutions of fresh curves with a shipped model, refine them, score both."""
     from cvae_keras.data.sinusoid import TASKS
     from cvae_keras.files import RESULTS, claim, open_folder, replacing
@@ -95,6 +100,9 @@ def sample(task, n, samples, out, force, seed):
     from cvae_keras.systems.saved import load_pretrained
     from cvae_keras.systems.sinusoid.refine import refine
 
+    if save is not None:
+        click.echo(f"File: {_save_samples(task, save, force, seed)}")
+        return
     if out is None:
         out = claim(RESULTS / "quick", "results") / f"sinusoid_{task}_samples.png"
     elif out.exists() and not force:
@@ -113,6 +121,26 @@ def sample(task, n, samples, out, force, seed):
     with replacing(out) as path:
         plot_samples(sinusoid, raw[:, 0], y[0], title).savefig(path, dpi=110)
     click.echo(f"Figure: {out}")
+
+
+def _save_samples(task, path, force, seed):
+    """Write samples for the scoring curves, as the result data set of SidWorks01's project has."""
+    import numpy as np
+
+    from cvae_keras.data.sinusoid import load
+    from cvae_keras.files import open_folder, replacing
+    from cvae_keras.systems.saved import load_pretrained
+
+    if path.suffix != ".npy":
+        raise ValueError(f"--save must name an .npy file, got {path}: change its ending.")
+    if path.exists() and not force:
+        raise ValueError(f"{path} is there: give --force to replace it, or name another file.")
+    open_folder(path.parent)
+    _, y = load(f"data_{task}", "score")
+    drawn = load_pretrained(f"sinusoid_{task}").sample(y, n_samples=30, seed=seed)
+    with replacing(path) as partial:
+        np.save(partial, drawn, allow_pickle=False)
+    return path
 
 
 @main.command()

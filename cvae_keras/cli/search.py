@@ -32,6 +32,12 @@ SHARED = options.combine(
     click.option("--executions", type=options.COUNT, default=1, help="Trainings per trial."),
     click.option("--patience", type=options.COUNT, default=3, show_default=True),
     options.seed,
+    click.option(
+        "--grid",
+        type=options.JsonFile(),
+        help='JSON file of the values to search, {"beta": [0.5, 1.0], ...}; by grid search unless '
+        "--strategy is given.",
+    ),
     click.option("--resume", is_flag=True, help="Continue the search in the folder."),
     click.option("--workers", type=options.COUNT, default=1, help="Processes on this machine."),
     options.out("results/search_NAME_STRATEGY_SEED"),
@@ -48,18 +54,46 @@ def _system(name, *own):
     def decorate(function):
         @search.command(name, help=function.__doc__)
         @options.combine(*own, SHARED)
-        def command(workers, out, **values):
+        def command(workers, out, grid, **values):
             from cvae_keras.files import RESULTS
             from cvae_keras.search import HYPERMODELS
 
             settings = {key: values.pop(key) for key in SETTINGS}
+            if grid is not None and _by_default("strategy"):
+                settings["strategy"] = "grid"
             title, arguments = function(**values)
             default = f"search_{title}_{settings['strategy']}_{settings['seed']}"
-            _run(HYPERMODELS[name](**arguments), out or RESULTS / default, workers, **settings)
+            hypermodel, folder = HYPERMODELS[name](**arguments), out or RESULTS / default
+            space = None if grid is None else _space(hypermodel, grid)
+            _run(hypermodel, folder, workers, space=space, **settings)
 
         return command
 
     return decorate
+
+
+def _by_default(option):
+    """Whether an option was not given."""
+    from click.core import ParameterSource
+
+    return click.get_current_context().get_parameter_source(option) == ParameterSource.DEFAULT
+
+
+def _space(hypermodel, grid):
+    """The hyperparameters of `--grid`, each with its values."""
+    import keras_tuner
+
+    from cvae_keras.search import choices
+
+    asked = keras_tuner.HyperParameters()
+    hypermodel.build(asked)
+    names = [each.name for each in asked.space]
+    for name, values in grid.items():
+        if name not in names:
+            raise ValueError(f"--grid names {name!r}, which is none of {', '.join(names)}.")
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"--grid needs a list of values for {name}, got {values!r}.")
+    return choices(**grid)
 
 
 def _run(hypermodel, folder, workers, **settings):
@@ -90,7 +124,9 @@ IMAGES = [
     options.task(),
     click.option("--examples", type=options.COUNT, default=20_000, show_default=True),
     click.option("--batch-size", type=options.COUNT, default=50, show_default=True),
-    click.option("--loss", type=click.Choice(["l1_mean", "mse", "normal"]), default="l1_mean"),
+    click.option(
+        "--loss", type=click.Choice(["l1_mean", "l1_sum", "mse", "normal"]), default="l1_mean"
+    ),
     options.precision,
 )
 def search_sinusoid(task, **arguments):

@@ -150,7 +150,8 @@ class SinusoidCVAE(ELBOModel):
         task: a `SinusoidTask`.
         latent_dim: latent dimensions.
         loss: the distance d: "mse", "l1_mean", "l1_sum", or "normal" (minus the log-density of a
-            Normal whose scale is learned).
+            Normal whose scale is learned). With the reduction "elbo" the first two of absolute
+            errors are the same; with "original" they differ by the number of entries in a batch.
         beta: weight of the KL, not negative; can be scheduled.
         wx: weight of the x term.
         wy: weight of the y term.
