@@ -258,13 +258,14 @@ def refuse_not_finite(batch):
     if isinstance(inputs, dict):
         for name, values in [*inputs.items(), *zip(("y", "sample_weight"), more, strict=False)]:
             for array in keras.tree.flatten(values):
-                _refuse(name, array if isinstance(array, np.ndarray) else np.asarray(array))
+                array = array if isinstance(array, np.ndarray) else np.asarray(array)
+                if array.dtype.kind == "f" and not np.isfinite(array).all():
+                    mask = (
+                        inputs.get("mask") if name == "x" else None
+                    )  # 0: what is there is not read
+                    if mask is None or not np.isfinite(np.where(mask, array, 0.0)).all():
+                        raise ValueError(REFUSED.format(name) + ".")
     return batch
-
-
-def _refuse(name, array):
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(REFUSED.format(name) + ".")
 
 
 class _Finite(keras.utils.PyDataset):
@@ -329,9 +330,14 @@ def _refuse_in_graph(inputs, *more):
     import tensorflow as tf
 
     def check(name, values):
+        mask = inputs.get("mask") if name == "x" else None
+
         def check_one(tensor):
-            known = tf.is_tensor(tensor) and tensor.dtype.is_floating
-            return tf.debugging.check_numerics(tensor, REFUSED.format(name)) if known else tensor
+            if not tf.is_tensor(tensor) or not tensor.dtype.is_floating:
+                return tensor
+            read = tensor if mask is None else tf.where(mask == 0, tf.zeros_like(tensor), tensor)
+            with tf.control_dependencies([tf.debugging.check_numerics(read, REFUSED.format(name))]):
+                return tf.identity(tensor)
 
         return keras.tree.map_structure(check_one, values)
 
