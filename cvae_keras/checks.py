@@ -130,7 +130,11 @@ def merged(before, after):
         ([0], [])
     """
     before, after = np.asarray(before), np.asarray(after)
-    if before is after or (before.dtype.kind != "f" and before.dtype.itemsize < 4):
+    if (
+        before is after
+        or not len(before)
+        or (before.dtype.kind != "f" and before.dtype.itemsize < 4)
+    ):
         return []
     step = -(-len(before) // COMPARED)
     before, after = (np.sort(x[::step].reshape(-1, x[0].size), axis=0) for x in (before, after))
