@@ -21,7 +21,8 @@ def trained(arrays, epochs=2, dims=DIMS, **options):
     keras.utils.set_random_seed(0)
     main, *conditions = dims
     model = MultimodalCVAE(main, conditions, dims, latent_dim=1, hidden=(16,), **options)
-    model.compile(keras.optimizers.Adam(1e-2))
+    # of few steps: a graph takes longer to trace
+    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=epochs <= 2)
     model.fit(arrays, epochs=epochs, batch_size=64, shuffle=False, verbose=0)
     return model
 
