@@ -159,7 +159,7 @@ def run_row(job, path, data_dir=None):
     (x, y), (x_test, y_test) = _images(job.data, data_dir)
     method = make(job)
     saves = rows.checkpoint(job, path)
-    options = {"checkpoint": saves} if job.method == "CompressionVAE" else {}
+    options = {"checkpoint": saves} if isinstance(method, CompressionVAE) else {}
     wall, cpu = time.perf_counter(), time.process_time()
     z = np.asarray(method.fit_transform(x, **options), "float32")
     row = {"seconds_fit": time.perf_counter() - wall + saves.earlier["seconds"]}
