@@ -6,7 +6,7 @@ from numbers import Real
 
 import numpy as np
 
-from cvae_keras.checks import check_arrays, check_count, check_seed, shown
+from cvae_keras.checks import check_arrays, check_choice, check_count, check_seed, shown
 from cvae_keras.data.frames import read_numbers
 
 ALL_PATTERNS_UP_TO = 16
@@ -68,16 +68,18 @@ def patterns_of(dim, known):
     return patterns
 
 
-def draw_patterns(n, dim, rng):
+def draw_patterns(n, dim, rng, every_subset=True):
     """Draw a pattern of known dimensions for each example.
 
     With up to 16 patterns each occurs equally often. With more, each *number* of known dimensions
-    occurs equally often, and which dimensions these are is random.
+    occurs equally often, and which dimensions these are is random; but if n is at least the number
+    of patterns, each pattern occurs, and the other examples even out the numbers.
 
     Args:
         n: number of examples.
         dim: number of dimensions.
         rng: a `numpy.random.Generator`.
+        every_subset: False to draw more than 16 patterns at random whatever n is, as version 0.1.
 
     Returns:
         `(n, dim)`, booleans.
@@ -85,16 +87,36 @@ def draw_patterns(n, dim, rng):
     Example:
         >>> import numpy as np
         >>> from cvae_keras.data import draw_patterns
-        >>> draw_patterns(6, 2, np.random.default_rng(0)).shape
-        (6, 2)
+        >>> patterns = draw_patterns(64, 5, np.random.default_rng(0))
+        >>> len(np.unique(patterns, axis=0))
+        32
     """
     n, dim = check_count("n", n), check_count("dim", dim)
     start = rng.integers(1 << 16)  # so that the remainder of n does not favor the first patterns
     if dim <= MOST_DIMENSIONS and 2**dim <= ALL_PATTERNS_UP_TO:
         return known_patterns(dim)[(start + np.arange(n)) % 2**dim]
-    count = (start + np.arange(n)) % (dim + 1)
-    order = rng.random((n, dim)).argsort(axis=1)
+    if every_subset and n >= 2**dim:
+        every = np.arange(2**dim)[:, None] >> np.arange(dim) & 1 > 0
+        more = _random_patterns(_numbers_that_even_out(n - 2**dim, dim, rng), dim, rng)
+        return rng.permutation(np.concatenate([every, more]))
+    return _random_patterns((start + np.arange(n)) % (dim + 1), dim, rng)
+
+
+def _random_patterns(count, dim, rng):
+    """Patterns of `count` `(n,)` known dimensions each."""
+    order = rng.random((len(count), dim)).argsort(axis=1)
     return order < count[:, None]
+
+
+def _numbers_that_even_out(n, dim, rng):
+    """n numbers of known dimensions: beside all patterns once, each then occurs equally often."""
+    there = np.array([comb(dim, known) for known in range(dim + 1)])
+    least = np.sort(there)
+    level = min((n + least[:few].sum()) // few for few in range(1, dim + 2))
+    more = np.maximum(level - there, 0)
+    lowest = rng.permutation(np.flatnonzero(there <= level))
+    more[lowest[: n - more.sum()]] += 1
+    return np.repeat(np.arange(dim + 1), more)
 
 
 def as_inputs(x, known, observed=None):
@@ -168,11 +190,16 @@ class Conditioned:
 
     Args:
         data: an object with `dim` and `sample(n, seed)`, for instance a `GaussianData`.
-        mask_percentage: probability that an entry is missing, in percent, from 0 to below 100. A
-            missing entry is marked in `mask`, and is never among the known ones.
+        mask_percentage: probability that an entry is missing, in percent: 0, or from 1 to below
+            100. A missing entry is marked in `mask`, and is never among the known ones.
+        missing: "entries" if each entry is missing independently of the others, or "rows" if all
+            entries of an example are, as in the swiss roll of CVAE_testbed.
+        penalize_missing: whether the loss counts missing entries, as if 0 had been observed there:
+            there is then no `mask`. It is the `synthetic_loss_no_mask` of CVAE_testbed.
+        every_subset: see `draw_patterns`.
 
     Raises:
-        ValueError: mask_percentage is outside its range.
+        ValueError: mask_percentage is outside its range, or an option is none of these.
 
     Example:
         >>> from cvae_keras.data import Conditioned, IndependentGaussian
@@ -180,14 +207,39 @@ class Conditioned:
         (10, 4)
     """
 
-    def __init__(self, data, mask_percentage=0):
+    def __init__(
+        self,
+        data,
+        mask_percentage=0,
+        missing="entries",
+        penalize_missing=False,
+        every_subset=True,
+    ):
         if isinstance(mask_percentage, (bool, np.bool_)) or not (
             isinstance(mask_percentage, Real) and 0 <= mask_percentage < 100
         ):
             raise ValueError(
                 f"mask_percentage must lie in [0, 100), got {shown(mask_percentage)}: give percent."
             )
+        if 0 < mask_percentage < 1:
+            raise ValueError(
+                f"mask_percentage must be 0 or at least 1, got {shown(mask_percentage)}, which may "
+                f"mean {mask_percentage:g} percent or {100 * mask_percentage:g} percent: it is in "
+                f"percent, so give {100 * mask_percentage:g} for a share of {mask_percentage:g}, "
+                f"or 1 for the least."
+            )
+        options = {"penalize_missing": penalize_missing, "every_subset": every_subset}
+        for name, value in options.items():
+            if not isinstance(value, (bool, np.bool_)):
+                raise ValueError(f"{name} must be true or false, got {shown(value)}: choose one.")
         self.data, self.mask_percentage = data, mask_percentage
+        self.missing = check_choice("missing", missing, ["entries", "rows"])
+        self.penalize_missing, self.every_subset = bool(penalize_missing), bool(every_subset)
+
+    @property
+    def masked(self):
+        """Whether the examples have a `mask`."""
+        return self.mask_percentage > 0 and not self.penalize_missing
 
     def examples(self, n, seed=0, known=None):
         """Draw examples as `DenseCVAE` reads them.
@@ -204,8 +256,12 @@ class Conditioned:
         plain = isinstance(seed, (int, np.integer, list, tuple, np.ndarray))
         x = self.data.sample(n, seed if plain else numbers[0])
         rng = np.random.default_rng([*numbers, 1])
-        known = draw_patterns(n, self.data.dim, rng) if known is None else known
+        if known is None:
+            known = draw_patterns(n, self.data.dim, rng, self.every_subset)
         observed = None
         if self.mask_percentage:
-            observed = rng.random(x.shape) >= self.mask_percentage / 100
-        return as_inputs(x, known, observed)
+            shape = x.shape if self.missing == "entries" else (n, 1)
+            observed = rng.random(shape) >= self.mask_percentage / 100
+            observed = np.broadcast_to(observed, x.shape)
+        arrays = as_inputs(x, known, observed)
+        return arrays if self.masked else {name: arrays[name] for name in ("x", "c")}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cvae_keras.checks import check_count, check_generator
+from cvae_keras.checks import check_choice, check_count, check_generator, shown
 from cvae_keras.truth.gaussian import check_covariance
 
 LARGEST = 2048  # dimensions, of which there are covariances
@@ -117,15 +117,24 @@ class ProjectedGaussian(GaussianData):
     are linearly dependent: some of them determine the others. The random P is uniformly distributed
     among the matrices whose `rank` singular values are 1, so that x has total variance `rank`.
 
+    The columns of a P in blocks have length 1, and positive random entries where they are not 0:
+
+    | structure | P of 2 factors and 4 observed dimensions |
+    |---|---|
+    | "blocks" | (A1 A2 0 0), (0 0 B1 B2): each dimension reads one factor |
+    | "correlated" | (A1 A2 A3 0), (0 0 B1 B2): the first of each later block reads two factors |
+
     Args:
         x_dim: number of factors f.
         projection_dim: number of observed dimensions.
         rank: rank of the random P, at most min(x_dim, projection_dim), which is the default.
-        projection: P, `(projection_dim, x_dim)`, in place of a random one.
+        projection: P in place of a random one, `(projection_dim, x_dim)`; or `(projection_dim,
+            projection_dim)`, which acts on f padded with zeros: the columns beyond x_dim must be 0.
         seed: seed of the random P.
+        structure: "random", "blocks" or "correlated", see above.
 
     Raises:
-        ValueError: sizes that do not fit.
+        ValueError: sizes or options that do not fit.
 
     Example:
         >>> import numpy as np
@@ -135,11 +144,27 @@ class ProjectedGaussian(GaussianData):
         1
     """
 
-    def __init__(self, x_dim, projection_dim, rank=None, projection=None, seed=0):
+    def __init__(
+        self,
+        x_dim,
+        projection_dim,
+        rank=None,
+        projection=None,
+        seed=0,
+        structure="random",
+    ):
         x_dim = check_count("x_dim", x_dim, LARGEST)
         projection_dim = check_count("projection_dim", projection_dim, LARGEST)
+        check_choice("structure", structure, ["random", "blocks", "correlated"])
         most = min(x_dim, projection_dim)
-        if projection is None:
+        if structure != "random" and (rank is not None or projection is not None):
+            raise ValueError(
+                f"structure {structure!r} makes P itself: leave out rank and projection, or choose "
+                f"'random'."
+            )
+        if projection is not None:
+            projection = _unpadded(np.asarray(projection, dtype=float), x_dim, projection_dim)
+        elif structure == "random":
             rank = most if rank is None else check_count("rank", rank)
             if rank > most:
                 raise ValueError(f"rank must be at most {most}, got {rank}: lower it.")
@@ -147,10 +172,38 @@ class ProjectedGaussian(GaussianData):
             left, _ = np.linalg.qr(rng.standard_normal((projection_dim, rank)))
             right, _ = np.linalg.qr(rng.standard_normal((x_dim, rank)))
             projection = left @ right.T
-        self.projection = np.asarray(projection, dtype=float)
-        if self.projection.shape != (projection_dim, x_dim):
-            raise ValueError(
-                f"projection must have shape ({projection_dim}, {x_dim}), got "
-                f"{self.projection.shape}: rows are observed dimensions, columns factors."
-            )
+        else:
+            projection = _blocks(x_dim, projection_dim, structure == "correlated", seed)
+        self.projection = projection
         super().__init__(self.projection @ self.projection.T)
+
+
+def _unpadded(projection, x_dim, projection_dim):
+    """A given P without the columns that act on zeros."""
+    shapes = {(projection_dim, x_dim), (projection_dim, max(x_dim, projection_dim))}
+    if projection.shape not in shapes:
+        raise ValueError(
+            f"projection must have shape ({projection_dim}, {x_dim}), got {projection.shape}: rows "
+            f"are observed dimensions, columns factors."
+        )
+    if projection[:, x_dim:].any():
+        raise ValueError(
+            f"projection must be 0 in its columns beyond the {x_dim} factors, got "
+            f"{shown(projection[:, x_dim:].tolist())} there: they act on zeros."
+        )
+    return projection[:, :x_dim]
+
+
+def _blocks(x_dim, projection_dim, overlap, seed):
+    """A P whose columns each have a block of rows, and with `overlap` the row below it too."""
+    if x_dim > projection_dim:
+        raise ValueError(
+            f"projection_dim must be at least x_dim, {x_dim}, for a projection in blocks, got "
+            f"{projection_dim}: raise it."
+        )
+    stops = np.arange(1, x_dim + 1) * projection_dim // x_dim
+    starts = np.concatenate([[0], stops[:-1]])
+    rows = np.arange(projection_dim)[:, None]
+    entries = check_generator("seed", seed).uniform(0.5, 1.5, (projection_dim, x_dim))
+    projection = np.where((rows >= starts) & (rows < stops + overlap), entries, 0.0)
+    return projection / np.linalg.norm(projection, axis=0)

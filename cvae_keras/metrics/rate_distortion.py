@@ -17,7 +17,8 @@ def measure(model, source, patterns, n=100_000, seed=12345):
 
     Args:
         model: a `DenseCVAE`.
-        source: `Conditioned` data; if its data set is Gaussian, the exact optimum is added.
+        source: `Conditioned` data; if its data set is Gaussian, the exact optimum is added, unless
+            missing entries are penalized.
         patterns: `(k, dim)`, true where an entry is known.
         n: number of new examples, divided evenly among the patterns.
         seed: integer.
@@ -124,7 +125,7 @@ def _row(model, source, arrays, errors, kl):
     many = counts >= min(ENOUGH, counts.max())
     active = [(kl[kind == k].mean(axis=0) > ACTIVE_NATS).sum() for k in np.flatnonzero(many)]
     row["active"] = np.average(active, weights=counts[many])
-    if hasattr(source.data, "covariance"):
+    if hasattr(source.data, "covariance") and not source.penalize_missing:
         sigma, dim = source.data.covariance, source.data.dim
         exact = [optimum(sigma, k[:dim], beta, observed=k[dim:]) for k in kinds]
         for name in ("rate", "distortion", "objective"):

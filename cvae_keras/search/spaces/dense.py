@@ -43,7 +43,7 @@ class DenseHyperModel(SystemHyperModel):
         counts = {name: check_count(name, value) for name, value in counts.items()}
         super().__init__(config=config, **counts)
         read = read_config(config)
-        self.source, self.masked = make_source(read), read["mask_percentage"] > 0
+        self.source = make_source(read)
         self.held_out = self.source.examples(EXAMPLES, VALIDATION)
         self.best = self._best()
 
@@ -58,7 +58,7 @@ class DenseHyperModel(SystemHyperModel):
             gated=hp.Boolean("gated", default=True),
             beta=hp.Float("beta", 0.05, 4.0, default=1.0, **log),
             scale=np.where(data.scale > 0, data.scale, 1.0),
-            masked=self.masked,
+            masked=self.source.masked,
             seed=self.seed,
         )
         rate = hp.Float("learning_rate", 1e-4, 3e-2, default=3e-3, **log)
@@ -78,7 +78,8 @@ class DenseHyperModel(SystemHyperModel):
     def _best(self):
         """The highest elbo that a model can have, or None where there is no closed form."""
         data = self.source.data
-        if not hasattr(data, "covariance") or self.masked or 2**data.dim > ALL_PATTERNS_UP_TO:
+        missing = self.source.mask_percentage > 0
+        if not hasattr(data, "covariance") or missing or 2**data.dim > ALL_PATTERNS_UP_TO:
             return None
         patterns = known_patterns(data.dim)
         return -np.mean([optimum(data.covariance, k, 1.0)["objective"] for k in patterns])

@@ -32,6 +32,8 @@ SHIPPED = files("cvae_keras.systems.dense") / "configs"
 NETWORK = ("latent_dim", "enc_layers", "dec_layers", "activation", "batch_norm", "gated")
 SCHEDULE = ("betas", "beta_start", "warm_up", "epochs", "steps")
 TRAINING = (*SCHEDULE, "batch_size", "learning_rate", "seed")
+#: What a configuration may leave out; those of earlier versions draw without `every_subset`.
+CONDITIONS = {"missing": "entries", "penalize_missing": False, "every_subset": False}
 KINDS = {
     "independent": IndependentGaussian,
     "correlated": CorrelatedGaussian,
@@ -61,7 +63,9 @@ def read_config(name):
     Returns:
         Dictionary: `data` (see `make_data`), `mask_percentage`, the layers and `latent_dim` of
         `DenseCVAE`, `betas`, `beta_start` and `warm_up` (see `train`), `epochs`, `steps` (per
-        epoch), `batch_size`, `learning_rate`, `seed`.
+        epoch), `batch_size`, `learning_rate`, `seed`. It may hold the options `missing`,
+        `penalize_missing` and `every_subset` of `Conditioned`; the last is false where it is left
+        out, so that trainings of earlier versions are repeated exactly.
 
     Raises:
         ValueError: no such file, not JSON, or an entry is missing, unknown or of a wrong kind.
@@ -100,8 +104,8 @@ def check_config(config, name="config"):
         8
     """
     expected = {"data", "mask_percentage", *NETWORK, *TRAINING}
-    if not isinstance(config, dict) or set(config) != expected:
-        found = set(config) if isinstance(config, dict) else set()
+    found = set(config) - set(CONDITIONS) if isinstance(config, dict) else set()
+    if found != expected:
         raise ValueError(
             f"{name} lacks the entries {sorted(expected - found)} and has the unknown ones "
             f"{shown(sorted(found - expected))}: correct it."
@@ -209,29 +213,31 @@ def make_source(config):
         >>> make_source(read_config("baseline")).examples(5)["c"].shape
         (5, 4)
     """
-    return Conditioned(make_data(config["data"]), config["mask_percentage"])
+    options = {name: config.get(name, default) for name, default in CONDITIONS.items()}
+    return Conditioned(make_data(config["data"]), config["mask_percentage"], **options)
 
 
-def make_model(config, data, beta):
-    """An untrained, compiled `DenseCVAE` for a configuration, its data and one beta.
+def make_model(config, source, beta):
+    """An untrained, compiled `DenseCVAE` for a configuration, its examples and one beta.
 
     The learning rate falls to 0 along a cosine.
 
     Args:
         config: from `read_config`.
-        data: from `make_data`.
+        source: from `make_source`.
         beta: weight of the KL.
 
     Example:
         >>> config = read_config("baseline")
-        >>> model = make_model(config, make_data(config["data"]), beta=0.25)
+        >>> model = make_model(config, make_source(config), beta=0.25)
     """
+    data = source.data
     keras.utils.set_random_seed(config["seed"])
     model = DenseCVAE(
         data.dim,
         beta=beta,
         scale=np.where(data.scale > 0, data.scale, 1.0),
-        masked=config["mask_percentage"] > 0,
+        masked=source.masked,
         seed=config["seed"],
         **{name: config[name] for name in NETWORK},
     )
@@ -265,7 +271,7 @@ def train(config, beta, callbacks=(), verbose=0):
         ```
     """
     source = make_source(config)
-    model = make_model(config, source.data, beta)
+    model = make_model(config, source, beta)
     batches = FreshBatches(source, config["batch_size"], config["steps"], config["seed"])
     rising = max(1, round(config["warm_up"] * (config["epochs"] - 1)))
     start = min(beta, config["beta_start"]) if config["warm_up"] else beta

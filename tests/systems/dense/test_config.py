@@ -15,7 +15,8 @@ def small(name="baseline", **changes):
 
 
 def test_all_configurations_of_the_issue_are_shipped():
-    names = "baseline circles_moons_blobs correlated projected projected_with_mask"
+    names = "baseline blobs circles circles_moons_blobs correlated moons projected"
+    names += " projected_blocks projected_correlated projected_with_mask"
     assert testbed.shipped_configs() == sorted([*names.split(), "swissroll", "swissroll_with_mask"])
 
 
