@@ -54,6 +54,31 @@ def testbed(config, out):
     click.echo(f"Files: {folder}")
 
 
+@main.command("convert-testbed")
+@click.argument("theirs", type=options.JsonFile())
+@click.argument("ours", type=options.PATH)
+@click.option("--dataloader", help="The class of their data.  [default: by the entries of THEIRS]")
+@click.option("--loss_fn", "--loss-fn", default="synthetic_loss", show_default=True)
+@click.option("--batch_size", "--batch-size", type=options.COUNT, default=64, show_default=True)
+@click.option("--num_batches", "--num-batches", type=options.COUNT, default=1000, show_default=True)
+@click.option("--n_epochs", "--n-epochs", type=options.COUNT, default=30, show_default=True)
+@click.option("--lr", type=float, default=0.001, show_default=True)
+@click.option("--beta_vae", "--beta-vae", type=float, default=1.0, show_default=True)
+@click.option("--force", is_flag=True, help="Replace OURS if there is a file of that name.")
+def convert_testbed(theirs, ours, force, **training):
+    """Write the model_kwargs and options of CVAE_testbed as a configuration of `testbed`."""
+    from cvae_keras.files import open_folder, write_json
+    from cvae_keras.systems.dense.testbed_kwargs import convert_kwargs
+
+    config = convert_kwargs(theirs, **training)
+    if ours.exists() and not force:
+        raise ValueError(f"{ours} is there: give --force to replace it, or name another file.")
+    open_folder(ours.parent)
+    write_json(ours, config)
+    kind = config["data"]["kind"]
+    click.echo(f"Data: {kind}. Train it with: cvae-keras testbed --config {ours}")
+
+
 @main.group()
 def solve():
     """Train the final models of a system and compare them with the exact solution."""

@@ -24,7 +24,7 @@ from cvae_keras.cli.terminal import COLUMNS, show_table
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
 COMMANDS += ["table multimodal", "table embedding", "solve sinusoid", "sample", "demo"]
-COMMANDS += ["search", "table search", "table imputation"]
+COMMANDS += ["convert-testbed", "search", "table search", "table imputation"]
 SYSTEMS = ("sinusoid", "testbed", "compression", "vad", "multimodal")
 COMMANDS += [f"search {name}" for name in SYSTEMS]
 
