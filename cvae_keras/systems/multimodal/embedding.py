@@ -14,26 +14,62 @@ class Embedding(NamedTuple):
     Attributes:
         z: `(N, batch, latent_dim)`; `(batch, latent_dim)` for N = 1; `(N * batch, latent_dim)`,
             sample first, if flattened.
-        cond_mod_data: dictionary of arrays `(batch, ...)`, or `(N * batch, ...)` if flattened.
+        cond_mod_data: dictionary of arrays with the leading axes of z: `(N, batch, ...)`, which
+            is read-only; `(batch, ...)` for N = 1; `(N * batch, ...)` if flattened. Labels of a
+            modality that has classes are one-hot vectors.
     """
 
     z: np.ndarray
     cond_mod_data: dict
 
 
-class Reconstruction(NamedTuple):
+class _Reconstruction(NamedTuple):
+    reconstruction: np.ndarray
+    z: np.ndarray
+    cond_mod_data: dict
+
+
+class Reconstruction(_Reconstruction):
     """The mean of p(main | z, conditions), and the `Embedding` that was decoded.
+
+    The reconstruction is also found by the name of the main modality: `found["image"]` and
+    `found.image` are `found.reconstruction`.
+
+    Args:
+        main: name of the main modality.
 
     Attributes:
         reconstruction: `(N, batch, *shape)`, or with the leading axes of z; probabilities if
             decoder_dist is "bernoulli" or "categorical".
         z: latent samples.
         cond_mod_data: dictionary of the conditioning modalities.
+
+    Example:
+        >>> found = Reconstruction(np.zeros((2, 3)), np.zeros((2, 1)), {}, main="image")
+        >>> found["image"].shape, found.image.shape
+        ((2, 3), (2, 3))
     """
 
-    reconstruction: np.ndarray
-    z: np.ndarray
-    cond_mod_data: dict
+    main = "reconstruction"
+
+    def __new__(cls, reconstruction, z, cond_mod_data, main=main):
+        found = super().__new__(cls, reconstruction, z, cond_mod_data)
+        found.main = main
+        return found
+
+    def __getitem__(self, key):
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        if key == self.main:
+            return self.reconstruction
+        if key not in self._fields:
+            raise KeyError(f"{key!r} is neither {self.main!r} nor among {list(self._fields)}")
+        return getattr(self, key)
+
+    def __getattr__(self, name):
+        if name == self.main:
+            return self.reconstruction
+        raise AttributeError(f"a reconstruction of {self.main!r} has no {name!r}")
 
 
 def in_parts(function, arrays, rows=ROWS):
@@ -82,6 +118,7 @@ def embed(z, c, N, flatten):
     if N == 1:
         return Embedding(z[0], c)
     if not flatten:
-        return Embedding(z, c)
+        stacked = {name: np.broadcast_to(array, (N, *array.shape)) for name, array in c.items()}
+        return Embedding(z, stacked)
     tiled = {name: np.concatenate([array] * N) for name, array in c.items()}
     return Embedding(z.reshape(-1, z.shape[-1]), tiled)

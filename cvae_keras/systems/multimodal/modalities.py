@@ -12,9 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_count
+from cvae_keras.checks import check_count, shown
 from cvae_keras.data.frames import read_numbers
 from cvae_keras.systems.multimodal.arrays import LARGEST, as_floats
+from cvae_keras.systems.multimodal.classes import Classes
 from cvae_keras.systems.multimodal.units import measure, root_mean_square
 
 MASK = "_mask"
@@ -25,12 +26,14 @@ class Modality:
     """One named array: its shape, its checks, and its values as a network reads them.
 
     If the last axis holds K classes, class numbers 0 to K - 1 may replace one-hot vectors: the
-    array then lacks the last axis, or has length 1 there. The model converts them to one-hot.
+    array then lacks the last axis, or has length 1 there. The model converts them to one-hot. With
+    `classes`, such an array holds their labels instead, and is converted before it is a tensor.
 
     Args:
         name: text.
         shape: shape of one example, for instance `(10,)`, `(28, 28)`, or 10 for `(10,)`.
         image: whether it is an image: it lies in [0, 1], and keeps its unit.
+        classes: None, or list of the labels of the K classes, see `Classes`.
 
     Raises:
         ValueError: a reserved name, or a shape that is not of positive integers.
@@ -42,7 +45,7 @@ class Modality:
         [3, 1]
     """
 
-    def __init__(self, name, shape, image=False):
+    def __init__(self, name, shape, image=False, classes=None):
         reserved = ("z", "")
         if not isinstance(name, str) or name in reserved or name.endswith((MASK, STANDARD)):
             raise ValueError(
@@ -53,11 +56,17 @@ class Modality:
         shape = shape if isinstance(shape, (tuple, list)) and shape else (shape,)
         self.name, self.image = str(name), bool(image)
         self.shape = tuple(check_count(f"input_dims[{name!r}]", size) for size in shape)
+        self.classes = None if classes is None else Classes(self.name, classes, self.shape[-1])
 
     def holds_classes(self, shape):
         """Whether an array of this shape, `(batch, ...)`, holds class numbers."""
         inner = tuple(shape[1:])
         return self.shape[-1] > 1 and inner in (self.shape[:-1], (*self.shape[:-1], 1))
+
+    def fits(self, shape):
+        """Whether an array of this shape, `(batch, ...)`, can hold the modality."""
+        one_number = self.shape == (1,) and len(shape) == 1
+        return one_number or self.holds_classes(shape) or tuple(shape[1:]) == self.shape
 
     def check(self, values, mask=None):
         """The values as a NumPy array of the modality's shape, if they fit.
@@ -101,6 +110,13 @@ class Modality:
 
     def read(self, values):
         """The values as an array of numbers whose shape fits, NaN where they are missing."""
+        if self.classes is not None:
+            if isinstance(values, np.ma.MaskedArray):
+                values = np.where(np.ma.getmaskarray(values), None, values.data)
+            elif not hasattr(values, "shape"):
+                values = np.array(values, dtype=object)
+            if self.holds_classes(values.shape) and len(values):
+                values = self.classes.one_hot(values).reshape(-1, *self.shape)
         return self._check_shape(read_numbers(self.name, values))
 
     def _check_shape(self, values):
@@ -108,12 +124,10 @@ class Modality:
             raise ValueError(
                 f"{self.name} must have shape (batch, ...) and not be empty, got {values.shape}."
             )
-        if self.shape == (1,) and values.ndim == 1:
-            values = values[:, None]
-        if not self.holds_classes(values.shape) and values.shape[1:] != self.shape:
+        if not self.fits(values.shape):
             wanted = ", ".join(str(size) for size in ("batch", *self.shape))
             raise ValueError(f"{self.name} has shape {values.shape}; give ({wanted}).")
-        return values
+        return values[:, None] if self.shape == (1,) and values.ndim == 1 else values
 
     def _check_classes(self, values):
         last = self.shape[-1] - 1
@@ -121,7 +135,8 @@ class Modality:
             raise ValueError(
                 f"{self.name} has shape {values.shape}, that of class numbers, which are whole "
                 f"numbers from 0 to {last}, but it holds values from {values.min():g} to "
-                f"{values.max():g}: correct them, or add the axis of length {last + 1}."
+                f"{values.max():g}: correct them, add the axis of length {last + 1}, or list the "
+                f"labels in classes."
             )
         return values.astype("int32")
 
@@ -156,7 +171,7 @@ class Modality:
 
     def keeps_unit(self, values):
         """Whether checked values stay as they are: class numbers, one-hot vectors and images."""
-        if self.image or values.dtype.kind == "i":
+        if self.image or self.classes is not None or values.dtype.kind == "i":
             return True
         one_hot = self.shape[-1] > 1 and np.isin(values, (0, 1)).all()
         return bool(one_hot and (values.sum(axis=-1) == 1).all())
@@ -186,6 +201,11 @@ class Modality:
     def to_tensor(self, values):
         """The values as floats `(batch, *shape)`, float64 stays that; class numbers one-hot."""
         if self.holds_classes(values.shape):
+            if self.classes is not None:
+                raise ValueError(
+                    f"{self.name} has classes and comes in batches, which must hold one-hot "
+                    f"vectors: convert its labels, or give fit the arrays themselves."
+                )
             values = ops.reshape(ops.cast(values, "int32"), (-1, *self.shape[:-1]))
             return ops.one_hot(values, self.shape[-1], dtype="float32")
         kind = keras.backend.standardize_dtype(values.dtype)
@@ -230,6 +250,7 @@ class Modalities:
         drop_rate: None if no modality may be missing, else the probability with which `drop` marks
             a conditioning modality as missing.
         images: names of the modalities that are images.
+        classes: None, or dictionary of name -> labels of the classes.
 
     Raises:
         ValueError: names that are absent or occur twice, or a drop_rate out of range.
@@ -241,7 +262,7 @@ class Modalities:
         {'image': [28, 28], 'label': [10]}
     """
 
-    def __init__(self, main, conditions, shapes, drop_rate=None, images=()):
+    def __init__(self, main, conditions, shapes, drop_rate=None, images=(), classes=None):
         if not isinstance(conditions, (list, tuple)) or not conditions:
             raise ValueError(
                 f"conditioning_modalities must be a list of names, got {conditions!r}: name at "
@@ -271,7 +292,15 @@ class Modalities:
                 f"modalities that lie in [0, 1] and keep their unit."
             )
         self.images = [name for name in names if name in images]
-        self.by_name = {name: Modality(name, shapes[name], name in images) for name in names}
+        classes = {} if classes is None else classes
+        if not isinstance(classes, dict) or not set(classes) <= set(names):
+            raise ValueError(
+                f"classes must be a dictionary of lists of labels, by names among {names}, got "
+                f"{shown(classes)}: correct it."
+            )
+        self.by_name = {
+            name: Modality(name, shapes[name], name in images, classes.get(name)) for name in names
+        }
         self.masks = [] if drop_rate is None else [name + MASK for name in conditions]
 
     @property
@@ -283,6 +312,12 @@ class Modalities:
     def shapes(self):
         """Shape of each modality as a list, by name."""
         return {name: list(modality.shape) for name, modality in self.by_name.items()}
+
+    @property
+    def classes(self):
+        """The labels of each modality that has classes, by name."""
+        found = {name: modality.classes for name, modality in self.by_name.items()}
+        return {name: classes.labels for name, classes in found.items() if classes is not None}
 
     # -- checks of arrays -----------------------------------------------------------------------
     def check(self, inputs, distribution, infer_masks=True):
@@ -386,6 +421,44 @@ class Modalities:
         left_out = {name + MASK: zeros for name in self.conditions if name not in arrays}
         return {**arrays, **left_out}
 
+    def unstack(self, z, c, stacked):
+        """Latent samples and conditions as one condition a row, where there is one a sample.
+
+        Args:
+            z: `(N, batch, latent_dim)`.
+            c: what `check_conditions` takes, or each array with the axis N in front.
+            stacked: whether an array that may be either has the axis N.
+
+        Returns:
+            `(z, c)`: z as it is, if the conditions of all samples are the same; else z of shape
+            `(1, N * batch, latent_dim)`, with as many conditions.
+        """
+        if c is None or not isinstance(c, dict):
+            c = c if c is None or len(self.conditions) > 1 else {self.conditions[0]: c}
+        if not isinstance(c, dict):
+            return z, c
+        (N, batch), front = z.shape[:2], {}
+        for name, values in c.items():
+            shape = tuple(getattr(values, "shape", None) or np.shape(values))
+            plain = shape[:1] == (batch,) and self._fits(name, shape)
+            if shape[:2] == (N, batch) and self._fits(name, shape[1:]) and (stacked or not plain):
+                front[name] = np.asarray(values)
+        if all(_repeats(values) for values in front.values()):
+            return z, {**c, **{name: values[0] for name, values in front.items()}}
+        tiled = {
+            name: values.reshape(N * batch, *values.shape[2:])
+            if name in front
+            else np.concatenate([np.asarray(values)] * N)
+            for name, values in (c | front).items()
+        }
+        return z.reshape(1, N * batch, -1), tiled
+
+    def _fits(self, name, shape):
+        """Whether an array of this shape, `(batch, ...)`, can have this name."""
+        if name in self.by_name:
+            return self.by_name[name].fits(shape)
+        return name in self.masks and tuple(shape[1:]) in ((), (1,))
+
     # -- tensors --------------------------------------------------------------------------------
     def drop(self, inputs, seed):
         """Mark conditioning modalities as missing at random, independently of each other.
@@ -478,6 +551,13 @@ class Modalities:
                 value = self._standard(name, {name: value}, units)
             h[name] = value * ops.reshape(mask, (-1, *[1] * len(modality.shape)))
         return h
+
+
+def _repeats(values):
+    """Whether an array is the same at all positions of its first axis."""
+    if values.strides[0] == 0:
+        return True
+    return values.dtype.kind != "O" and bool((values == values[:1]).all())
 
 
 def _is_standardized(arrays):

@@ -18,6 +18,7 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count, check_sample_weight
+from cvae_keras.data.frames import read_numbers
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.likelihoods import Bernoulli, Categorical
@@ -88,6 +89,9 @@ class MultimodalCVAE(ELBOModel):
             in training, so that the model learns to generate without it.
         seed: seed of the posterior samples and of the dropping.
         images: list of the modalities, if any, whose values lie in [0, 1] and stay as they are.
+        classes: dictionary of name -> list of the labels of the K classes of a modality, texts or
+            numbers, for instance `{"label": range(1, 11)}`; arrays may then hold these labels in
+            place of one-hot vectors. Without it, class numbers count from 0.
 
     Call arguments:
         inputs: dictionary of arrays by name, `(batch, *shape)`, or class numbers `(batch,)`; with a
@@ -134,10 +138,12 @@ class MultimodalCVAE(ELBOModel):
         drop_rate=None,
         seed=0,
         images=(),
+        classes=None,
         **kwargs,
     ):
         shapes = input_shapes(encoder) if input_dims is None else input_dims
-        modalities = Modalities(main_modality, conditioning_modalities, shapes, drop_rate, images)
+        names = main_modality, conditioning_modalities
+        modalities = Modalities(*names, shapes, drop_rate, images, classes)
         own = {"encoder": encoder, "decoder": decoder, "prior_network": prior_network}
         latent_dim = check_count("latent_dim", latent_dim)
         params = _likelihood_params(decoder_dist, decoder_dist_params)
@@ -215,6 +221,11 @@ class MultimodalCVAE(ELBOModel):
 
     def read(self, c, training=None):
         return self.modalities.read(c, self.unit_of)
+
+    @property
+    def classes(self):
+        """The labels of each modality that has classes, by name; its one-hot vectors count them."""
+        return self.modalities.classes
 
     # -- units ----------------------------------------------------------------------------------
     @property
@@ -407,12 +418,13 @@ class MultimodalCVAE(ELBOModel):
         z = check_finite(in_parts(draw, self._standardize(checked)))
         return embed(z, c, N, flatten)
 
-    def generate_from_prior(self, cond, N=1, flatten=False, seed=None):
+    def generate_from_prior(self, cond=None, N=1, flatten=False, seed=None, *, cond_mod_data=None):
         """Draw z from p(z | conditions).
 
         Args:
             cond: dictionary of conditioning modalities, or the array of the only one. With a
                 drop_rate, those left out are missing.
+            cond_mod_data: the same, by the name that MultiVae has for it.
             N: latent samples per condition.
             flatten: whether the axes of samples and conditions become one.
             seed: integer, or None for the model's own random state.
@@ -421,7 +433,7 @@ class MultimodalCVAE(ELBOModel):
             `Embedding` with `.z` and `.cond_mod_data`.
 
         Raises:
-            ValueError: cond is not a condition of the model, or N is below 1.
+            ValueError: cond is not a condition of the model or given twice, or N is below 1.
 
         Example:
             ```python
@@ -430,7 +442,9 @@ class MultimodalCVAE(ELBOModel):
             ```
         """
         N, generator = check_count("N", N), self.generator(seed)
-        c = self.modalities.check_conditions(cond)
+        if cond is not None and cond_mod_data is not None:
+            raise ValueError("cond and cond_mod_data are the same argument: give one of them.")
+        c = self.modalities.check_conditions(cond_mod_data if cond is None else cond)
 
         def draw(part):
             rows = len(next(iter(part.values())))
@@ -438,27 +452,40 @@ class MultimodalCVAE(ELBOModel):
 
         return embed(check_finite(in_parts(draw, self._standardize(c))), c, N, flatten)
 
-    def decode(self, embedding):
+    def decode(self, embedding, cond_mod_data=None):
         """The mean of p(main | z, conditions).
 
         Args:
-            embedding: what `encode` and `generate_from_prior` return.
+            embedding: what `encode` and `generate_from_prior` return; or z itself, an array
+                `(batch, latent_dim)` or `(N, batch, latent_dim)`.
+            cond_mod_data: the conditions of a z that is an array: dictionary of arrays `(batch,
+                ...)`, or `(N, batch, ...)` for conditions that differ between samples.
 
         Returns:
             `Reconstruction` with `.reconstruction`, which starts with the axes of z and is of the
             type of `sample`, and `.z` and `.cond_mod_data` of the embedding.
 
         Raises:
-            ValueError: z does not fit the model or its conditions.
+            ValueError: z does not fit the model or its conditions, or these are given twice.
 
         Example:
             ```python
             model.decode(model.encode({"image": x, "label": y})).reconstruction.shape
+            model.decode(np.zeros((1, 10)), {"label": [3]})["image"].shape      # (1, 28, 28)
             ```
         """
-        z = np.asarray(embedding.z, "float32")
-        c = self.check_condition(embedding.cond_mod_data)
-        rows, samples = len(next(iter(c.values()))), z if z.ndim == 3 else z[None]
+        embedded = hasattr(embedding, "cond_mod_data")
+        if embedded and cond_mod_data is not None:
+            raise ValueError(
+                "cond_mod_data is part of the embedding already: give it with an array z only."
+            )
+        c = embedding.cond_mod_data if embedded else cond_mod_data
+        z = np.asarray(read_numbers("z", embedding.z if embedded else embedding), "float32")
+        samples, given = z if z.ndim == 3 else z[None], c
+        if z.ndim == 3:
+            samples, c = self.modalities.unstack(samples, c, stacked=embedded)
+        c = self.check_condition(c)
+        rows = len(next(iter(c.values())))
         if samples.ndim != 3 or samples.shape[1:] != (rows, self.latent_dim):
             raise ValueError(
                 f"z has shape {z.shape}; give (N, {rows}, {self.latent_dim}) or "
@@ -471,9 +498,13 @@ class MultimodalCVAE(ELBOModel):
 
         x = in_parts(mean, {**c, "rows": np.arange(rows)}, max(1, ROWS // len(samples)))
         x = self.unit_of[self.main_modality].restore(x)
-        return Reconstruction(x if z.ndim == 3 else x[0], embedding.z, embedding.cond_mod_data)
+        x = x.reshape(*z.shape[:-1], *x.shape[2:])
+        z = embedding.z if embedded else embedding
+        return Reconstruction(x, z, given, main=self.main_modality)
 
-    def predict_main(self, inputs, cond_mod="all", N=1, flatten=False, seed=None):
+    def predict_main(
+        self, inputs, cond_mod="all", N=1, flatten=False, seed=None, return_mean=False
+    ):
         """The main modality, reconstructed from all modalities or generated from some of them.
 
         The `predict` of MultiVae; Keras's `predict` returns reconstructions from all modalities.
@@ -481,13 +512,17 @@ class MultimodalCVAE(ELBOModel):
         Args:
             inputs: dictionary of arrays, which may hold more than cond_mod names.
             cond_mod: "all", or a list of the names of those that are used. If the main modality is
-                among them it is reconstructed, else generated from the prior.
+                among them it is reconstructed, else generated from the prior. A reconstruction by
+                a model without a drop_rate uses all conditions, also those that are not named.
             N: latent samples per example.
             flatten: whether the axes of samples and examples become one.
             seed: integer, or None for the model's own random state.
+            return_mean: whether a reconstruction is that from the mean of q(z | all), in place of
+                draws. What is generated from the prior is drawn, as in MultiVae.
 
         Returns:
-            `Reconstruction` with `.reconstruction`, `.z` and `.cond_mod_data`.
+            `Reconstruction` with `.reconstruction`, `.z` and `.cond_mod_data`; the first also by
+            the name of the main modality, `["image"]` for instance.
 
         Raises:
             ValueError: a name that is unknown or absent from inputs, or arrays that do not fit.
@@ -506,10 +541,12 @@ class MultimodalCVAE(ELBOModel):
             )
         if lacking := sorted(set(used) - set(inputs)):
             raise ValueError(f"inputs lack {lacking}, which cond_mod names: add them.")
+        if self.main_modality in used and self.drop_rate is None:
+            used = [name for name in names if name in inputs]
         masks = [name + MASK for name in used if name + MASK in inputs]
         taken = {name: inputs[name] for name in (*used, *masks)}
         if self.main_modality in used:
-            return self.decode(self.encode(taken, N, flatten, seed=seed))
+            return self.decode(self.encode(taken, N, flatten, return_mean, seed))
         return self.decode(self.generate_from_prior(taken, N, flatten, seed))
 
     def log_prob(self, inputs, K=1000, seed=0):
@@ -583,6 +620,7 @@ class MultimodalCVAE(ELBOModel):
             "drop_rate": self.drop_rate,
             "seed": self.seed,
             "images": self.modalities.images,
+            "classes": self.classes or None,
             "name": self.name,
         }
 
