@@ -14,6 +14,7 @@ import cvae_keras
 from cvae_keras.parts import flows, likelihoods, networks, posteriors, priors
 from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
+from cvae_keras.systems.auto_decoder.latent_model import LatentModel
 from cvae_keras.systems.compression.model import Components, RowDecoder
 from cvae_keras.systems.dense.model import SubsetDecoder, SubsetEncoder
 from cvae_keras.systems.multimodal.networks import (
@@ -120,6 +121,10 @@ CASES = {
     ),
     "IAFStep": (lambda: flows.IAFStep(3, 8), lambda layer: layer(x(2, 5, 3), x(5, 4))),
     "Laplace": (lambda: likelihoods.Laplace(0.5, min_log_scale=-3.0), None),
+    "LatentModel": (
+        lambda: LatentModel(DenseDecoder(2, 3, (4,)), 5, ONES, 0.5, "original"),
+        lambda model: model({"x": x(2, 3), "index": np.array([[0], [4]])}),
+    ),
     "LazyAdam": (lambda: LazyAdam(0.1, beta_1=0.8), None),
     "HoleEncoder": (
         lambda: MaskedEncoder((8, 4), sees_mask=True),

@@ -5,10 +5,12 @@ from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.inference import infer_latents
 from cvae_keras.systems.auto_decoder.laplace import laplace_bound
+from cvae_keras.systems.auto_decoder.latent_model import LatentModel
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 
 __all__ = [
     "DenseDecoder",
+    "LatentModel",
     "MaskedVAE",
     "VADImputer",
     "VariationalAutoDecoder",

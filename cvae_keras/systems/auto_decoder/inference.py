@@ -57,6 +57,34 @@ INITS = ("mean", "zeros", "normal", "train")
 METHODS = {"newton": 15, "gradient": 30, "adam": 100, "sgd": 100}
 
 
+def initial_latents(table, rows, init="mean", seed=0):
+    """The latents of new rows with which a search starts.
+
+    Args:
+        table: latents of the training rows, `(examples, latent_dim)`.
+        rows: number of new rows.
+        init: "mean" of the table, "zeros", "normal" (draws with standard deviation 0.001) or
+            "train" (draws with the table's mean and standard deviations).
+        seed: of the draws.
+
+    Returns:
+        NumPy array `(rows, latent_dim)`.
+
+    Raises:
+        ValueError: an unknown init or seed.
+
+    Example:
+        >>> initial_latents(np.array([[1.0, 2.0], [3.0, 2.0]]), rows=1).tolist()
+        [[2.0, 2.0]]
+    """
+    check_choice("init", init, INITS)
+    rng = np.random.default_rng(check_seed("seed", seed))
+    spread = {"normal": 0.001, "train": table.std(axis=0, dtype="float64")}.get(init, 0.0)
+    given = init in ("mean", "train")
+    middle = table.mean(axis=0, dtype="float64") if given else np.zeros(table.shape[1])
+    return middle + spread * rng.normal(size=(rows, len(middle)))
+
+
 def infer_latents(
     decoder,
     x,
@@ -83,8 +111,7 @@ def infer_latents(
         method: "newton" (`newton`), "gradient" (`descend`), "adam" or "sgd" (`first_order`); by
             default newton if latent_dim * features <= 4000, else gradient.
         steps: maximum number of steps; by default 15, 30, 100 and 100.
-        init: initial latents: "mean" of the table, "zeros", "normal" (draws with standard deviation
-            0.001) or "train" (draws with the table's mean and standard deviations).
+        init: initial latents, see `initial_latents`.
         rate: learning rate of "adam" and "sgd".
         seed: of the draws.
         batch_size: rows at a time, which bounds the memory.
@@ -105,22 +132,14 @@ def infer_latents(
     small = table.shape[1] * x.shape[1] <= 4000
     method = check_choice("method", method or ("newton" if small else "gradient"), METHODS)
     steps = METHODS[method] if steps is None else check_count("steps", steps)
-    check_choice("init", init, INITS)
-    rate = check_positive("rate", rate)
-    rng, found = np.random.default_rng(check_seed("seed", seed)), []
+    rate, found = check_positive("rate", rate), []
     batch_size = check_count("batch_size", batch_size)
     precision = np.broadcast_to(np.asarray(precision, "float32"), x.shape)
-    spread = {"normal": 0.001, "train": table.std(axis=0, dtype="float64")}.get(init, 0.0)
-    middle = (
-        table.mean(axis=0, dtype="float64")
-        if init in ("mean", "train")
-        else np.zeros(table.shape[1])
-    )
+    start = initial_latents(table, len(x), init, seed)
     basis = mean_curvature(decoder, precision, table) if method == "gradient" else None
     for first in range(0, len(x), batch_size):
         part = slice(first, first + batch_size)
-        z = middle + spread * rng.normal(size=(len(x[part]), len(middle)))
-        arrays = [x[part], mask[part], mask[part] * precision[part], z]
+        arrays = [x[part], mask[part], mask[part] * precision[part], start[part]]
         arrays = [ops.convert_to_tensor(array, "float32") for array in arrays]
         if method == "newton":
             z = newton(decoder, arrays[0], arrays[2], ratio, arrays[3], steps)[0]
