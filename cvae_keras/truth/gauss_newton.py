@@ -12,6 +12,7 @@ def gauss_newton(
     tolerance=1e-8,
     max_step=None,
     rounding=1e-12,
+    by_trace=False,
     xp=np,
 ):
     """Minimize a sum of squares for each row on its own.
@@ -34,6 +35,8 @@ def gauss_newton(
         rounding: size of rounding errors. It is added to the diagonal, the damping stays above 3
             times this value, so that the matrix is not singular when it is rounded, and a cost that
             rises by a share of less than 100 times this value counts as no rise.
+        by_trace: whether the damping multiplies the trace of A, with the identity, instead of its
+            diagonal: for an A that is singular, also after rounding.
         xp: module of the arrays, `numpy` or `keras.ops`. NumPy leaves rows that have converged out
             of the steps that follow; `keras.ops` keeps all shapes fixed, as JAX needs it.
 
@@ -56,7 +59,10 @@ def gauss_newton(
     rows = found = None  # of NumPy, the rows that are still in z, and the results of all rows
     for _ in range(steps):
         cost, gradient, matrix = state
-        damped = matrix + (damping[:, None, None] * matrix + rounding) * eye
+        scale = matrix
+        if by_trace:
+            scale = xp.sum(xp.sum(matrix * eye, axis=2), axis=1)[:, None, None]
+        damped = matrix + (damping[:, None, None] * scale + rounding) * eye
         step = xp.linalg.solve(damped, gradient[..., None])[..., 0]
         size = xp.max(xp.abs(step), axis=1)
         if max_step is not None:

@@ -64,3 +64,16 @@ def test_a_step_never_raises_the_cost():
     z = np.array([[-1.2, 1.0], [3.0, -2.0]])
     costs = [rosenbrock(gauss_newton(rosenbrock, z, steps=n)[0])[0] for n in range(1, 12)]
     assert np.all(np.diff(costs, axis=0) <= 1e-9)
+
+
+def test_damping_by_the_trace_solves_a_singular_problem():
+    design = np.array([[1.0, 1.0], [2.0, 2.0]])  # z_1 + z_2 = 3 is all that it says
+
+    def measure(z, target):
+        error = z @ design.T - target
+        matrix = np.broadcast_to(design.T @ design, (len(z), 2, 2))
+        return (error**2).sum(axis=1), error @ design, matrix
+
+    options = {"rounding": 0.0, "by_trace": True}
+    z, _ = gauss_newton(measure, np.zeros((1, 2)), [np.array([[3.0, 6.0]])], **options)
+    np.testing.assert_allclose(z, [[1.5, 1.5]], atol=1e-6)

@@ -155,6 +155,9 @@ def infer_latents(
 def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
     """Damped Gauss-Newton steps in the latents; for a linear decoder one step is exact.
 
+    A decoder that normalizes z has no curvature along z, and in float32 the rounding errors of the
+    other directions exceed the ratio: its damping is relative to the trace of the matrix.
+
     Args:
         decoder: a `DenseDecoder`.
         x: tensor `(batch, features)`.
@@ -165,14 +168,14 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
         tolerance: a row has converged when no entry of its z moves by more.
 
     Returns:
-        `(z, root)`: `(batch, latent_dim)`, and the Cholesky factor of the Gauss-Newton matrix
+        `(z, matrix)`: `(batch, latent_dim)`, and the Gauss-Newton matrix
         `J diag(m p) J' + ratio I` there, `(batch, latent_dim, latent_dim)`.
 
     Source: Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963.
 
     Example:
         ```python
-        z, root = newton(decoder, x, mask * 2.0, 0.02, ops.zeros((len(x), 50)))
+        z, matrix = newton(decoder, x, mask * 2.0, 0.02, ops.zeros((len(x), 50)))
         ```
     """
     eye = ops.eye(z.shape[-1])
@@ -186,9 +189,30 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
         return cost, ops.matmul(jacobian, error[..., None])[..., 0] + ratio * z, matrix
 
     options = {"damping": 1e-5, "tolerance": tolerance, "rounding": 1e-7, "xp": ops}
-    z, matrix = gauss_newton(measure, z, [x, weight], steps, **options)
-    size = ops.mean(ops.diagonal(matrix, axis1=1, axis2=2), axis=1)[:, None, None]
-    return z, ops.cholesky(matrix + 1e-7 * (1.0 + size) * eye)  # positive when it is rounded
+    if decoder.norms:
+        options["by_trace"] = True
+    return gauss_newton(measure, z, [x, weight], steps, **options)
+
+
+def root_of(matrix):
+    """The Cholesky factors of Gauss-Newton matrices, made positive where rounding has not.
+
+    Args:
+        matrix: tensor `(batch, latent_dim, latent_dim)`.
+
+    Returns:
+        Tensor of the same shape, lower triangular.
+
+    Example:
+        >>> root_of(4.0 * ops.ones((1, 1, 1)))[0, 0, 0] > 1.99
+        True
+    """
+    eye = ops.eye(matrix.shape[-1])
+    diagonal = ops.diagonal(matrix, axis1=1, axis2=2)
+    matrix = matrix + 1e-7 * (1.0 + ops.mean(diagonal, axis=1)[:, None, None]) * eye
+    trace, lowest = ops.sum(diagonal, axis=1), ops.eigh(matrix)[0][:, 0]
+    short = ops.where(lowest < 1e-7 * trace, 1e-6 * trace - lowest, 0.0)
+    return ops.cholesky(matrix + short[:, None, None] * eye)
 
 
 def mean_curvature(decoder, precision, table):

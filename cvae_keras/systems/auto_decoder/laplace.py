@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count, check_seed
-from cvae_keras.systems.auto_decoder.inference import infer_latents, newton
+from cvae_keras.systems.auto_decoder.inference import infer_latents, newton, root_of
 
 
 def posterior_mean(decoder, x, mask, precision, ratio, table, batch_size=1000):
@@ -102,7 +102,8 @@ def _laplace(decoder, x, mask, precision, ratio, table, batch_size):
         part = slice(first, first + batch_size)
         weight = ops.convert_to_tensor(mask[part] * precision[part])
         z = ops.convert_to_tensor(start[part])
-        yield (part, *newton(decoder, ops.convert_to_tensor(x[part]), weight, ratio, z, steps=2))
+        z, matrix = newton(decoder, ops.convert_to_tensor(x[part]), weight, ratio, z, steps=2)
+        yield part, z, root_of(matrix)
 
 
 def laplace_bound(model, x, mask=None, n_samples=10, seed=0):
@@ -145,8 +146,8 @@ def laplace_bound(model, x, mask=None, n_samples=10, seed=0):
     start = infer_latents(**search)
     x, mask = (ops.convert_to_tensor(search[name]) for name in ("x", "mask"))
     weight = mask * search["precision"]
-    z, root = newton(decoder, x, weight, 1.0, ops.convert_to_tensor(start), steps=5)
-    rows, dims = z.shape
+    z, matrix = newton(decoder, x, weight, 1.0, ops.convert_to_tensor(start), steps=5)
+    root, (rows, dims) = root_of(matrix), z.shape
     inverse = ops.solve_triangular(root, ops.eye(dims)[None] + 0 * root, lower=True)
     eps = keras.random.normal((n_samples, rows, dims), seed=generator)
     draws = z + ops.einsum("bij,sbi->sbj", inverse, eps)  # covariance: inverse' inverse
