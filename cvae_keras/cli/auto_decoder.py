@@ -1,6 +1,7 @@
 """`cvae-keras vad ...`: the experiments of the auto-decoder, one configuration at a time."""
 
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -13,15 +14,40 @@ RUN = options.combine(
     click.argument("dataset"),
     NAME,
     click.argument("number", type=click.IntRange(min=0)),
-    click.option("--dataset-path", type=options.PATH, help="Your own .npz, for artificial."),
+    click.option(
+        "--dataset-path",
+        type=options.PATH,
+        help="An .npz file for artificial; or an .h5 file, its ending may be left out.",
+    ),
     options.data_dir("Folder with the image files."),
     OUT,
 )
 
 
-@click.group()
+#: Options of a command that replace those of the configuration's file.
+OVERRIDES = options.combine(
+    click.option(
+        "--model", "variant", type=click.Choice(["ae", "vae", "vae_free"]), help="The variant."
+    ),
+    click.option("--log-var", type=float, help="Log-variance of the latents, of --model vae."),
+    click.option("--n-train-epochs", "epochs", type=options.COUNT, help="Epochs of training."),
+    click.option("--n-test-epochs", "test_steps", type=options.COUNT, help="Steps in a test."),
+    click.option("--batch-size", type=options.COUNT, help="Training rows of a batch."),
+    click.option("--test-batch-size", type=options.COUNT, help="Test rows searched at a time."),
+    click.option("--kl/--no-kl", default=None, help="With weight 1 or --ratio-kl; or without KL."),
+    click.option("--ratio-kl", type=click.FloatRange(min=0), help="Weight of the KL term."),
+    click.option("--reduce", is_flag=True, help="Halve the learning rates on a plateau."),
+    click.option("--cuda", is_flag=True, help="Compute on a GPU, if there is one."),
+    click.option("--cuda-device", type=click.IntRange(min=0), help="Number of the GPU."),
+)
+
+
+@click.group(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})
 def vad():
-    """Variational auto-decoder: grids of options, training, tests with missing entries."""
+    """Variational auto-decoder: grids of options, training, tests with missing entries.
+
+    Options and commands may be written with underscores as well, test_missing --n_test_epochs 500.
+    """
 
 
 @vad.command()
@@ -38,24 +64,57 @@ def grid(name, grid, out):
     click.echo(f"{len(paths)} configurations: {paths[0]} to {paths[-1].name}")
 
 
+def _given(kl, ratio_kl, reduce, cuda, cuda_device, **given):
+    """The options of the experiment that the command's options name."""
+    if kl is False and ratio_kl is not None:
+        raise ValueError("--no-kl and --ratio-kl exclude each other: leave one of them out.")
+    given = {name: value for name, value in given.items() if value is not None}
+    if kl is not None or ratio_kl is not None:
+        given["beta"] = (1.0 if ratio_kl is None else ratio_kl) if kl is not False else 0.0
+    return {**given, "schedule": "plateau"} if reduce else given
+
+
+def _device(cuda, cuda_device):
+    """A context in which Keras computes on the GPU that was asked for, if there is one."""
+    if not cuda and cuda_device is None:
+        return nullcontext()
+    import keras
+
+    from cvae_keras.training.backends import gpus
+
+    count, number = gpus(), cuda_device or 0
+    if not count:
+        backend = keras.backend.backend()
+        click.echo(f"{backend} finds no GPU: this runs on the processor.", err=True)
+        return nullcontext()
+    if number >= count:
+        raise ValueError(
+            f"--cuda-device is {number}, but there are {count} GPUs: give 0 to {count - 1}."
+        )
+    return keras.device(f"gpu:{number}")
+
+
 @vad.command()
 @RUN
+@OVERRIDES
 @click.option("--force", is_flag=True, help="Train again if there is a model already.")
-def train(dataset, name, number, dataset_path, data_dir, out, force):
+def train(dataset, name, number, dataset_path, data_dir, out, force, **given):
     """Train configuration NUMBER of the grid NAME; a killed training continues where it was.
 
     DATASET is mnist, fashion_mnist, digits, artificial (with --dataset-path), artificial_2,
     artificial_10 or the path of a .csv file of numbers, of which empty cells are missing entries.
+    Options given here replace those of the configuration's file.
     """
     from tqdm.keras import TqdmCallback
 
     from cvae_keras.data.missing import load_rows
-    from cvae_keras.experiments.auto_decoder.run import CONTENT, read_config, save_run
+    from cvae_keras.experiments.auto_decoder.run import CONTENT, complete, read_config, save_run
     from cvae_keras.experiments.auto_decoder.run import train as train_model
     from cvae_keras.files import claim
     from cvae_keras.training import Checkpoint
 
-    config = read_config(out / name, number)
+    replaced = _given(**given)
+    config = complete({**read_config(out / name, number), **replaced})
     folder = claim(out / name, CONTENT)
     path, partly = folder / f"model_{number}.keras", folder / f".checkpoint_{number}.npz"
     if path.exists() and not partly.exists():
@@ -66,19 +125,30 @@ def train(dataset, name, number, dataset_path, data_dir, out, force):
     x, _ = load_rows(dataset, dataset_path, data_dir, *rows)
     checkpoint = Checkpoint(partly, {**config, "data": dataset, "crc32": zlib.crc32(x.tobytes())})
     bar = TqdmCallback(verbose=0, desc=f"model {number}")
-    model, history = train_model(config, x, [bar, checkpoint])
+    with _device(given["cuda"], given["cuda_device"]):
+        model, history = train_model(config, x, [bar, checkpoint])
     seconds = sum(history.history["seconds"])
-    save_run(folder, number, model, history, config, seconds, dataset)
+    data = str(dataset_path or dataset)
+    save_run(folder, number, model, history, config, seconds, data, replaced)
     checkpoint.remove()
     click.echo(f"mse {history.history['mse'][-1]:.5f} on observed entries. Model: {path}")
 
 
-def _load(dataset, name, number, dataset_path, data_dir, out):
+def _load(dataset, name, number, dataset_path, data_dir, out, given=None):
+    """The model, the options to test it with, and the test rows."""
     from cvae_keras.data.missing import load_rows
-    from cvae_keras.experiments.auto_decoder.run import read_config
+    from cvae_keras.experiments.auto_decoder.run import complete, read_trained
     from cvae_keras.systems.saved import load_model
 
-    config = read_config(_owned(out / name), number)
+    trained, given = read_trained(_owned(out / name), number), given or {}
+    for option, value in given.items():
+        if not option.startswith("test_") and value != trained[option]:
+            click.echo(
+                f"{option} {value} is of training, which used {trained[option]}: not read.",
+                err=True,
+            )
+    tested = {option: given[option] for option in given if option.startswith("test_")}
+    config = complete({**trained, **tested})
     model = load_model(out / name / f"model_{number}.keras")
     rows = config["train_rows"], config["test_rows"]
     return model, config, load_rows(dataset, dataset_path, data_dir, *rows)[1]
@@ -94,39 +164,60 @@ def _owned(folder):
     return claim(folder, CONTENT)
 
 
-def _test(folder, number, kind, dataset, ratios, masks, model, config, x):
-    from cvae_keras.experiments.auto_decoder.run import score_missing
-    from cvae_keras.files import write_json
+def _test(kind, ratios, masks, save, dataset, name, number, dataset_path, data_dir, out, **given):
+    import numpy as np
 
-    rows = []
-    for ratio in ratios:
-        row = score_missing(model, config, x, ratio, [masks, round(10 * ratio)])
-        rows.append({"ratio": ratio, **row})
-        click.echo(f"missing {ratio:.1f}: mse {row['mse']:.5f}  {row['ms_per_row']:.2f} ms per row")
-    path = folder / f"{kind}_{number}.json"
-    write_json(path, {"data": dataset, "kind": kind, "config": config, "rows": rows})
+    from cvae_keras.experiments.auto_decoder.run import data_label, predict_missing
+    from cvae_keras.files import replacing, write_json
+
+    chosen = _given(**given)
+    model, config, x = _load(dataset, name, number, dataset_path, data_dir, out, chosen)
+    rows, predicted = [], {"x": x}
+    with _device(given["cuda"], given["cuda_device"]):
+        for ratio in ratios:
+            seeds = [masks, round(10 * ratio)]
+            row, arrays = predict_missing(model, config, x, ratio, seeds)
+            rows.append({"ratio": ratio, **row})
+            if save:
+                predicted |= {f"{key}_{ratio:.1f}": array for key, array in arrays.items()}
+            spent = f"{row['ms_per_row']:.2f} ms per row"
+            click.echo(f"missing {ratio:.1f}: mse {row['mse']:.5f}  {spent}")
+    stem = f"{kind}_{data_label(dataset, dataset_path)}_{number}"
+    if save:
+        with replacing(out / name / f"predictions_{stem}.npz") as path:
+            with open(path, "wb") as file:
+                np.savez_compressed(file, **predicted)
+        click.echo(f"Predictions: {out / name / f'predictions_{stem}.npz'}")
+    path = out / name / f"{stem}.json"
+    data = str(dataset_path or dataset)
+    write_json(path, {"data": data, "kind": kind, "config": config, "rows": rows})
     click.echo(f"File: {path}")
+
+
+SAVE = click.option("--save", is_flag=True, help="Write the masks and the reconstructions as .npz.")
 
 
 @vad.command("test-missing")
 @RUN
+@OVERRIDES
 @click.option("--missing-mode", type=click.Choice(["fixed", "random"]), required=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the random masks.")
-def test_missing(dataset, name, number, dataset_path, data_dir, out, missing_mode, seed):
+@SAVE
+def test_missing(missing_mode, seed, save, **arguments):
     """Test with 0.1 to 0.9 missing: the same masks for every model (fixed), or fresh ones."""
     from cvae_keras.experiments.auto_decoder.run import RATIOS
 
-    loaded = _load(dataset, name, number, dataset_path, data_dir, out)
     masks = 0 if missing_mode == "fixed" else 1 + seed
-    _test(out / name, number, f"test_missing_{missing_mode}", dataset, RATIOS, masks, *loaded)
+    _test(f"test_missing_{missing_mode}", RATIOS, masks, save, **arguments)
 
 
 @vad.command("test-clean")
 @RUN
-def test_clean(dataset, name, number, dataset_path, data_dir, out):
+@OVERRIDES
+@SAVE
+def test_clean(save, **arguments):
     """Test with nothing missing."""
-    loaded = _load(dataset, name, number, dataset_path, data_dir, out)
-    _test(out / name, number, "test_clean", dataset, (0.0,), 0, *loaded)
+    _test("test_clean", (0.0,), 0, save, **arguments)
 
 
 @vad.command()
@@ -147,13 +238,14 @@ def collect(name, out):
 def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
     """A figure of eight test rows: original, observed, reconstruction."""
     from cvae_keras.data.missing import draw_mask, observed_entries
+    from cvae_keras.experiments.auto_decoder.run import search_options
     from cvae_keras.files import replacing
     from cvae_keras.plots.auto_decoder import plot_rows
 
-    model, _, x = _load(dataset, name, number, dataset_path, data_dir, out)
+    model, config, x = _load(dataset, name, number, dataset_path, data_dir, out)
     x, known = observed_entries(x[:8])
     mask = known * draw_mask(x.shape, ratio, [0, round(10 * ratio)])
-    rows = [x, x, model.reconstruct(x * mask, mask)]
+    rows = [x, x, model.reconstruct(x * mask, mask, **search_options(config))]
     path = out / name / f"plot_{number}.png"
     with replacing(path) as partial:
         plot_rows(rows, ["original", "observed", "reconstruction"], mask).savefig(partial, dpi=120)

@@ -15,6 +15,15 @@ from cvae_keras.files import check_archive, regular_file
 NAMES = ("mnist", "fashion_mnist", "digits", "artificial_2", "artificial_10")
 
 
+WITH_PATH = ("artificial", "mnist", "fashion_mnist")
+#: The arrays of an HDF5 file: training rows, the mask of their observed entries, test rows.
+ARRAYS = (
+    ("train_y", "train_mask", "test_y_true"),
+    ("train_data", None, "test_data"),
+    ("train_x", None, "test_x"),
+)
+
+
 def draw_mask(shape, ratio, seed):
     """A mask of entries missing completely at random: 0 with probability `ratio`, else 1.
 
@@ -75,10 +84,12 @@ def load_rows(name, path=None, data_dir=None, train=10_000, test=2_000):
 
     Args:
         name: "mnist", "fashion_mnist", "digits", "artificial_2" or "artificial_10"; or "artificial"
-            with `path` to an .npz file with the arrays "train" and "test", or one array "x", of
-            which a random fifth is the test set; or the path of a .csv file with a header, of which
-            a random fifth is the test set.
-        path: of the .npz file.
+            with `path`; or the path of a .csv file with a header, of which a random fifth is the
+            test set.
+        path: for "artificial", of an .npz file with the arrays "train" and "test", or one array
+            "x", of which a random fifth is the test set; or for "artificial", "mnist" and
+            "fashion_mnist" an HDF5 file in the layout of Zadeh et al., with or without its ending
+            .h5: see `ARRAYS`. Other data sets take none.
         data_dir: folder of the image files.
         train: maximum number of training rows.
         test: maximum number of test rows.
@@ -90,8 +101,8 @@ def load_rows(name, path=None, data_dir=None, train=10_000, test=2_000):
 
     Raises:
         TypeError: a .csv file with a column of text; the message names it.
-        ValueError: an unknown name, no path where one is needed, a file without these arrays or
-            with infinite numbers, a column without a number.
+        ValueError: an unknown name, no path where one is needed, a path of another kind, a file
+            without these arrays or with infinite numbers, a column without a number.
 
     Example:
         >>> x_train, x_test = load_rows("digits")
@@ -100,8 +111,16 @@ def load_rows(name, path=None, data_dir=None, train=10_000, test=2_000):
     """
     train, test = check_count("train", train), check_count("test", test)
     if name == "artificial" and path is None:
-        raise ValueError("artificial needs the path of an .npz file: give --dataset-path.")
-    if name == "artificial":
+        raise ValueError(
+            "artificial needs the path of an .npz file or of an HDF5 file: give --dataset-path."
+        )
+    if path is not None and name not in WITH_PATH:
+        raise ValueError(
+            f"--dataset-path is for {', '.join(WITH_PATH)}, got {path} for {name}: leave it out."
+        )
+    if path is not None and (name != "artificial" or Path(path).suffix != ".npz"):
+        parts = _read_hdf5(Path(path), 1.0 if name == "artificial" else 255.0)
+    elif name == "artificial":
         parts = _read_npz(Path(path))
     elif str(name).endswith(".csv"):
         parts = _read_csv(Path(name))
@@ -154,6 +173,45 @@ def _read_npz(path):
     if "x" in held:
         return _split(_as_float32(f"x in {path}", read_arrays(path, ["x"])["x"]))
     raise ValueError(f"{path} holds {sorted(held)}: store 'train' and 'test', or 'x'.")
+
+
+def _read_hdf5(path, scale):
+    """Training and test rows of the HDF5 file of a path or of a prefix, divided by `scale`."""
+    import h5py
+
+    named = path if path.suffix == ".h5" else path.with_name(f"{path.name}.h5")
+    regular_file(named, "an .npz file, an .h5 file or the latter's name without .h5")
+    try:
+        with h5py.File(named, "r") as file:
+            held = {name for name in file if isinstance(file.get(name), h5py.Dataset)}
+            for names in ARRAYS:
+                if {name for name in names if name} <= held:
+                    rows, mask, test = (name and file[name][()] for name in names)
+                    break
+            else:
+                raise ValueError(
+                    f"{named} holds {sorted(held)}: store 'train_data' and 'test_data', or "
+                    f"'train_y', 'train_mask' and 'test_y_true'."
+                )
+    except OSError as error:
+        raise ValueError(f"{named} cannot be read as an HDF5 file: write it again.") from error
+    parts = [np.asarray(part) for part in (rows, test)]
+    if any(part.dtype.kind not in "fiub" or part.ndim < 2 for part in parts):
+        kinds = [f"{part.dtype} of shape {part.shape}" for part in parts]
+        raise ValueError(f"{named} holds {kinds}: store numbers of shape (rows, features).")
+    parts = [part.reshape(len(part), -1) for part in parts]
+    if mask is not None:
+        mask = np.asarray(mask).reshape(len(mask), -1)
+        if mask.shape != parts[0].shape or not np.isin(mask, (0, 1)).all():
+            raise ValueError(
+                f"train_mask in {named} must hold 1 where train_y is observed and 0 elsewhere, got "
+                f"shape {mask.shape} for {parts[0].shape}: store such a mask."
+            )
+        parts[0] = np.where(mask == 0, np.nan, parts[0])
+    if parts[0].shape[1] != parts[1].shape[1]:
+        shapes = [part.shape for part in parts]
+        raise ValueError(f"{named} has training and test rows of shapes {shapes}: store the same.")
+    return [_as_float32(f"{named}", part) / np.float32(scale) for part in parts]
 
 
 def _as_float32(name, array):

@@ -77,6 +77,27 @@ def at_once(steps):
     return 1 if keras.backend.backend() == "torch" else steps
 
 
+def gpus():
+    """Number of GPUs that the backend can use.
+
+    Example:
+        >>> gpus() >= 0
+        True
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return len(tf.config.list_physical_devices("GPU"))
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.device_count()
+    import jax
+
+    return sum(device.platform == "gpu" for device in jax.devices())
+
+
 def replicas():
     """Number of replicas of the model: TensorFlow sums their gradients, each divides its loss."""
     if keras.backend.backend() != "tensorflow":

@@ -1,8 +1,10 @@
 """One auto-decoder experiment from a dictionary of options: its training, its tests, its files."""
 
 import time
+import zlib
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -54,6 +56,7 @@ DEFAULTS = {
     "test_init": "mean",
     "test_steps": None,
     "test_lr": 0.1,
+    "test_batch_size": 1000,
     "seed": 0,
 }
 GRID = {"latent_dim": [25, 50, 100], "hidden": [[100, 100], [200, 200]], "latent_lr": [0.015, 0.1]}
@@ -114,6 +117,7 @@ CHECKS = {
     "test_init": partial(check_choice, choices=INITS),
     "test_steps": lambda name, value: value is None or check_count(name, value, most=10**6),
     "test_lr": check_positive,
+    "test_batch_size": partial(check_count, most=10**6),
     "seed": partial(check_count, least=0),
 }
 
@@ -230,7 +234,25 @@ def train(config, x, callbacks=(), verbose=0):
     return model, history
 
 
-def score_missing(model, config, x, ratio, mask_seed):
+def search_options(config):
+    """The arguments of `infer_latents` that testing with these options uses.
+
+    Args:
+        config: options, see `DEFAULTS`.
+
+    Returns:
+        Dictionary.
+
+    Example:
+        >>> search_options(DEFAULTS)["init"]
+        'mean'
+    """
+    names = {"method": "method", "init": "init", "steps": "steps", "rate": "lr"}
+    names |= {"batch_size": "batch_size"}
+    return {name: config[f"test_{option}"] for name, option in names.items()}
+
+
+def predict_missing(model, config, x, ratio, mask_seed):
     """Reconstruct x from the entries that a fresh mask leaves observed.
 
     Args:
@@ -241,31 +263,81 @@ def score_missing(model, config, x, ratio, mask_seed):
         mask_seed: integer or list of integers, of the mask.
 
     Returns:
+        `(scores, arrays)`: what `score_missing` returns, and the `mask` and the reconstruction
+        `x_hat`, `(rows, features)`.
+
+    Example:
+        ```python
+        scores, arrays = predict_missing(model, config, x_test, 0.5, mask_seed=[0, 5])
+        ```
+    """
+    x, known = observed_entries(x)
+    mask = known * draw_mask(x.shape, ratio, mask_seed)
+    row, begin = {}, time.process_time()
+    if isinstance(model, VariationalAutoDecoder):
+        z = model.find_latents(x * mask, mask, **search_options(config))
+        x_hat = model.decode(z)
+        row["test_kl"] = _kl(model, z)
+    else:
+        x_hat = model.reconstruct(x * mask, mask)
+    spent = time.process_time() - begin
+    squares = np.square(x_hat - x)
+    row |= {"mse": squares[known > 0].mean(), "mse_observed": squares[mask > 0].mean()}
+    if (hidden := known > mask).any():
+        row["mse_missing"] = squares[hidden].mean()
+    row = {**{k: float(v) for k, v in row.items()}, "ms_per_row": 1e3 * spent / len(x)}
+    return row, {"mask": mask, "x_hat": x_hat}
+
+
+def score_missing(model, config, x, ratio, mask_seed):
+    """The errors of `predict_missing`, with its arguments.
+
+    Returns:
         Dictionary of `mse` (over all known entries, as in Zadeh et al., 2019), `mse_missing`,
-        `mse_observed`, and `ms_per_row`, milliseconds of processor time.
+        `mse_observed`, `ms_per_row`, milliseconds of processor time, and of an auto-decoder
+        `test_kl`, the mean KL of the inferred latents with the variances of the training rows.
 
     Example:
         ```python
         score_missing(model, config, x_test, 0.5, mask_seed=[0, 5])["mse"]
         ```
     """
-    x, known = observed_entries(x)
-    mask = known * draw_mask(x.shape, ratio, mask_seed)
-    options = {}
-    if isinstance(model, VariationalAutoDecoder):
-        options = {"method": config["test_method"], "init": config["test_init"]}
-        options |= {"steps": config["test_steps"], "rate": config["test_lr"]}
-    begin = time.process_time()
-    x_hat = model.reconstruct(x * mask, mask, **options)
-    spent = time.process_time() - begin
-    squares = np.square(x_hat - x)
-    row = {"mse": squares[known > 0].mean(), "mse_observed": squares[mask > 0].mean()}
-    if (hidden := known > mask).any():
-        row["mse_missing"] = squares[hidden].mean()
-    return {**{k: float(v) for k, v in row.items()}, "ms_per_row": 1e3 * spent / len(x)}
+    return predict_missing(model, config, x, ratio, mask_seed)[0]
 
 
-def save_run(folder, number, model, history, config, seconds, data):
+def _kl(model, z):
+    """The mean of KL(N(z, variances of the table) || N(0, I)); of |z|^2 / 2 without variances."""
+    kl = 0.5 * np.square(z).sum(axis=1).mean()
+    if model.options["variant"] == "ae":
+        return kl
+    log_var = np.float64(model.options["log_var"])
+    if model.options["variant"] == "vae_free":
+        log_var = keras.ops.convert_to_numpy(model.posterior.log_var).astype("float64")
+    return kl + 0.5 * z.shape[1] * np.mean(np.exp(log_var) - 1.0 - log_var)
+
+
+def data_label(dataset, path=None):
+    """The name of a data set in the names of files: of two files it differs.
+
+    Args:
+        dataset: name of a data set, or the path of a .csv file.
+        path: of the data set's file, if it was given.
+
+    Returns:
+        A string.
+
+    Example:
+        >>> data_label("digits"), data_label("first/a.csv") == data_label("second/a.csv")
+        ('digits', False)
+    """
+    if path is None and not dataset.endswith(".csv"):
+        return dataset
+    file = Path(path or dataset)
+    number = zlib.crc32(str(file.resolve()).encode())
+    return f"{'' if path is None else dataset + '-'}{file.stem[:60]}-{number:08x}"
+
+
+def save_run(folder, number, model, history, config, seconds, data, given=None):
     """Write `model_<number>.keras` and `train_<number>.json`, history and manifest.
 
     Args:
@@ -275,7 +347,8 @@ def save_run(folder, number, model, history, config, seconds, data):
         history: what `keras.Model.fit` returned.
         config: options, see `DEFAULTS`.
         seconds: wall time of the training.
-        data: name of the data set.
+        data: name of the data set, or its file.
+        given: the options among them that replaced those of the configuration's file.
 
     Example:
         ```python
@@ -285,8 +358,46 @@ def save_run(folder, number, model, history, config, seconds, data):
     with replacing(folder / f"model_{number}.keras") as path:
         model.save(path)
     history = {name: np.asarray(values).tolist() for name, values in history.history.items()}
-    about = manifest({**config, "data": data}, seconds)
+    about = {**manifest({**config, "data": data}, seconds), "given": given or {}}
     write_json(folder / f"train_{number}.json", {"history": history, "manifest": about})
+
+
+def read_trained(folder, number):
+    """The options that a configuration was trained with: those of its file, and those given then.
+
+    Args:
+        folder: of the grid.
+        number: of the configuration.
+
+    Returns:
+        Dictionary of every option in `DEFAULTS`.
+
+    Raises:
+        ValueError: a file is not there or damaged.
+
+    Example:
+        ```python
+        config = read_trained(Path("runs/vad/first"), 0)
+        ```
+    """
+    config = read_config(folder, number)
+    about = _training(folder, number).get("manifest")
+    given = about.get("given", {}) if isinstance(about, dict) else {}
+    return complete({**config, **given}) if isinstance(given, dict) else config
+
+
+def _training(folder, number):
+    """What `save_run` wrote; empty if there is no such file."""
+    path = folder / f"train_{number}.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def _losses(folder, number):
+    """The loss, the mean squared error and the KL of the last epoch of a training."""
+    history = _training(folder, number).get("history")
+    history = history if isinstance(history, dict) else {}
+    names = [name for name in ("loss", "mse", "kl") if history.get(name)]
+    return {f"train_{name}": history[name][-1] for name in names}
 
 
 def collect(folder):
@@ -297,7 +408,7 @@ def collect(folder):
 
     Returns:
         The table, a `pandas.DataFrame`: `number` of the configuration, `data`, `kind` of the test,
-        its scores, and the options.
+        its scores, the losses of the last epoch of its training, and the options.
 
     Raises:
         ValueError: there are no results, or a file of them is damaged.
@@ -315,7 +426,8 @@ def collect(folder):
         if not (whole and isinstance(config, dict) and number.isdecimal() and "data" in run):
             raise ValueError(f"{path} is not as testing wrote it: delete it, and test again.")
         head = {"number": int(number), "data": run["data"], "kind": run.get("kind")}
-        rows += [{**head, **row, **config} for row in found]
+        losses = _losses(folder, int(number))
+        rows += [{**head, **row, **losses, **config} for row in found]
     if not rows:
         raise ValueError(
             f"{folder} holds no test results: run `cvae-keras vad test-missing` first."

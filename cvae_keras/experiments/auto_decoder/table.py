@@ -81,6 +81,11 @@ class Job(rows.Job):
         names = {"stem": self.name, "data": self.data, "model": self.model, "case": self.case}
         return {**names, "test": list(self.ratios), "options": self.options}
 
+    @staticmethod
+    def upgrade(config):
+        """Files of earlier versions do not hold the test's batch size, which was 1000."""
+        return {**config, "options": {"test_batch_size": 1000, **config["options"]}}
+
 
 def jobs_of(name, ratios, quick=False, seed=0):
     """The trainings of a data set: each model on clean data, and at each missing ratio.
