@@ -42,6 +42,32 @@ UNPADDED = TableFormat(
 )
 
 
+def expand(path):
+    """A path with the home folder in place of a leading `~`, as a shell would read it.
+
+    Args:
+        path: any path.
+
+    Returns:
+        It as a `pathlib.Path`.
+
+    Raises:
+        ValueError: it begins with the name of a user who has no home folder.
+
+    Example:
+        >>> expand("~/runs") == Path.home() / "runs"
+        True
+    """
+    path = Path(path)
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} begins with the home folder of an unknown user: write the path in full, or "
+            f"./{path} for a folder of that name."
+        ) from error
+
+
 @contextmanager
 def replacing(path):
     """Context in which a new file is written beside `path`, which it replaces when complete.
@@ -64,7 +90,7 @@ def replacing(path):
             figure.savefig(path)
         ```
     """
-    path = Path(path)
+    path = expand(path)
     partial = path.with_name(f".partial-{path.name}")
     try:
         partial.unlink(missing_ok=True)  # a link there must not be written through
@@ -145,7 +171,7 @@ def marked(folder):
         >>> marked("a folder that is absent") is None
         True
     """
-    path = Path(folder) / MARKER
+    path = expand(folder) / MARKER
     if not path.is_file():
         return None
     found = read_json(path)
@@ -169,7 +195,7 @@ def delete(path, folder):
         delete(folder / "trials" / "3.keras", folder)
         ```
     """
-    path, folder = Path(path), Path(folder)
+    path, folder = expand(path), expand(folder)
     inner = path.relative_to(folder).parts[:-1]
     way = [folder.joinpath(*inner[: depth + 1]) for depth in range(len(inner))]
     if ".." in inner or any(step.is_symlink() for step in way):
@@ -194,7 +220,7 @@ def open_folder(path):
         folder = open_folder("results")
         ```
     """
-    path = Path(path)
+    path = expand(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -226,7 +252,7 @@ def regular_file(path, what="a file"):
         text = regular_file("table.csv", "a .csv file").read_text()
         ```
     """
-    path = Path(path)
+    path = expand(path)
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a null character
@@ -430,7 +456,7 @@ def saved_result(path, config, upgrade=None):
         saved = saved_result("runs/row.json", {"seed": 0})
         ```
     """
-    path = Path(path)
+    path = expand(path)
     if not path.exists():
         return None
     saved = read_json(path)
@@ -536,7 +562,7 @@ def write_table(frame, path, title, notes):
         text = write_table(frame, "results/example", "Example", "kl: in nats.")
         ```
     """
-    path = Path(path)
+    path = expand(path)
     write_csv(frame, path.with_suffix(".csv"))
     text = f"# {title}\n\n{markdown(frame)}\n\n{notes.strip()}\n"
     write_text(path.with_suffix(".md"), text)

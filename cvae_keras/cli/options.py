@@ -4,9 +4,31 @@ from pathlib import Path
 
 import click
 
-from cvae_keras.files import read_json
+from cvae_keras.files import expand, read_json
 
-PATH = click.Path(path_type=Path)
+
+class AnyPath(click.Path):
+    """A path, with the home folder in place of a leading `~`.
+
+    A shell replaces `--out ~/runs`, but not `--out=~/runs`.
+
+    Example:
+        >>> AnyPath().convert("~/runs", None, None) == Path.home() / "runs"
+        True
+    """
+
+    def __init__(self, **kinds):
+        super().__init__(path_type=Path, **kinds)
+
+    def convert(self, value, param, ctx):
+        try:
+            value = expand(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = AnyPath()
 COUNT = click.IntRange(min=1)
 
 
@@ -48,7 +70,7 @@ class Name(click.ParamType):
         return value
 
 
-class JsonFile(click.Path):
+class JsonFile(AnyPath):
     """A JSON file with an object in it, as a dictionary.
 
     Example:
@@ -60,7 +82,7 @@ class JsonFile(click.Path):
     name = "file"
 
     def __init__(self):
-        super().__init__(exists=True, dir_okay=False, path_type=Path)
+        super().__init__(exists=True, dir_okay=False)
 
     def convert(self, value, param, ctx):
         if isinstance(value, dict):

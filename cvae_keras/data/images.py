@@ -4,13 +4,12 @@ import gzip
 import math
 import os
 import zlib
-from pathlib import Path
 
 import numpy as np
 
 from cvae_keras.checks import check_choice
 from cvae_keras.data.arrays import read_arrays
-from cvae_keras.files import regular_file
+from cvae_keras.files import expand, regular_file
 
 NAMES = ("mnist", "fashion_mnist", "digits")
 FASHION = "fashion-mnist"
@@ -54,7 +53,7 @@ def load_images(name, folder=None):
         x = x.astype("uint8")
         return (x[:1500], y[:1500]), (x[1500:], y[1500:])
     if folder is not None:
-        parts = _mnist(Path(folder)) if name == "mnist" else _fashion(Path(folder) / FASHION)
+        parts = _mnist(expand(folder)) if name == "mnist" else _fashion(expand(folder) / FASHION)
     else:
         import keras
 

@@ -1,7 +1,6 @@
 """Data sets of the missing-data experiments, with rows in or near [0, 1], and random masks."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from cvae_keras.data.arrays import read_arrays
 from cvae_keras.data.columns import Columns
 from cvae_keras.data.frames import numeric_frame
 from cvae_keras.data.images import load_images
-from cvae_keras.files import check_archive, regular_file
+from cvae_keras.files import check_archive, expand, regular_file
 
 NAMES = ("mnist", "fashion_mnist", "digits", "artificial_2", "artificial_10")
 
@@ -114,16 +113,17 @@ def load_rows(name, path=None, data_dir=None, train=10_000, test=2_000):
         raise ValueError(
             "artificial needs the path of an .npz file or of an HDF5 file: give --dataset-path."
         )
+    path = None if path is None else expand(path)
     if path is not None and name not in WITH_PATH:
         raise ValueError(
             f"--dataset-path is for {', '.join(WITH_PATH)}, got {path} for {name}: leave it out."
         )
-    if path is not None and (name != "artificial" or Path(path).suffix != ".npz"):
-        parts = _read_hdf5(Path(path), 1.0 if name == "artificial" else 255.0)
+    if path is not None and (name != "artificial" or path.suffix != ".npz"):
+        parts = _read_hdf5(path, 1.0 if name == "artificial" else 255.0)
     elif name == "artificial":
-        parts = _read_npz(Path(path))
+        parts = _read_npz(path)
     elif str(name).endswith(".csv"):
-        parts = _read_csv(Path(name))
+        parts = _read_csv(expand(name))
     elif check_choice("data set", name, NAMES) == "digits":
         from sklearn.datasets import load_digits
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from cvae_keras.checks import check_choice
 from cvae_keras.data.arrays import read_array
+from cvae_keras.files import expand
 
 
 class NpyFolder:
@@ -44,7 +45,7 @@ class NpyFolder:
 
     def __init__(self, path, on_error="raise", ids=None):
         check_choice("on_error", on_error, ("raise", "skip"))
-        self.path = Path(path)
+        self.path = expand(path)
         if not self.path.is_dir():
             raise ValueError(
                 f"X is {str(path)!r}, which is not a folder: name a tree of .npy files."

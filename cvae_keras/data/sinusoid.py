@@ -9,7 +9,7 @@ import numpy as np
 
 from cvae_keras.checks import check_count, check_generator
 from cvae_keras.data.arrays import read_array
-from cvae_keras.files import regular_file, replacing
+from cvae_keras.files import expand, regular_file, replacing
 from cvae_keras.truth import sinusoid as truth
 
 CURVES = {"sin": np.sin, "cos": np.cos}
@@ -393,7 +393,7 @@ def write(name, folder, force=False):
         ...     [path.name for path in write("data_1", folder)]
         ['train.npy', 'validation.npy', 'score.npy', 'README.md']
     """
-    contents, folder = _contents(name), Path(folder) / name
+    contents, folder = _contents(name), expand(folder) / name
     differ = changed(name, folder.parent)
     if differ and not force:
         raise ValueError(f"{differ[0]} exists with other content; give force=True to replace.")
@@ -427,7 +427,7 @@ def changed(name, folder):
         >>> changed("data_1", "a folder that is absent")
         []
     """
-    folder = Path(folder) / name
+    folder = expand(folder) / name
     try:
         return [
             folder / file
@@ -473,7 +473,7 @@ def load(name, split, folder=None):
         path = ROOT / name / f"{split}.npy"
         ends = _read(path, name) if path.exists() else _draw(name, split)
     else:
-        ends = _read(Path(folder) / name / f"{split}.npy", name)
+        ends = _read(expand(folder) / name / f"{split}.npy", name)
     x = TASKS[name].ramps(ends)
     return x.astype(np.float32), TASKS[name].forward(x).astype(np.float32)
 

@@ -3,7 +3,6 @@
 import json
 import time
 from contextlib import nullcontext
-from pathlib import Path
 
 import keras_tuner
 import numpy as np
@@ -116,7 +115,7 @@ def _check_seed(seed):
 
 def _open(folder, resume):
     """Make sure that a folder is of a search, before anything in it is touched."""
-    folder = Path(folder)
+    folder = files.expand(folder)
     held = (folder / SETTINGS).exists()
     if held:
         read_settings(folder)  # a folder of an older version has this and no marker
@@ -149,7 +148,7 @@ def read_settings(folder):
         read_settings("runs/mine")["strategy"]
         ```
     """
-    path = Path(folder) / SETTINGS
+    path = files.expand(folder) / SETTINGS
     settings = files.read_json(path).get("config")
     wrong = "config" if not isinstance(settings, dict) else None
     if wrong is None and not isinstance(settings.get("hypermodel"), dict):

@@ -4,13 +4,11 @@ Importing `cvae_keras` registers the classes of every system with Keras, so that
 imported here.
 """
 
-from pathlib import Path
-
 import keras
 
 from cvae_keras.checks import check_choice
 from cvae_keras.elbo import ELBOModel
-from cvae_keras.files import MODELS, check_archive
+from cvae_keras.files import MODELS, check_archive, expand
 
 SHIPPED = ("sinusoid_1", "sinusoid_2")
 
@@ -34,7 +32,7 @@ def load_model(path):
         model = load_model("results/models/sinusoid_1.keras")
         ```
     """
-    path = Path(path)
+    path = expand(path)
     check_archive(path, "a Keras model")
     if path.suffix != ".keras":
         raise ValueError(f"{path} does not end in .keras: rename it.")
@@ -75,7 +73,7 @@ def load_pretrained(name, folder=None):
         ```
     """
     check_choice("name", name, SHIPPED)
-    path = Path(folder or MODELS) / f"{name}.keras"
+    path = expand(folder or MODELS) / f"{name}.keras"
     if not path.is_file():
         raise ValueError(
             f"{path} is not a file: train it with `cvae-keras solve sinusoid`, or name another "

@@ -3,7 +3,6 @@
 import copy
 import json
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,7 +10,7 @@ from keras import ops
 from tqdm.auto import tqdm
 
 from cvae_keras.data.arrays import read_arrays
-from cvae_keras.files import open_folder, parse_json, replacing, write_csv
+from cvae_keras.files import expand, open_folder, parse_json, replacing, write_csv
 
 FORMAT = "cvae_keras checkpoint 1"
 #: Attributes of callbacks that Keras sets anew (it negates min_delta when training begins).
@@ -57,7 +56,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def __init__(self, path, settings=None, log=None):
         super().__init__()
-        self.path = Path(path)
+        self.path = expand(path)
         if self.path.suffix != ".npz":
             raise ValueError(f"path must end in .npz, got {str(path)!r}: change it.")
         open_folder(self.path.parent)

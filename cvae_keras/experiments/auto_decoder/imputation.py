@@ -4,14 +4,13 @@ import os
 import time
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cvae_keras.data.missing import draw_mask
 from cvae_keras.experiments import rows
-from cvae_keras.files import claim, write_table
+from cvae_keras.files import claim, expand, write_table
 from cvae_keras.systems.auto_decoder.imputer import VADImputer
 from cvae_keras.truth.linear_gaussian import conditional_mean
 
@@ -151,7 +150,7 @@ def _read(name, data_dir):
             f"{name}.csv comes from archive.ics.uci.edu: name its folder with --data-dir, or "
             f"CVAE_KERAS_DATA."
         )
-    for path in (Path(data_dir) / "uci" / f"{name}.csv", Path(data_dir) / f"{name}.csv"):
+    for path in (expand(data_dir) / "uci" / f"{name}.csv", expand(data_dir) / f"{name}.csv"):
         if path.is_file():
             return pd.read_csv(path).to_numpy("float64")
     raise ValueError(f"{data_dir} holds neither {name}.csv nor uci/{name}.csv: put it there.")

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ import pandas as pd
 from cvae_keras.checks import check_part
 from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO
 from cvae_keras.experiments import rows
-from cvae_keras.files import claim, manifest, replacing, write_json, write_table
+from cvae_keras.files import claim, expand, manifest, replacing, write_json, write_table
 from cvae_keras.plots.dense import plot_rate_distortion
 from cvae_keras.systems.dense.config import measure_by_count, read_config, train
 
@@ -340,7 +339,7 @@ def write(folder, results, quick, seed, seconds):
         text = write("runs", results, quick=False, seed=0, seconds=900.0)
         ```
     """
-    folder, (frame, about) = Path(folder), gather(results)
+    folder, (frame, about) = expand(folder), gather(results)
     trained = sum(result["manifest"]["seconds"] for _, result in results)
     config = {"quick": quick, "seed": seed, "seconds_of_training": round(trained, 1)}
     configs = {each.label: experiment_config(each, quick, seed) for each in EXPERIMENTS}

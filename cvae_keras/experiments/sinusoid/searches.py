@@ -1,7 +1,6 @@
 """`cvae-keras table search`: the strategies side by side, and against the test-case table."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from cvae_keras.data.arrays import read_arrays
 from cvae_keras.data.sinusoid import TASKS, load
 from cvae_keras.experiments import rows as shared
 from cvae_keras.experiments.sinusoid.cases import read_best
-from cvae_keras.files import read_json, replacing, write_table
+from cvae_keras.files import expand, read_json, replacing, write_table
 from cvae_keras.metrics.modes import combine, posterior_score
 from cvae_keras.systems.saved import load_model
 
@@ -37,7 +36,7 @@ def run_table(folder, task, rows_folder=None):
         text = run_table(RESULTS, task=1)
         ```
     """
-    folder, name = Path(folder), f"data_{task}"
+    folder, name = expand(folder), f"data_{task}"
     published = best_published(rows_folder or folder / "sinusoid_rows", name)
     rows = []
     for path in sorted(folder.glob(f"search_sinusoid_{task}_*/best.json")):
@@ -120,7 +119,7 @@ def best_published(folder, name):
         ```
     """
     rows = []
-    for path in Path(folder).glob(f"{name}_*_original.json"):
+    for path in expand(folder).glob(f"{name}_*_original.json"):
         saved = read_json(path)
         row, config = saved["row"], saved["manifest"]["config"]
         score = combine(row["residual"], row["recall"], row["total_variation"])

@@ -34,7 +34,7 @@ def is_ours(folder):
         >>> is_ours("a folder that is absent")
         False
     """
-    folder = Path(folder)
+    folder = files.expand(folder)
     if files.marked(folder) is not None:
         return files.marked(folder) == CONTENT
     if (folder / MODEL).is_file() and _member(folder / MODEL) is not None:
@@ -58,7 +58,7 @@ def holds_model(folder):
         >>> holds_model("a folder that is absent")
         False
     """
-    return is_ours(folder) and (Path(folder) / MODEL).exists()
+    return is_ours(folder) and (files.expand(folder) / MODEL).exists()
 
 
 def claim(folder):
@@ -78,7 +78,7 @@ def claim(folder):
         folder = claim("runs/embedding")
         ```
     """
-    folder, ours = Path(folder), is_ours(folder)
+    folder, ours = files.expand(folder), is_ours(folder)
     if not ours and files.marked(folder) is None and (folder / MODEL).exists():
         raise ValueError(
             f"logdir {str(folder)!r} holds a {MODEL} that was not written by CompressionVAE: name "
@@ -130,7 +130,7 @@ def load(folder):
         model, parameters, training = load("runs/embedding")
         ```
     """
-    folder = Path(folder)
+    folder = files.expand(folder)
     if not holds_model(folder):
         raise ValueError(f"logdir {str(folder)!r} holds no CompressionVAE: train one, or name it.")
     model = load_model(folder / MODEL)
@@ -165,7 +165,7 @@ def remove(folder):
         remove("temp")
         ```
     """
-    folder = Path(folder)
+    folder = files.expand(folder)
     if not is_ours(folder):
         return
     for name in (MODEL, ABOUT):  # in this order a folder of an older version remains known

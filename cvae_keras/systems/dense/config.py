@@ -1,7 +1,6 @@
 """The dense system from a JSON file: read it, draw its data, train a model for each beta."""
 
 from importlib.resources import files
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -21,7 +20,7 @@ from cvae_keras.data.conditions import (
 )
 from cvae_keras.data.gaussian import CorrelatedGaussian, IndependentGaussian, ProjectedGaussian
 from cvae_keras.data.manifolds import MAKERS, Manifold, SideBySide
-from cvae_keras.files import read_json, regular_file
+from cvae_keras.files import expand, read_json, regular_file
 from cvae_keras.metrics.rate_distortion import average, measure
 from cvae_keras.systems.dense.model import DenseCVAE
 from cvae_keras.training.backends import at_once
@@ -74,7 +73,7 @@ def read_config(name):
         >>> read_config("baseline")["data"]
         {'kind': 'independent', 'dim': 2}
     """
-    path = Path(name)
+    path = expand(name)
     if str(name) in shipped_configs():
         path = SHIPPED / f"{name}.json"
     try:
