@@ -194,6 +194,6 @@ def standardize(values, shift, scale):
     return found
 
 
-def chunks(rows):
-    """Slices of at most `CHUNK` rows that cover all rows."""
-    return [slice(start, start + CHUNK) for start in range(0, len(rows), CHUNK)]
+def chunks(rows, size=CHUNK):
+    """Slices of at most `size` rows that cover all rows."""
+    return [slice(start, start + size) for start in range(0, len(rows), size)]

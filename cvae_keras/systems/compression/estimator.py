@@ -1,17 +1,28 @@
 """`CompressionVAE`: dimensionality reduction with scikit-learn's methods."""
 
 import warnings
+from contextlib import nullcontext
+from inspect import signature
 from numbers import Integral
 
 import keras
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from tqdm.auto import tqdm
 
-from cvae_keras.checks import check_count, check_seed, check_share, check_units, check_weight
+from cvae_keras.checks import (
+    check_choice,
+    check_count,
+    check_seed,
+    check_share,
+    check_units,
+    check_weight,
+)
 from cvae_keras.data.frames import is_frame, numeric_frame, read_numbers
 from cvae_keras.data.npy_folder import NpyFolder
-from cvae_keras.data.rows import MappedRows, Subset, chunks, open_rows, read
+from cvae_keras.data.rows import CHUNK, MappedRows, Subset, chunks, open_rows, read
+from cvae_keras.files import expand
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.plots.compression import plot_embedding, plot_latent_grid
 from cvae_keras.systems.compression import storage
@@ -45,12 +56,13 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     A variational autoencoder with a flow posterior. The last term makes z predict, beside x, which
     other examples are near x (see `cvae_keras.systems.compression.model`). Labels are never used.
-    The arguments and methods are those of maxfrenzel's CompressionVAE, plus scikit-learn's.
+    The arguments and methods are those of maxfrenzel's CompressionVAE, plus scikit-learn's;
+    `docs/coming_from.md` says where they differ.
 
     Args:
         X: examples for `train`: array `(examples, features)`, a `numpy.memmap` of one, a pandas
             DataFrame of numbers, or the path of a folder tree of .npy files. `fit` takes its own.
-            They are centered in float64.
+            They are centered in float64. What cannot be read is refused at once.
         X_valid: the same, for the validation loss; None to hold out a part of X.
         train_valid_split: the share of X that is trained on, in (0, 1].
         dim_latent: dimensions of the embedding.
@@ -61,8 +73,9 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         batch_size: examples of a training batch; None for 512, or fewer where there are few.
         batch_size_test: examples of a validation batch; None for `batch_size`.
         logdir: folder of the model. A model that is there is restored, and its parameters replace
-            the arguments. "temp" starts afresh and deletes the model it wrote there before. `fit`
-            writes nothing into "temp" but logs. A folder with files of others is refused.
+            the arguments, with a warning where one was given that differs. "temp" starts afresh and
+            deletes the model it wrote there before. `fit` writes nothing into "temp" but logs. A
+            folder with files of others is refused.
         feature_normalization: True to subtract from each feature its mean and divide it by its
             standard deviation; the embedding then depends neither on the unit nor on the zero of a
             feature. "images" to divide all by one number, which is right for the pixels of images:
@@ -92,6 +105,10 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         n_features_in_: features of X.
         feature_names_in_: their names, where X was a data frame.
         converged_: whether the last training stopped before its last epoch.
+
+    Raises:
+        ValueError, TypeError: X or X_valid cannot be read, or the model in `logdir` is of another
+            number of features.
 
     Source: Kingma et al., 2016 (flow); van der Maaten and Hinton, 2008 (neighbors).
 
@@ -148,10 +165,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.verbose = verbose
         self.random_state = random_state
         if X is not None:
-            try:
-                self._prepare()
-            except (TypeError, ValueError):
-                self._rows = None  # scikit-learn allows no error here: `train` raises it
+            self._prepare()
 
     # -- training -------------------------------------------------------------------------------
     def fit(self, X, y=None, checkpoint=None):
@@ -190,6 +204,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         lr_scheduling_factor=5,
         lr_scheduling_min=1e-5,
         checkpoint_every=2000,
+        restart=False,
     ):
         """Train on the X of the constructor; another call continues the training.
 
@@ -197,9 +212,11 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Args:
             learning_rate: the highest; it falls along a cosine.
-            num_steps: batches at most; None for the estimator's, and then for a choice by the data.
+            num_steps: batches at most of this call; None for the estimator's, and then for a choice
+                by the data. Epochs are whole, so that a few may be left over.
             dropout_keep_prob: share of the encoder's units that training keeps; None for all.
-            overwrite: discard the present model and start afresh.
+            overwrite: accepted and without effect: a present model is continued with it, as in
+                maxfrenzel's CompressionVAE, and here without it too.
             test_every: steps of an epoch, after which the validation loss is computed; None for
                 30 epochs.
             lr_scheduling: whether the learning rate changes. If so, it falls along a cosine, and is
@@ -209,6 +226,9 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             lr_scheduling_factor: see there.
             lr_scheduling_min: the lowest learning rate; training stops where it would be divided.
             checkpoint_every: steps between writings of the model.
+            restart: start afresh, with the arguments of the constructor. It prints what will be
+                replaced in `logdir`; a copy of it, `model.previous.keras`, is kept there until the
+                new model is written, and is put back where training fails.
 
         Returns:
             The estimator.
@@ -220,22 +240,30 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             raise ValueError("X is missing: give it to CompressionVAE(X), or call fit(X).")
         if getattr(self, "_rows", None) is None:
             self._prepare()
-        if overwrite:
-            self.model_ = None
-        return self._fit(
-            self._rows,
-            write=True,
-            afresh=self.logdir == "temp" and self.model_ is None,
-            num_steps=num_steps,
-            keep=dropout_keep_prob,
-            test_every=test_every,
-            checkpoint_every=checkpoint_every,
-            patience=lr_scheduling_steps,
-            high=learning_rate,
-            low=lr_scheduling_min,
-            factor=lr_scheduling_factor,
-            active=lr_scheduling,
-        )
+        for name, value in (("overwrite", overwrite), ("restart", restart)):
+            check_choice(name, bool(value) if isinstance(value, np.bool_) else value, (True, False))
+        before = dict(vars(self))
+        if restart:
+            vars(self).update(self._given)
+        try:
+            return self._fit(
+                self._rows,
+                write=True,
+                num_steps=num_steps,
+                keep=dropout_keep_prob,
+                test_every=test_every,
+                checkpoint_every=checkpoint_every,
+                patience=lr_scheduling_steps,
+                restart=restart,
+                high=learning_rate,
+                low=lr_scheduling_min,
+                factor=lr_scheduling_factor,
+                active=lr_scheduling,
+            )
+        except BaseException:
+            if restart:
+                vars(self).update(before)
+            raise
 
     def _fit(
         self,
@@ -248,11 +276,12 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         checkpoint_every=2000,
         patience=5,
         checkpoint=None,
+        restart=False,
         **rate,
     ):
         """Train the present model or a new one; `rate` are arguments of `LearningRate`.
 
-        With `write` the model is saved, with `afresh` that of an earlier training is deleted first.
+        With `write` the model is saved, with `restart` a new one replaces that of the folder.
         """
         check_count("dim_latent", self.dim_latent)
         check_count("iaf_flow_length", self.iaf_flow_length, least=0)
@@ -289,7 +318,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         )
         if write or self.tb_logging:
             storage.claim(self.logdir)
-        new = self.model_ is None
+        new = restart or self.model_ is None
         if new:
             normalize = self.feature_normalization
             if normalize is True and is_image(train):
@@ -306,29 +335,43 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.model_.run_eagerly = plan.steps < EAGER
         steps, epochs = plan.steps_per_epoch, plan.epochs
         rate = LearningRate(epochs, patience=plan.patience, **rate)
-        if afresh:
-            storage.remove(self.logdir)
-        try:
-            train_epochs(
-                self.model_,
-                self._batches(train, pca, plan.batch_size, steps, walk=WALK, until=epochs),
-                self._batches(valid, pca, plan.valid_batch_size),
-                self.history_,
-                rate,
-                epochs,
-                save=self._save if write else None,
-                checkpoint_every=checkpoint_every,
-                tensorboard=f"{self.logdir}/{storage.LOGS}" if self.tb_logging else None,
-                verbose=self.verbose,
-                checkpoint=checkpoint,
-            )
-        except ValueError:  # diverged: an earlier model is kept, an untrained one is not
-            self.model_ = None if new else self.model_
-            raise
-        self.converged_ = rate.converged
-        if write:
-            self._save()
+        batches = self._batches(train, pca, plan.batch_size, steps, walk=WALK, until=epochs)
+        valid = self._batches(valid, pca, plan.valid_batch_size)
+        logs = str(expand(self.logdir) / storage.LOGS) if self.tb_logging else None
+        with self._replacing(restart) if write and new else nullcontext():
+            try:
+                train_epochs(
+                    self.model_,
+                    batches,
+                    valid,
+                    self.history_,
+                    rate,
+                    epochs,
+                    save=self._save if write else None,
+                    checkpoint_every=checkpoint_every,
+                    tensorboard=logs,
+                    verbose=self.verbose,
+                    checkpoint=checkpoint,
+                )
+            except ValueError:  # diverged: an earlier model is kept, an untrained one is not
+                self.model_ = None if new else self.model_
+                raise
+            self.converged_ = rate.converged
+            if write:
+                self._save()
         return self
+
+    def _replacing(self, restart):
+        """Context in which a new model replaces the one of the folder, if there is one."""
+        if not (restart and storage.holds_model(self.logdir)):
+            if self.logdir == "temp":
+                storage.remove(self.logdir)
+            return nullcontext()
+        tqdm.write(
+            f"restart=True replaces {expand(self.logdir) / storage.MODEL}; "
+            f"{storage.BACKUP[storage.MODEL]} keeps it until the new model is written."
+        )
+        return storage.keeping(self.logdir)
 
     def _draw_seed(self):
         """The seed of a training: `random_state` if it is a number, else that of the model."""
@@ -341,25 +384,27 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         share = check_share("train_valid_split", self.train_valid_split)
         order = np.random.default_rng(self._seed).permutation(len(rows))
         if self.X_valid is not None:
-            valid = open_rows(self.X_valid, self.on_error)
-            if not isinstance(valid, (NpyFolder, MappedRows)):
-                valid = _numbers("X_valid", valid)
-                with np.errstate(invalid="ignore"):  # scikit-learn's sum of large numbers overflows
-                    values = check_array(valid)
-            else:
-                values = _check_numeric(valid)
-            if values.shape[1] != rows.shape[1]:
-                raise ValueError(
-                    f"X_valid has {values.shape[1]} features but X has {rows.shape[1]}: give it "
-                    f"the same."
-                )
-            if is_frame(valid):  # in the order of X's columns
-                values = self._validate(valid, reset=False)
-            valid = values
+            valid = self._open_valid(rows)
             return Subset(rows, order), Subset(valid, np.arange(min(len(valid), VALIDATED)))
         kept = max(1, round(share * len(rows)))
         valid = order[kept:] if kept < len(rows) else order
         return Subset(rows, order[:kept]), Subset(rows, valid[:VALIDATED])
+
+    def _open_valid(self, rows):
+        """Rows of X_valid, in the order of X's columns."""
+        valid = open_rows(self.X_valid, self.on_error)
+        if not isinstance(valid, (NpyFolder, MappedRows)):
+            valid = _numbers("X_valid", valid)
+            with np.errstate(invalid="ignore"):  # scikit-learn's sum of large numbers overflows
+                values = check_array(valid)
+        else:
+            values = _check_numeric(valid)
+        if values.shape[1] != rows.shape[1]:
+            raise ValueError(
+                f"X_valid has {values.shape[1]} features but X has {rows.shape[1]}: give it the "
+                f"same."
+            )
+        return self._validate(valid, reset=False) if is_frame(valid) else values
 
     def _reads_components(self, rows):
         """Whether the networks of a new model read principal components."""
@@ -415,8 +460,11 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return PairedBatches(rows, near, batch_size, steps, self._seed, walk, until)
 
     def _prepare(self):
-        self._rows = self._open(self.X)
+        rows = self._open(self.X)
+        if self.X_valid is not None:
+            self._open_valid(rows)
         self._restore()
+        self._rows = rows
 
     def _open(self, X):
         """Rows of X that can be read one by one, after scikit-learn's checks."""
@@ -434,11 +482,12 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             return validate_data(self, X, dtype="numeric", reset=reset)
 
     # -- use of a trained model -----------------------------------------------------------------
-    def embed(self, X):
+    def embed(self, X, batch_size=CHUNK):
         """The embedding of X: the mean of q(z | x) before the flow, transformed by the flow.
 
         Args:
             X: as in the constructor.
+            batch_size: examples that are embedded at once; it does not change the result.
 
         Returns:
             float32 `(examples, dim_latent)`.
@@ -451,19 +500,20 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             z = embedder.embed(X_new)
             ```
         """
-        rows = self._rows_like_trained(X)
-        encode = self.model_.encode
-        return np.concatenate([encode(read(rows, chunk, dtype=None)) for chunk in chunks(rows)])
+        size, rows = check_count("batch_size", batch_size), self._rows_like_trained(X)
+        parts = (read(rows, chunk, dtype=None) for chunk in chunks(rows, size))
+        return np.concatenate([self.model_.encode(part) for part in parts])
 
     def transform(self, X):
         """The same as `embed`; a data frame after `set_output(transform="pandas")`."""
         return self.embed(X)
 
-    def decode(self, z):
+    def decode(self, z, batch_size=CHUNK):
         """Reconstruct examples from points of the embedding: the mean of p(x | z).
 
         Args:
             z: `(examples, dim_latent)`.
+            batch_size: points that are decoded at once.
 
         Returns:
             `(examples, features)`, in the units of X: float64 where float32 would cost digits, as
@@ -485,7 +535,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             raise ValueError(
                 f"z has {z.shape[1]} columns, but dim_latent is {self.dim_latent}: give as many."
             )
-        return np.concatenate([self.model_.decode(z[chunk]) for chunk in chunks(z)])
+        size = check_count("batch_size", batch_size)
+        return np.concatenate([self.model_.decode(z[chunk]) for chunk in chunks(z, size)])
 
     def inverse_transform(self, X):
         """The same as `decode`; X are points of the embedding."""
@@ -610,26 +661,29 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _restore(self):
         """Load the model of a named logdir; without one there is no model yet."""
-        self.model_, self.history_ = None, []
+        self.model_, self.history_, self._given = None, [], {}
         if self.logdir == "temp" or not storage.holds_model(self.logdir):
             return
-        self.model_, parameters, training = storage.load(self.logdir)
-        self.history_ = training["history"]
-        features = self.model_.features
+        model, parameters, training = storage.load(self.logdir)
+        features = model.features
         if getattr(self, "n_features_in_", features) != features:
             raise ValueError(
                 f"X has {self.n_features_in_} features, but the model in logdir {self.logdir!r} "
                 f"has {features}: name another logdir."
             )
+        self.model_, self.history_ = model, training["history"]
         self.n_features_in_ = features
         self._adopt(parameters)
 
     def _adopt(self, parameters):
-        """Take the parameters of a saved model, with a warning where they differ."""
+        """Take the parameters of a saved model, with a warning where others were given."""
         differ = {n: v for n, v in parameters.items() if _plain(getattr(self, n)) != v}
-        if differ:
+        self._given = {name: getattr(self, name) for name in differ}
+        defaults = {n: p.default for n, p in signature(type(self)).parameters.items()}
+        given = {n: v for n, v in self._given.items() if _plain(v) != _plain(defaults[n])}
+        if given:
             changes = ", ".join(
-                f"{name}={value!r} (not {getattr(self, name)!r})" for name, value in differ.items()
+                f"{name}={differ[name]!r} (not {value!r})" for name, value in given.items()
             )
             warnings.warn(
                 f"logdir {self.logdir!r} holds a model, whose parameters win: {changes}.",

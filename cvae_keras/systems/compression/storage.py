@@ -9,7 +9,9 @@ only.
 import json
 import math
 import os
+import shutil
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from cvae_keras import files
@@ -17,6 +19,8 @@ from cvae_keras.systems.saved import load_model
 
 CONTENT = "CompressionVAE"
 MODEL, ABOUT = "model.keras", "compression.json"
+#: File -> its copy while a training that starts afresh has not written its model yet.
+BACKUP = {MODEL: "model.previous.keras", ABOUT: "compression.previous.json"}
 LOGS = f"tensorboard/{CONTENT}"  # below, all is ours
 FORMAT = "cvae_keras.CompressionVAE 1"
 
@@ -151,6 +155,43 @@ def load(folder):
     return model, parameters, about["training"]
 
 
+@contextmanager
+def keeping(folder):
+    """Context in which a model is replaced: a copy of it is kept until the context is left.
+
+    Where the context raises, the copy becomes the model again. Where the process is killed, the
+    copy remains, and a later context does not replace it: its model is the last that was complete.
+
+    Args:
+        folder: which `holds_model`.
+
+    Raises:
+        ValueError: see `claim`.
+
+    Example:
+        ```python
+        with keeping("runs/embedding"):
+            save("runs/embedding", model, {"dim_latent": 2}, {"history": []})
+        ```
+    """
+    folder = claim(folder)
+    copies = {name: folder / copy for name, copy in reversed(BACKUP.items())}
+    if not copies[MODEL].exists():
+        for name, copy in copies.items():  # the model's last: where it exists, the copy is whole
+            if (folder / name).is_file():
+                with files.replacing(copy) as partial:
+                    shutil.copyfile(folder / name, partial)
+    try:
+        yield
+    except BaseException:
+        for name, copy in copies.items():
+            if copy.is_file():
+                copy.replace(folder / name)
+        raise
+    for copy in copies.values():
+        files.delete(copy, folder)
+
+
 def remove(folder):
     """Delete the model and the logs that `save` and TensorBoard wrote; what else is there, stays.
 
@@ -168,7 +209,11 @@ def remove(folder):
     folder = files.expand(folder)
     if not is_ours(folder):
         return
-    for name in (MODEL, ABOUT):  # in this order a folder of an older version remains known
+    for name in (
+        *BACKUP.values(),
+        MODEL,
+        ABOUT,
+    ):  # in this order a folder of an older version remains known
         files.delete(folder / name, folder)
     logs = folder / LOGS
     if any(path.is_symlink() for path in (logs, logs.parent)):

@@ -21,7 +21,7 @@ class TrainingPlan:
     Args:
         batch_size: rows of a training batch, neighbors counted.
         valid_batch_size: rows of a validation batch, neighbors counted.
-        steps: training batches in all.
+        steps: training batches at most; those that `choose` was given are not exceeded.
         steps_per_epoch: training batches of an epoch; an epoch need not be a pass over the data.
         patience: epochs without a lower validation loss after which the learning rate is divided.
 
@@ -39,7 +39,7 @@ class TrainingPlan:
 
     @property
     def epochs(self):
-        """Epochs in all: the last one may go beyond `steps`."""
+        """Epochs in all."""
         return -(-self.steps // self.steps_per_epoch)
 
     @classmethod
@@ -62,8 +62,11 @@ class TrainingPlan:
             paired: whether half of a batch are neighbors of the other half.
             batch_size: at most; None for 512.
             valid_batch_size: at most; None for that of training.
-            steps: None for 30 passes over the data, at least 1,000 and at most 50,000 batches.
-            steps_per_epoch: at most `steps`; None for 30 epochs.
+            steps: a limit, which whole epochs reach but for fewer batches than there are epochs;
+                None for 30 passes over the data, at least 1,000 and at most 50,000 batches, and
+                the rest of the last epoch.
+            steps_per_epoch: at most `steps`, and a few more where `steps` are given, so that few
+                are left over; None for 30 epochs.
             patience: raised to the epochs of a pass over the data.
 
         Returns:
@@ -76,12 +79,17 @@ class TrainingPlan:
         size = valid_size = min(size, 2 * examples)  # a batch holds neighbors too
         if valid_batch_size is not None:
             valid_size = check_count("batch_size_test", valid_batch_size)
-        if steps is None:
+        limited = steps is not None
+        if not limited:
             steps = int(np.clip(PASSES * examples / size, 1000, 50_000))
         steps = check_count("num_steps", steps)
         if steps_per_epoch is None:
             steps_per_epoch = max(1, steps // EPOCHS)
         steps_per_epoch = min(check_count("test_every", steps_per_epoch), steps)
+        if limited:
+            epochs = steps // steps_per_epoch
+            steps_per_epoch = steps // epochs
+            steps = epochs * steps_per_epoch
         drawn = max(1, size // 2) if paired else size
         one_pass = -(-examples // (drawn * steps_per_epoch))
         return cls(
