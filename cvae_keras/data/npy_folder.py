@@ -48,12 +48,12 @@ class NpyFolder:
         self.path = expand(path)
         if not self.path.is_dir():
             raise ValueError(
-                f"X is {str(path)!r}, which is not a folder: name a tree of .npy files."
+                f"X is {str(self.path)!r}, which is not a folder: name a tree of .npy files."
             )
         found = list(ids) if ids is not None else self._find()
         if not found:
             raise ValueError(
-                f"X is the folder {str(path)!r}, which holds no .npy file: name another folder."
+                f"X is the folder {str(self.path)!r}, which holds no .npy file: name another folder."
             )
         shapes, types, self.skipped = {}, {}, {}
         for name in found:

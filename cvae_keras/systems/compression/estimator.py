@@ -18,13 +18,14 @@ from cvae_keras.checks import (
     check_share,
     check_units,
     check_weight,
+    shown,
 )
 from cvae_keras.data.frames import is_frame, numeric_frame, read_numbers
 from cvae_keras.data.npy_folder import NpyFolder
 from cvae_keras.data.rows import CHUNK, MappedRows, Subset, chunks, open_rows, read
 from cvae_keras.files import expand
 from cvae_keras.metrics.importance import importance_weighted_bound
-from cvae_keras.plots.compression import plot_embedding, plot_latent_grid
+from cvae_keras.plots.compression import grid_points, plot_embedding, plot_latent_grid
 from cvae_keras.systems.compression import storage
 from cvae_keras.systems.compression.model import CompressionModel
 from cvae_keras.systems.compression.neighbors import PairedBatches, nearest_neighbors
@@ -587,26 +588,50 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self.decode(rng.standard_normal((n_samples, self.dim_latent)))
 
     def visualize(self, z, labels=None, categories=None, filename=None):
-        """Draw an embedding; see `cvae_keras.plots.compression.plot_embedding`."""
-        return plot_embedding(z, labels, categories, filename=filename)
-
-    def visualize_latent_grid(
-        self, xy_range=(-4, 4), grid_size=20, shape=(28, 28), clip=(0, 255), filename=None
-    ):
-        """Decode a grid over a 2-D embedding and draw it as images.
+        """Draw an embedding, and display it where no filename is given.
 
         Args:
-            xy_range: first and last value of the grid, on both axes.
-            grid_size: points on each axis.
-            shape: of an image.
-            clip: lowest and highest value shown.
-            filename: where to write it, or None.
+            z: `(examples, 2 or more)`, of which the first two dimensions are drawn.
+            labels: classes or measurements, see `cvae_keras.plots.compression.plot_embedding`.
+            categories: names of the classes, see there.
+            filename: where to write it; None to display it, see
+                `cvae_keras.plots.display.finish`.
 
         Returns:
             The matplotlib Figure.
 
         Raises:
-            ValueError: the embedding is not of 2 dimensions, or shape does not fit the features.
+            ValueError: z, labels and categories do not fit each other.
+        """
+        return plot_embedding(z, labels, categories, filename=filename, show=filename is None)
+
+    def visualize_latent_grid(
+        self,
+        xy_range=(-4, 4),
+        grid_size=20,
+        shape=(28, 28),
+        clip=(0, 255),
+        figsize=(8, 8),
+        filename=None,
+    ):
+        """Decode a grid over a 2-D embedding and draw it as images, each at the point it is of.
+
+        Args:
+            xy_range: the edges of the grid, on both axes; images are decoded at the centers of its
+                cells.
+            grid_size: cells along each axis.
+            shape: of an image.
+            clip: lowest and highest value shown; None for those of the images.
+            figsize: width and height in inches.
+            filename: where to write it; None to display it, see
+                `cvae_keras.plots.display.finish`.
+
+        Returns:
+            The matplotlib Figure.
+
+        Raises:
+            ValueError: the embedding is not of 2 dimensions, shape does not fit the features, or
+                a range or a size is none.
         """
         self._check_trained()
         if self.dim_latent != 2:
@@ -614,15 +639,16 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"dim_latent is {self.dim_latent}, but a grid can be drawn for 2 only: train with "
                 f"dim_latent=2."
             )
+        xy_range, figsize = _pair("xy_range", xy_range), _pair("figsize", figsize, ascending=False)
+        clip = None if clip is None else _pair("clip", clip)
         if int(np.prod(shape)) != self.n_features_in_:
             raise ValueError(
                 f"shape {shape} does not hold {self.n_features_in_} features: give that of an "
                 f"image."
             )
-        axis = np.linspace(*xy_range, check_count("grid_size", grid_size))
-        grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
-        images = self.decode(grid).reshape(grid_size, grid_size, *shape)
-        return plot_latent_grid(images, xy_range, clip, filename)
+        points = grid_points(xy_range, check_count("grid_size", grid_size))
+        images = self.decode(points).reshape(grid_size, grid_size, *shape)
+        return plot_latent_grid(images, xy_range, clip, figsize, filename, show=filename is None)
 
     def _check_trained(self):
         if getattr(self, "model_", None) is None and self.logdir != "temp":
@@ -712,6 +738,19 @@ def _plain(value):
     return [_plain(each) for each in value] if isinstance(value, (tuple, list)) else value
 
 
+def _pair(name, value, ascending=True):
+    """Two finite numbers as floats: the first below the second, or both above 0."""
+    what = "two numbers, the first below the second," if ascending else "two numbers above 0,"
+    try:
+        first, second = (float(number) for number in value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be {what} got {shown(value)}: give them.") from error
+    good = first < second if ascending else min(first, second) > 0
+    if not (good and np.isfinite([first, second]).all()):
+        raise ValueError(f"{name} must be {what} got {shown(value)}: change them.")
+    return first, second
+
+
 def _check_numeric(rows):
     """The rows of a memory-mapped array or a folder, or a TypeError if they are no numbers."""
     if rows.dtype.kind not in "fiub":
@@ -725,12 +764,17 @@ def _numbers(name, X):
         frame = numeric_frame(name, X)
         _refuse_missing(name, frame.to_numpy(), frame.columns)
         return frame
-    values = X if isinstance(X, np.ma.MaskedArray) or hasattr(X, "dtype") else np.asarray(X)
+    try:
+        values = X if isinstance(X, np.ma.MaskedArray) or hasattr(X, "dtype") else np.asarray(X)
+    except ValueError as error:
+        raise ValueError(f"{name} has rows of different lengths: give a table.") from error
     kind = getattr(values.dtype, "kind", "")
     if kind in "mM":
         raise TypeError(f"{name} must hold numbers, got dtype {values.dtype}: convert it first.")
-    own = kind == "O" and any(
-        isinstance(each, (str, Integral)) or _is_missing(each) for each in values.flat
+    own = (
+        kind in ("U", "S")
+        or kind == "O"
+        and any(isinstance(each, (str, Integral)) or _is_missing(each) for each in values.flat)
     )
     if not (own or isinstance(values, np.ma.MaskedArray)):
         return X
