@@ -166,7 +166,12 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.verbose = verbose
         self.random_state = random_state
         if X is not None:
-            self._prepare()
+            try:
+                self._prepare()
+            except (TypeError, ValueError):
+                # scikit-learn's checks give all arguments one value, and allow no error here
+                if any(value is not X for value in self.get_params(deep=False).values()):
+                    raise
 
     # -- training -------------------------------------------------------------------------------
     def fit(self, X, y=None, checkpoint=None):
