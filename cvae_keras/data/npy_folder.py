@@ -53,7 +53,7 @@ class NpyFolder:
         found = list(ids) if ids is not None else self._find()
         if not found:
             raise ValueError(
-                f"X is the folder {str(self.path)!r}, which holds no .npy file: name another folder."
+                f"X is the folder {str(self.path)!r}, which holds no .npy file: name another."
             )
         shapes, types, self.skipped = {}, {}, {}
         for name in found:
