@@ -204,7 +204,7 @@ def root_of(matrix):
         Tensor of the same shape, lower triangular.
 
     Example:
-        >>> root_of(4.0 * ops.ones((1, 1, 1)))[0, 0, 0] > 1.99
+        >>> bool(root_of(4.0 * ops.ones((1, 1, 1)))[0, 0, 0] > 1.99)
         True
     """
     eye = ops.eye(matrix.shape[-1])

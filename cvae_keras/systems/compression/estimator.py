@@ -275,7 +275,6 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self,
         rows,
         write,
-        afresh=False,
         num_steps=None,
         keep=None,
         test_every=None,
@@ -300,8 +299,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if self.cells_encoder is not None:
             check_units("cells_encoder", self.cells_encoder, least=0)
         keep = 1.0 if keep is None else check_share("dropout_keep_prob", keep)
-        if isinstance(self.neighbors, bool) or self.neighbors != 0:
-            check_count("neighbors", self.neighbors)
+        check_count("neighbors", self.neighbors, least=0)
         if not isinstance(self.feature_normalization, (bool, np.bool_, str)) or (
             self.feature_normalization not in (True, False, "images")
         ):
