@@ -4,6 +4,7 @@ import re
 import textwrap
 
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 from cvae_keras.files import RESULTS, ROOT
@@ -38,6 +39,7 @@ def test_files_that_the_readme_names_are_there():
     assert paths and not missing
 
 
+@pytest.mark.long
 def test_the_python_of_the_readme_runs_from_top_to_bottom(in_tmp, eager):
     blocks = re.findall(r"(?<=\n\n)(?:(?: {4}.*)?\n)+", README)
     blocks = [textwrap.dedent(block) for block in blocks]

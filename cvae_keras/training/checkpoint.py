@@ -167,7 +167,8 @@ class Checkpoint(keras.callbacks.Callback):
     def _open(self, path):
         held = read_arrays(path)
         state = parse_json(bytes(held["state"]), path)
-        if state["format"] != FORMAT:
+        missing = {"settings", "epoch", "stopped", "history", "callbacks"} - set(state)
+        if state.get("format") != FORMAT or missing:
             raise ValueError("of another version")
         found = [held[f"variable.{i}"] for i, _ in enumerate(self._variables())]
         lists = {}

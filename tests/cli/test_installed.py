@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from cvae_keras.files import MARKER
 from cvae_keras.systems.saved import SHIPPED
 
@@ -21,6 +23,7 @@ def test_the_wheel_brings_every_shipped_model():
     assert wheel["sources"] == {"results/models": "cvae_keras/shipped"}
 
 
+@pytest.mark.long
 def test_an_installed_package_writes_into_the_working_directory(tmp_path):
     site, folder = tmp_path / "site", tmp_path / "work"
     ignored = shutil.ignore_patterns("__pycache__")

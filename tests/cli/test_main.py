@@ -203,6 +203,7 @@ def test_exit_codes_tell_wrong_input_from_what_went_wrong(error, code, sentence,
     assert "Traceback" not in result.stderr and "training:" in result.stderr
 
 
+@pytest.mark.long
 def test_a_reader_that_closes_the_pipe_ends_the_command():
     read, write = os.pipe()
     os.close(read)

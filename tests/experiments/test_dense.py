@@ -67,6 +67,7 @@ def test_a_killed_run_continues_and_a_finished_one_is_kept(tmp_path, monkeypatch
         testbed_run.run_config(path, tmp_path / "whole")
 
 
+@pytest.mark.long
 def test_table_covers_what_was_asked_and_keeps_what_it_has(tmp_path, monkeypatch):
     jobs = table.jobs_of()
     assert len(jobs) == 31 and len(set(jobs)) == len({job.name for job in jobs}) == 31

@@ -60,6 +60,7 @@ def test_parts_share_the_rows(tmp_path):
     assert numbers(tmp_path / "log") == [0, 2, 1, 3] and all(result for _, result in both)
 
 
+@pytest.mark.long
 def test_processes_share_the_rows_and_those_done_survive_an_error(tmp_path):
     one = partial(run, log=tmp_path / "log")
     with pytest.raises(ValueError, match="number -1 is negative"):
@@ -71,6 +72,7 @@ def test_processes_share_the_rows_and_those_done_survive_an_error(tmp_path):
     assert {threads for _, _, threads in lines} == {"1"}
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_is_reported(tmp_path):
     one = partial(run, log=tmp_path / "log")
     with pytest.raises(ValueError, match="a process was killed before its row was done"):

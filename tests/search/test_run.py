@@ -230,6 +230,7 @@ def test_three_trials_that_raise_in_a_row_stop_the_search(tmp_path):
 
 
 # -- kills --------------------------------------------------------------------------------------
+@pytest.mark.long
 def test_a_grid_killed_twice_ends_with_the_table_of_one_that_was_not(tmp_path):
     for trial in (2, 3):
         assert process(tmp_path / "killed", "grid", trial).returncode == -9
@@ -299,6 +300,7 @@ def test_what_has_no_grid_is_refused(tmp_path):
 
 
 # -- chief and workers --------------------------------------------------------------------------
+@pytest.mark.long
 def test_chief_and_two_workers_on_loopback_lose_and_double_nothing(tmp_path):
     chief = process(tmp_path / "two", "grid", 0, 2)
     assert chief.returncode == 0, chief.stderr[-2000:]

@@ -21,6 +21,8 @@ import keras
 import numpy as np
 import cvae_keras
 
+import pytest
+
 found = {}
 for path in sorted(Path(sys.argv[1]).glob("*.keras")):
     model = keras.saving.load_model(path)
@@ -50,6 +52,7 @@ def test_every_model_class_has_a_case():
     assert subclasses(ELBOModel) == {type(case.make()) for case in CASES.values()}
 
 
+@pytest.mark.long
 def test_every_model_loads_in_a_process_that_only_imports_the_package(tmp_path):
     wanted = {}
     for name, case in CASES.items():

@@ -88,7 +88,14 @@ def test_a_training_that_had_stopped_early_is_not_continued(tmp_path):
     same(fit(tmp_path, patience=2), stopped)
 
 
-@pytest.mark.parametrize("damage", ["empty", "half", "flipped", "absent", "text"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "half",
+        "absent",
+        *(pytest.param(k, marks=pytest.mark.long) for k in ("empty", "flipped", "text")),
+    ],
+)
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, whole, damage, capsys):
     with pytest.raises(Killed):
         fit(tmp_path, kill=[KillAt(4)])

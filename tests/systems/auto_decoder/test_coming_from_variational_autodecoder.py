@@ -70,7 +70,9 @@ def test_the_lines_of_the_readme(in_tmp):
         assert hidden == pytest.approx(result["rows"][4]["mse_missing"], rel=1e-5)
     done("vad collect test_configs --out .")
     frame = pd.read_csv(path / "results.csv")
-    assert len(frame) == 10 and np.isfinite(frame[["train_loss", "train_kl", "test_kl"]]).all(axis=None)
+    assert len(frame) == 10 and np.isfinite(frame[["train_loss", "train_kl", "test_kl"]]).all(
+        axis=None
+    )
     history = json.loads((path / "train_0.json").read_text())["history"]
     assert frame.train_loss[0] == history["loss"][-1]
     assert frame.test_kl.min() > 0.5 * 3 * (np.exp(-14) - 1 + 14)

@@ -30,7 +30,14 @@ def fitted(model, optimizer, epochs, inputs, **options):
     return latents, history.history
 
 
-@pytest.mark.parametrize("options", [{}, {"reduction": "original"}, {"noise": "learned"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        pytest.param({"reduction": "original"}, marks=pytest.mark.long),
+        pytest.param({"noise": "learned"}, marks=pytest.mark.long),
+    ],
+)
 def test_fit_finds_the_latents_of_the_gradient_search(options):
     x, mask = data()
     model = trained(**options)

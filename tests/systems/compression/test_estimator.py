@@ -108,6 +108,7 @@ def test_score_is_an_elbo_in_the_units_of_x():
 
 
 # -- scikit-learn ---------------------------------------------------------------------------------
+@pytest.mark.long
 def test_pipeline_grid_search_and_frames(digits, tmp_path):
     X, y = digits[0][:120], digits[1][:120]
     pipeline = make_pipeline(CompressionVAE(**TINY), LogisticRegression(max_iter=50))

@@ -87,6 +87,7 @@ def die_at(patch, number):
 
 
 # -- kills -----------------------------------------------------------------------------------------
+@pytest.mark.long
 @pytest.mark.parametrize("before", ["nothing", "older", "present"])
 def test_killed_at_each_write_the_folder_holds_one_whole_model(before, tmp_path):
     for number in range(1, 99):
@@ -292,6 +293,7 @@ def test_temp_does_not_delete_through_a_link(link, tmp_path):
 
 
 # -- training --------------------------------------------------------------------------------------
+@pytest.mark.long
 def test_fit_continues_from_a_checkpoint_bit_for_bit(tmp_path, monkeypatch):
     options = {**TINY, "num_steps": 40}
     whole = CompressionVAE(**options).fit(X)
