@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from model_cases import CASES
 from model_checks import drawn, trained
 
@@ -20,8 +21,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import cvae_keras
-
-import pytest
 
 found = {}
 for path in sorted(Path(sys.argv[1]).glob("*.keras")):
