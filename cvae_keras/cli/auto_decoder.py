@@ -185,8 +185,7 @@ def _test(kind, ratios, masks, save, dataset, name, number, dataset_path, data_d
     stem = f"{kind}_{data_label(dataset, dataset_path)}_{number}"
     if save:
         with replacing(out / name / f"predictions_{stem}.npz") as path:
-            with open(path, "wb") as file:
-                np.savez_compressed(file, **predicted)
+            np.savez_compressed(path, **predicted)
         click.echo(f"Predictions: {out / name / f'predictions_{stem}.npz'}")
     path = out / name / f"{stem}.json"
     data = str(dataset_path or dataset)

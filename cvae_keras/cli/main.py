@@ -67,14 +67,11 @@ def testbed(config, out):
 @click.option("--force", is_flag=True, help="Replace OURS if there is a file of that name.")
 def convert_testbed(theirs, ours, force, **training):
     """Write the model_kwargs and options of CVAE_testbed as a configuration of `testbed`."""
-    from cvae_keras.files import open_folder, write_json
+    from cvae_keras.files import write_json
     from cvae_keras.systems.dense.testbed_kwargs import convert_kwargs
 
     config = convert_kwargs(theirs, **training)
-    if ours.exists() and not force:
-        raise ValueError(f"{ours} is there: give --force to replace it, or name another file.")
-    open_folder(ours.parent)
-    write_json(ours, config)
+    write_json(_free(ours, force), config)
     kind = config["data"]["kind"]
     click.echo(f"Data: {kind}. Train it with: cvae-keras testbed --config {ours}")
 
@@ -119,7 +116,7 @@ def solve_sinusoid(task, epochs, out, seed, force):
 def sample(task, n, samples, out, force, seed, save):
     """Sample solutions of fresh curves with a shipped model, refine them, score both."""
     from cvae_keras.data.sinusoid import TASKS
-    from cvae_keras.files import RESULTS, claim, open_folder, replacing
+    from cvae_keras.files import RESULTS, claim, replacing
     from cvae_keras.metrics.modes import score_samples
     from cvae_keras.plots.sinusoid import plot_samples
     from cvae_keras.systems.saved import load_pretrained
@@ -130,9 +127,8 @@ def sample(task, n, samples, out, force, seed, save):
         return
     if out is None:
         out = claim(RESULTS / "quick", "results") / f"sinusoid_{task}_samples.png"
-    elif out.exists() and not force:
-        raise ValueError(f"{out} is there: give --force to replace it, or name another file.")
-    open_folder(out.parent)
+    else:
+        _free(out, force)
     sinusoid = TASKS[f"data_{task}"]
     _, y = sinusoid.sample(n, seed)
     raw = load_pretrained(f"sinusoid_{task}").sample(y, n_samples=samples, seed=seed)
@@ -148,19 +144,27 @@ def sample(task, n, samples, out, force, seed, save):
     click.echo(f"Figure: {out}")
 
 
+def _free(path, force):
+    """A path for a file of ours, in a folder that is there; one that is taken needs --force."""
+    from cvae_keras.files import open_folder
+
+    if path.exists() and not force:
+        raise ValueError(f"{path} is there: give --force to replace it, or name another file.")
+    open_folder(path.parent)
+    return path
+
+
 def _save_samples(task, path, force, seed):
     """Write samples for the scoring curves, as the result data set of SidWorks01's project has."""
     import numpy as np
 
     from cvae_keras.data.sinusoid import load
-    from cvae_keras.files import open_folder, replacing
+    from cvae_keras.files import replacing
     from cvae_keras.systems.saved import load_pretrained
 
     if path.suffix != ".npy":
         raise ValueError(f"--save must name an .npy file, got {path}: change its ending.")
-    if path.exists() and not force:
-        raise ValueError(f"{path} is there: give --force to replace it, or name another file.")
-    open_folder(path.parent)
+    _free(path, force)
     _, y = load(f"data_{task}", "score")
     drawn = load_pretrained(f"sinusoid_{task}").sample(y, n_samples=30, seed=seed)
     with replacing(path) as partial:

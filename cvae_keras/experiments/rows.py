@@ -136,9 +136,11 @@ def run_jobs(jobs, run, folder, part=(1, 1), processes=1, title="rows", done=Non
     """
     (index, parts), processes = check_part(part), check_count("processes", processes)
     folder, mine = claim(folder, "rows"), jobs[index - 1 :: parts]
-    todo = [job for job in mine if job.saved(folder) is None]
+    todo = []
     for job in mine:
-        if job not in todo:  # killed when its result was there already
+        if job.saved(folder) is None:
+            todo.append(job)
+        else:  # there is a checkpoint if it was killed when its result was there already
             checkpoint(job, job.path(folder)).remove()
     with tqdm(total=len(mine), initial=len(mine) - len(todo), desc=title, unit="row") as bar:
         for job in _run_each(todo, run, folder, min(processes, len(todo))):

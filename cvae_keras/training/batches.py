@@ -257,15 +257,17 @@ def refuse_not_finite(batch):
     inputs, *more = batch if isinstance(batch, (tuple, list)) else (batch,)
     if isinstance(inputs, dict):
         for name, values in [*inputs.items(), *zip(("y", "sample_weight"), more, strict=False)]:
-            for array in keras.tree.flatten(values):
-                array = array if isinstance(array, np.ndarray) else np.asarray(array)
-                if array.dtype.kind == "f" and not np.isfinite(array).all():
-                    mask = (
-                        inputs.get("mask") if name == "x" else None
-                    )  # 0: what is there is not read
-                    if mask is None or not np.isfinite(np.where(mask, array, 0.0)).all():
-                        raise ValueError(REFUSED.format(name) + ".")
+            mask = inputs.get("mask") if name == "x" else None
+            if not all(_is_finite(np.asarray(array), mask) for array in keras.tree.flatten(values)):
+                raise ValueError(REFUSED.format(name) + ".")
     return batch
+
+
+def _is_finite(array, mask):
+    """Whether all numbers are finite, but for those under a mask of 0, which are not read."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return True
+    return mask is not None and bool(np.isfinite(np.where(mask, array, 0.0)).all())
 
 
 class _Finite(keras.utils.PyDataset):

@@ -143,8 +143,7 @@ class Checkpoint(keras.callbacks.Callback):
                 arrays |= {f"{callback}.{name}.{i}": value for i, value in enumerate(values)}
         arrays["state"] = np.frombuffer(json.dumps(state).encode(), "uint8")
         with replacing(self.path) as partial:
-            with partial.open("wb") as file:
-                np.savez(file, **arrays)
+            np.savez(partial, **arrays)
             if self.path.exists():
                 self.path.replace(self.previous)
 
