@@ -20,6 +20,7 @@ from cvae_keras.parts.networks import (
     ConvEncoder,
     DenseStack,
     NormalizedMLP,
+    GatedMLP,
     ResidualMLP,
     tile,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "NormalizedMLP",
     "Posterior",
     "Prior",
+    "GatedMLP",
     "ResidualMLP",
     "SavesRandomState",
     "SquaredError",

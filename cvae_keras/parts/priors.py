@@ -100,14 +100,18 @@ class ConditionalNormal(Prior):
         self.log_var = keras.layers.Dense(self.latent_dim, name="log_var", **zeros)
 
     def call(self, c=None):
+        return self.read(c)[0]
+
+    def read(self, c):
+        """The Gaussian `(mean, log_var)` of c, and the list of what else the network returned."""
         if c is None:
             raise ValueError("c is missing: a conditional prior needs the condition as input 'c'.")
         if self.network is not None:
-            mean, log_var = self.network(c)
+            mean, log_var, *features = self.network(c)
         else:
-            features = self.hidden(self.flatten(c))
-            mean, log_var = self.mean(features), self.log_var(features)
-        return Gaussian(mean, ops.clip(log_var, -20.0, 20.0))
+            hidden, features = self.hidden(self.flatten(c)), []
+            mean, log_var = self.mean(hidden), self.log_var(hidden)
+        return Gaussian(mean, ops.clip(log_var, -20.0, 20.0)), features
 
     def get_config(self):
         network = self.network and keras.saving.serialize_keras_object(self.network)
@@ -119,7 +123,8 @@ class ConditionalNormal(Prior):
 class FlowPrior(ConditionalNormal):
     """A learned prior p(z | c) that is not restricted to a Gaussian.
 
-    `u = (z - mean(c)) exp(-log_var(c) / 2)`, `e = flow(u; mean(c), log_var(c))`, `e ~ N(0, I)`
+    `u = (z - mean(c)) exp(-log_var(c) / 2)`, `e = flow(u; mean(c), log_var(c), features(c))`,
+    `e ~ N(0, I)`
 
     `log p(z | c) = sum_i log N(e_i; 0, 1) + sum_t log s_(t,i) - log_var_i / 2`
 
@@ -131,7 +136,8 @@ class FlowPrior(ConditionalNormal):
     Args:
         latent_dim: number of latent dimensions.
         width: units of the hidden layer that computes mean and log-variance.
-        network: layer called as `network(c)` that returns `(mean, log_var)`, instead.
+        network: layer called as `network(c)` that returns `(mean, log_var)`, instead; or
+            `(mean, log_var, features)`, the last `(batch, n)`, which the steps read as well.
         flow_length: steps of the flow.
         flow_width: hidden units of each step.
 
@@ -156,8 +162,8 @@ class FlowPrior(ConditionalNormal):
         self.flow = AutoregressiveFlow(latent_dim, flow_length, flow_width)
 
     def call(self, c=None):
-        base = super().call(c)
-        context = ops.concatenate([base.mean, base.log_var], axis=-1)
+        base, features = self.read(c)
+        context = ops.concatenate([base.mean, base.log_var, *features], axis=-1)
         return Flow(base, self.flow, context, inverse=True)
 
     def get_config(self):

@@ -1,11 +1,11 @@
-"""The Conv1D CVAE of the sinusoid tasks: the network of SidWorks01's project on a correct ELBO.
+"""The Conv1D CVAE of the sinusoid tasks, with SidWorks01's network or a deeper one.
 
 | slot | filled with |
 |---|---|
-| posterior | amortized Gaussian, Conv1D encoder of [x, y] |
-| prior | N(0, I), or a learned Gaussian given y |
-| condition | the two curves y, `(batch, 50, 2)` |
-| likelihood | squared or absolute error, or a Normal with learned scale |
+| posterior | amortized Gaussian, with or without a flow, that reads [x, y] |
+| prior | N(0, I), a learned Gaussian given y, or a learned flow given y |
+| condition | the two curves y, `(batch, 50, 2)`, read by convolutions |
+| likelihood | squared or absolute error, a Normal with learned scale, or a Normal on ramps |
 | special | the term `wy * d(f(x_hat), y)`, differentiable through the task's functions f |
 """
 
@@ -19,10 +19,18 @@ from cvae_keras.data.sinusoid import SinusoidTask
 from cvae_keras.elbo import ELBOModel, elbo
 from cvae_keras.parts.likelihoods import AbsoluteError, Normal, SquaredError
 from cvae_keras.parts.networks import ConvDecoder, ConvEncoder
-from cvae_keras.parts.posteriors import GaussianPosterior
-from cvae_keras.parts.priors import ConditionalNormal, StandardNormal
+from cvae_keras.parts.posteriors import GaussianPosterior, IAFPosterior
+from cvae_keras.parts.priors import ConditionalNormal, FlowPrior, StandardNormal
+from cvae_keras.systems.sinusoid.deep_network import (
+    CurveReader,
+    PriorHead,
+    RampDecoder,
+    RampEncoder,
+)
+from cvae_keras.systems.sinusoid.ramp_normal import RampNormal
 
 LOSSES = {"mse": SquaredError, "l1_mean": AbsoluteError, "l1_sum": AbsoluteError, "normal": Normal}
+DEEP_LOSS = "ramps"
 INITIALIZERS = {
     "glorot": "glorot_uniform",
     "he": "he_uniform",
@@ -30,7 +38,10 @@ INITIALIZERS = {
     "random_normal": "random_normal",
     "zeros": "zeros",
 }
-PRIORS = {"standard": StandardNormal, "conditional": ConditionalNormal}
+PRIORS = {"standard": StandardNormal, "conditional": ConditionalNormal, "flow": FlowPrior}
+POSTERIORS = {"gaussian": GaussianPosterior, "flow": IAFPosterior}
+NETWORKS = ("original", "deep")
+POSTERIOR_STEPS, PRIOR_STEPS = 2, 4  # of the flows
 REDUCTIONS = ("elbo", "original")
 LARGEST = 1e15  # values whose squares and sums stay finite in float32
 
@@ -140,6 +151,38 @@ def check_examples(task, inputs):
     return {**inputs, "c": check_curves(task, inputs["c"])}
 
 
+def original_parts(task, options):
+    """The parts of SidWorks01's network, which reads and generates whole curves."""
+    latent, kernel = options["latent_dim"], INITIALIZERS[options["initializer"]]
+    posterior = {"flow_length": POSTERIOR_STEPS} if options["posterior"] == "flow" else {}
+    return {
+        "posterior": POSTERIORS[options["posterior"]](
+            ConvEncoder(kernel_initializer=kernel), latent, kernel_initializer=kernel, **posterior
+        ),
+        "prior": PRIORS[options["prior"]](latent),
+        "decoder": ConvDecoder(task.points, kernel_initializer=kernel),
+        "likelihood": LOSSES[options["loss"]](),
+    }
+
+
+def deep_parts(task, options, min_scale):
+    """The parts of the deep network, which generates the ends of ramps."""
+    latent, width, depth = (options[name] for name in ("latent_dim", "width", "depth"))
+    posterior = {"flow_length": POSTERIOR_STEPS} if options["posterior"] == "flow" else {}
+    prior = {"flow_length": PRIOR_STEPS} if options["prior"] == "flow" else {}
+    if options["prior"] != "standard":
+        prior["network"] = PriorHead(latent, max(1, width // 2))
+    return {
+        "condition": CurveReader(width, depth),
+        "posterior": POSTERIORS[options["posterior"]](
+            RampEncoder(width, task.box, task.points), latent, **posterior
+        ),
+        "prior": PRIORS[options["prior"]](latent, **prior),
+        "decoder": RampDecoder(width, depth, task.box),
+        "likelihood": RampNormal(task.points, min_scale=min_scale),
+    }
+
+
 @keras.saving.register_keras_serializable("cvae_keras")
 class SinusoidCVAE(ELBOModel):
     """The Conv1D CVAE; each choice that decides whether its latent is used is an option.
@@ -150,19 +193,31 @@ class SinusoidCVAE(ELBOModel):
         task: a `SinusoidTask`.
         latent_dim: latent dimensions.
         loss: the distance d: "mse", "l1_mean", "l1_sum", or "normal" (minus the log-density of a
-            Normal whose scale is learned). With the reduction "elbo" the first two of absolute
+            Normal whose scale is learned), or for the deep network "ramps" (minus the log-density
+            of `RampNormal`, whose scale the decoder gives for each sample). With the reduction "elbo" the first two of absolute
             errors are the same; with "original" they differ by the number of entries in a batch.
         beta: weight of the KL, not negative; can be scheduled.
         wx: weight of the x term.
         wy: weight of the y term.
-        prior: "standard" for N(0, I), "conditional" for a learned p(z | y).
-        initializer: "glorot", "he", "orthogonal", "random_normal" or "zeros".
+        prior: "standard" for N(0, I), "conditional" for a learned Gaussian p(z | y), "flow" for one
+            transformed by a flow.
+        initializer: of the original network: "glorot", "he", "orthogonal", "random_normal" or "zeros".
         y_gradient: whether the y term trains the decoder. SidWorks01's project computes it on
             detached values (False), so that it has no effect on training.
         reduction: "elbo" sums over event and latent dimensions and averages over the batch.
             "original" is that of SidWorks01's project: it sums the KL over the batch too, but
             averages the distances over batch, points and channels ("l1_sum" sums them), and the
             latent collapses. It is kept to reproduce that.
+        network: "original", that of SidWorks01's project, or "deep": a `CurveReader` that
+            posterior, prior and decoder share, and gated dense blocks; x is generated as the ends
+            of its ramps. It needs the loss "ramps".
+        posterior: "gaussian", or "flow" for one transformed by an inverse autoregressive flow.
+        width: units of the dense blocks of the deep network.
+        depth: number of blocks of its reader and of its decoder.
+        min_scale: of the loss "ramps": the scale of the noise is at least this, an RMS distance of
+            curves in units of x. While it is large, the latent is worth its rate only where it
+            tells solutions apart, and the decoder has to read the rest from y; `WeightSchedule`
+            lowers it.
         seed: of the posterior samples; initial weights follow `keras.utils.set_random_seed`.
 
     Call arguments:
@@ -195,31 +250,53 @@ class SinusoidCVAE(ELBOModel):
         initializer="glorot",
         y_gradient=True,
         reduction="elbo",
+        network="original",
+        posterior="gaussian",
+        width=256,
+        depth=3,
+        min_scale=0.003,
         seed=0,
         **kwargs,
     ):
         if not isinstance(task, SinusoidTask):
             raise TypeError(f"task must be a SinusoidTask, got {type(task).__name__}: build one.")
-        check_choice("loss", loss, LOSSES)
+        check_choice("network", network, NETWORKS)
+        check_choice("loss", loss, [*LOSSES, DEEP_LOSS])
         check_choice("prior", prior, PRIORS)
+        check_choice("posterior", posterior, POSTERIORS)
         check_choice("reduction", reduction, REDUCTIONS)
+        check_choice("initializer", initializer, INITIALIZERS)
         latent_dim = check_count("latent_dim", latent_dim)
-        kernel = INITIALIZERS[check_choice("initializer", initializer, INITIALIZERS)]
-        super().__init__(
-            posterior=GaussianPosterior(ConvEncoder(kernel_initializer=kernel), latent_dim, kernel),
-            prior=PRIORS[prior](latent_dim),
-            decoder=ConvDecoder(task.points, kernel_initializer=kernel),
-            likelihood=LOSSES[loss](),
-            beta=beta,
-            seed=seed,
-            **kwargs,
-        )
-        self.y_likelihood = LOSSES[loss]()
+        if (network == "deep") != (loss == DEEP_LOSS):
+            raise ValueError(
+                f"loss is {loss!r} with network {network!r}: the deep network generates ramp ends "
+                f"and needs the loss {DEEP_LOSS!r}, the original one needs another."
+            )
+        if network == "deep" and reduction == "original":
+            raise ValueError("reduction 'original' needs network 'original': choose 'elbo'.")
+        options = {
+            "latent_dim": latent_dim,
+            "loss": loss,
+            "prior": prior,
+            "initializer": initializer,
+            "y_gradient": bool(y_gradient),
+            "reduction": reduction,
+            "network": network,
+            "posterior": posterior,
+            "width": check_count("width", width),
+            "depth": check_count("depth", depth),
+        }
+        if network == "deep":
+            parts = deep_parts(task, options, min_scale)
+        else:
+            parts = original_parts(task, options)
+        super().__init__(**parts, beta=beta, seed=seed, **kwargs)
+        self.y_likelihood = LOSSES.get(loss, Normal)()
         self.add_term_weight("wx", wx)
         self.add_term_weight("wy", wy)
-        self.task, self.latent_dim, self.loss_name = task, latent_dim, loss
-        self.prior_name, self.initializer = prior, initializer
-        self.y_gradient, self.reduction = bool(y_gradient), reduction
+        if network == "deep":
+            self.term_weights["min_scale"] = self.likelihood.min_scale
+        self.task, self.options = task, options
         example = ops.zeros((1, task.points, 2))
         self({"x": example, "c": example})  # builds the weights
 
@@ -229,7 +306,7 @@ class SinusoidCVAE(ELBOModel):
     def extra_terms(self, x, c, mask, x_hat, w):
         x_loss = -ops.sum(w * self.likelihood.log_prob(x, x_hat, mask), axis=0)
         mean = self.likelihood.mean(x_hat)
-        mean = mean if self.y_gradient else ops.stop_gradient(mean)
+        mean = mean if self.options["y_gradient"] else ops.stop_gradient(mean)
         log_y = self.y_likelihood.log_prob(c, forward(self.task, mean))
         return {"x_loss": x_loss, "y_loss": -ops.sum(w * log_y, axis=0)}
 
@@ -237,9 +314,9 @@ class SinusoidCVAE(ELBOModel):
         weights, batch = self.term_weights, ops.cast(ops.shape(terms["kl"])[0], "float32")
         distance = weights["wx"] * terms["x_loss"] + weights["wy"] * terms["y_loss"]
         beta = weights["beta"]
-        if self.reduction == "original":  # a sum over the batch is its size times the mean
+        if self.options["reduction"] == "original":  # a sum over the batch is its size times the mean
             beta = beta * batch
-            distance *= batch if self.loss_name == "l1_sum" else 1.0 / (2 * self.task.points)
+            distance *= batch if self.options["loss"] == "l1_sum" else 1.0 / (2 * self.task.points)
         return -elbo(-distance, terms["kl"], beta)
 
     def check_condition(self, c):
@@ -250,10 +327,8 @@ class SinusoidCVAE(ELBOModel):
 
     def get_config(self):
         config = {name: float(weight) for name, weight in self.term_weights.items()}
-        config |= {"task": self.task.get_config(), "latent_dim": self.latent_dim}
-        config |= {"loss": self.loss_name, "prior": self.prior_name, "seed": self.seed}
-        config |= {"initializer": self.initializer, "y_gradient": self.y_gradient}
-        return {**config, "reduction": self.reduction, "name": self.name}
+        config |= {"task": self.task.get_config(), "seed": self.seed, "name": self.name}
+        return {**config, **self.options}
 
     @classmethod
     def from_config(cls, config):
