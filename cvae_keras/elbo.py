@@ -158,6 +158,9 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     #: What the mode "auto" of a callback that monitors one of these logs stands for.
     modes = {"elbo": "max", "reconstruction": "min"}
+    #: None, or a method by which a subclass checks each batch of data that come in batches, see
+    #: `cvae_keras.training.batches.finite`.
+    check_batch = None
 
     def __init__(
         self, posterior, prior, decoder, likelihood, condition=None, beta=1.0, seed=0, **kwargs
@@ -436,7 +439,7 @@ class ELBOModel(SavesRandomState, keras.Model):
                 "sample_weight is for dictionaries of arrays: batches bring theirs as "
                 "(dictionary, None, sample_weight)."
             )
-        return finite(x), None
+        return finite(x, self.check_batch), None
 
 
 def _weights(y, sample_weight):

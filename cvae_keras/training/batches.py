@@ -2,6 +2,7 @@
 
 import re
 from contextlib import contextmanager
+from functools import partial
 
 import keras
 import numpy as np
@@ -270,12 +271,12 @@ def _is_finite(array, mask):
     return mask is not None and bool(np.isfinite(np.where(mask, array, 0.0)).all())
 
 
-class _Finite(keras.utils.PyDataset):
+class _Checked(keras.utils.PyDataset):
     """Another PyDataset, each batch of which is checked when it is read."""
 
-    def __init__(self, data):
+    def __init__(self, data, check):
         super().__init__(data.workers, data.use_multiprocessing, data.max_queue_size)
-        self.data = data
+        self.data, self.check = data, check
 
     def __len__(self):
         return len(self.data)
@@ -285,7 +286,7 @@ class _Finite(keras.utils.PyDataset):
         return self.data.num_batches
 
     def __getitem__(self, index):
-        return refuse_not_finite(self.data[index])
+        return _refuse(self.data[index], self.check)
 
     def on_epoch_begin(self):
         self.data.on_epoch_begin()
@@ -294,16 +295,18 @@ class _Finite(keras.utils.PyDataset):
         self.data.on_epoch_end()
 
 
-def finite(data):
+def finite(data, check=None):
     """Data that come in batches, each of which is checked when it is read.
 
     Args:
         data: a `Batches`, another `keras.utils.PyDataset`, a `tf.data.Dataset` or a generator, of
             dictionaries; anything else is returned as it is.
+        check: None, or a function of the dictionary of a batch, of NumPy arrays, that raises a
+            ValueError "... in a batch: ..." where the model cannot read it.
 
     Returns:
-        What Keras reads in its place. A batch with NaN or infinity ends the training, see
-        `refusals`.
+        What Keras reads in its place. A batch with NaN or infinity, or one that `check` refuses,
+        ends the training, see `refusals`.
 
     Example:
         ```python
@@ -312,14 +315,25 @@ def finite(data):
         ```
     """
     if isinstance(data, Batches):
-        return data.pipeline()
+        pipeline = data.pipeline()
+        if pipeline is not data:
+            return pipeline if check is None else pipeline.map(partial(_check_in_graph, check))
     if isinstance(data, keras.utils.PyDataset):
-        return _Finite(data)
+        return _Checked(data, check)
     if hasattr(data, "element_spec") and hasattr(data, "map"):
-        return data.map(_refuse_in_graph)
+        data = data.map(_refuse_in_graph)
+        return data if check is None else data.map(partial(_check_in_graph, check))
     if hasattr(data, "__next__"):
-        return (_tuple(refuse_not_finite(batch)) for batch in data)
+        return (_tuple(_refuse(batch, check)) for batch in data)
     return data
+
+
+def _refuse(batch, check):
+    """`refuse_not_finite`, and the model's own check."""
+    inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+    if check is not None and isinstance(inputs, dict):
+        check({name: np.asarray(array) for name, array in inputs.items()})
+    return refuse_not_finite(batch)
 
 
 def _tuple(batch):
@@ -348,12 +362,27 @@ def _refuse_in_graph(inputs, *more):
     return (inputs, *(check("sample_weight", values) for values in more)) if more else inputs
 
 
+def _check_in_graph(check, inputs, *more):
+    """The model's own check of a batch, as an operation of TensorFlow."""
+    import tensorflow as tf
+
+    if isinstance(inputs, dict):
+
+        def call(*arrays):
+            check(dict(zip(inputs, arrays, strict=True)))
+            return np.True_
+
+        with tf.control_dependencies([tf.numpy_function(call, [*inputs.values()], tf.bool)]):
+            inputs = {name: tf.identity(tensor) for name, tensor in inputs.items()}
+    return (inputs, *more) if more else inputs
+
+
 @contextmanager
 def refusals():
     """Context of a `fit`, in which TensorFlow's error of a batch that is refused is one sentence.
 
     Raises:
-        ValueError: a batch held NaN or infinity.
+        ValueError: a batch held NaN or infinity, or the model's own check refused it.
 
     Example:
         ```python
@@ -364,7 +393,9 @@ def refusals():
     try:
         yield
     except Exception as error:
-        found = re.search(re.escape(REFUSED).replace(r"\{\}", r"(\w+)"), str(error))
+        not_finite = re.escape(REFUSED).replace(r"\{\}", r"\w+")
+        own = r"(?<=ValueError: ).* in a batch: .*(?=\.$)"
+        found = re.search(f"{not_finite}|{own}", str(error), re.MULTILINE)
         if found is None or isinstance(error, ValueError):
             raise
         raise ValueError(found.group() + ".") from error

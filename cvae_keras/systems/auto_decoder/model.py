@@ -200,6 +200,22 @@ class VariationalAutoDecoder(ELBOModel):
             )
         return {**arrays, "index": index.astype("int32")[:, None]}
 
+    def check_batch(self, inputs):
+        """Refuse a batch without one row of the table for each of its rows."""
+        rows, examples = len(inputs["x"]) if "x" in inputs else 0, self.options["examples"]
+        give = f"give one row of the table for each row of x, 0 to {examples - 1}."
+        if "index" not in inputs:
+            raise ValueError(f"index is missing in a batch: {give}")
+        index = inputs["index"]
+        if index.shape not in ((rows,), (rows, 1)):
+            raise ValueError(
+                f"index has shape {index.shape} for {rows} rows of x in a batch: {give}"
+            )
+        if index.dtype.kind not in "fiu" or not np.all(np.floor(index) == index):
+            raise ValueError(f"index does not hold whole numbers in a batch: {give}")
+        if rows and not 0 <= index.min() <= index.max() < examples:
+            raise ValueError(f"index runs from {index.min()} to {index.max()} in a batch: {give}")
+
     def fit(self, x=None, y=None, *args, sample_weight=None, validation_data=None, **kwargs):
         """As `ELBOModel.fit`; with latent_init "pca" the first call initializes the table.
 

@@ -13,7 +13,7 @@ from cvae_keras.parts.posteriors import VARIANTS, FreeTablePosterior
 from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder, MaskedVAE
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder, principal_components
-from cvae_keras.training.batches import ShuffledBatches
+from cvae_keras.training.batches import Batches, ShuffledBatches
 from cvae_keras.training.optimizers import LazyAdam, two_rates
 from cvae_keras.truth.linear_gaussian import ridge_latent
 
@@ -314,6 +314,68 @@ def test_bad_input_is_refused():
     ]:
         with pytest.raises(ValueError, match=sentence):
             make(**options)
+
+
+class Listed(keras.utils.PyDataset):
+    """The rows of a dictionary in one batch."""
+
+    def __init__(self, arrays):
+        super().__init__()
+        self.arrays = arrays
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, number):
+        return (self.arrays,)
+
+
+class Drawn(Batches):
+    """The same, as batches of our own."""
+
+    def __init__(self, arrays):
+        super().__init__(1, 4, 0)
+        self.arrays = arrays
+
+    def __getitem__(self, number):
+        return (self.arrays,)
+
+
+FEEDS = {
+    "tf.data": lambda arrays: tf.data.Dataset.from_tensors(arrays),
+    "PyDataset": Listed,
+    "generator": lambda arrays: iter([(arrays,)] * 2),
+    "Batches": Drawn,
+    "ShuffledBatches": lambda arrays: ShuffledBatches(arrays, 4),
+}
+BAD_INDEX = {
+    "below": ([-1, 0, 1, 2], "index runs from -1 to 2 in a batch"),
+    "above": ([0, 1, 2, 48], "index runs from 0 to 48 in a batch"),
+    "infinite": (
+        [0, 1, 2, np.inf],
+        "index runs from 0.0 to inf in a batch",
+    ),
+    "fraction": ([0, 1, 2, 2.5], "index does not hold whole numbers in a batch"),
+    "text": (["0", "1", "2", "3"], "index does not hold whole numbers in a batch"),
+    "wide": (np.arange(8).reshape(4, 2), r"index has shape \(4, 2\) for 4 rows of x in a batch"),
+    "absent": (None, "index is missing in a batch"),
+}
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_a_bad_index_in_batches_is_refused(feed):
+    model, good = make(), {"x": data()[0][:4], "index": np.arange(4)[:, None]}
+    fit = {"shuffle": False, "verbose": 0}
+    for index, sentence in BAD_INDEX.values():
+        arrays = {**good, "index": np.asarray(index)} if index is not None else {"x": good["x"]}
+        with pytest.raises(ValueError, match=f"^{sentence}.*\\.$"):
+            model.fit(FEEDS[feed](arrays), **fit)
+    for call in (model.evaluate, model.predict):
+        with pytest.raises(ValueError, match=f"^{sentence}.*\\.$"):
+            call(FEEDS[feed](arrays), verbose=0)
+    with pytest.raises(ValueError, match=f"^{sentence}.*\\.$"):
+        model.fit(Listed(good), validation_data=FEEDS[feed](arrays), **fit)
+    model.fit(FEEDS[feed](good), steps_per_epoch=1, **fit)
 
 
 def test_table_returns_the_rows_of_an_index():
