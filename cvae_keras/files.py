@@ -26,6 +26,7 @@ MODELS = _PACKAGE / "shipped" if _INSTALLED else RESULTS / "models"
 MARKER = ".cvae_keras.json"
 MARKED = "cvae_keras folder 1"
 LARGEST = 256 * 2**20  # bytes of a JSON file that is read
+NAME_BYTES, PATH_BYTES = 255, 3800  # of a file name, and of a path that leaves room for one
 UNPACKED = 2**30  # bytes that any archive may take in memory,
 DEPTH = 64  # levels of lists and dictionaries in a JSON file
 RATIO = 100  # and how many times its own size a larger one may take
@@ -52,20 +53,50 @@ def expand(path):
         It as a `pathlib.Path`.
 
     Raises:
-        ValueError: it begins with the name of a user who has no home folder.
+        ValueError: it begins with the name of a user who has no home folder, no file can have such
+            a name, or it lies in a folder that this user may not enter.
 
     Example:
         >>> expand("~/runs") == Path.home() / "runs"
         True
     """
     path = Path(path)
+    _check_name(path)
     try:
-        return path.expanduser()
+        path = path.expanduser()
     except RuntimeError as error:
         raise ValueError(
             f"{path} begins with the home folder of an unknown user: write the path in full, or "
             f"./{path} for a folder of that name."
         ) from error
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise ValueError(
+            f"{path} lies in a folder that may not be entered: change the permissions of that, or "
+            f"name another."
+        ) from error
+    except OSError:
+        pass  # it is absent, or what reads or writes it says more
+    return path
+
+
+def _check_name(path):
+    """Refuse a path that no file can have: the system's own errors come late, or name nothing."""
+    text = str(path)
+    if "\0" in text:
+        raise ValueError(f"{text[:80]} holds a null character: name another file or folder.")
+    try:
+        longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    except UnicodeError as error:
+        raise ValueError(
+            f"{text[:80]!r} is no text in UTF-8: name another file or folder."
+        ) from error
+    if longest > NAME_BYTES or len(os.fsencode(path)) > PATH_BYTES:
+        raise ValueError(
+            f"{text[:80]}... is too long for a file or folder: a name may have {NAME_BYTES} bytes, "
+            f"and a path {PATH_BYTES}; choose a shorter one."
+        )
 
 
 @contextmanager
@@ -91,7 +122,7 @@ def replacing(path):
         ```
     """
     path = expand(path)
-    partial = path.with_name(f".partial-{path.name}")
+    partial = path.with_name(f".partial-{path.name[-60:]}")  # not longer than a name may be
     try:
         partial.unlink(missing_ok=True)  # a link there must not be written through
         yield partial
@@ -204,7 +235,7 @@ def delete(path, folder):
 
 
 def open_folder(path):
-    """Create the folder `path` if it is missing, and make sure that it can be written.
+    """Create the folder `path` if it is missing, and make sure that it can be read and written.
 
     Args:
         path: a folder.
@@ -213,7 +244,7 @@ def open_folder(path):
         It as a `pathlib.Path`.
 
     Raises:
-        ValueError: it is a file, or cannot be written.
+        ValueError: it is a file, or cannot be read or written.
 
     Example:
         ```python
@@ -227,10 +258,11 @@ def open_folder(path):
         raise ValueError(
             f"folder {path} cannot be made ({error.strerror}): name another."
         ) from error
-    if not os.access(path, os.W_OK):
-        raise ValueError(
-            f"folder {path} cannot be written: change its permissions or name another."
-        )
+    for mode, what in ((os.W_OK, "written"), (os.R_OK | os.X_OK, "read")):
+        if not os.access(path, mode):
+            raise ValueError(
+                f"folder {path} cannot be {what}: change its permissions or name another."
+            )
     return path
 
 
@@ -245,7 +277,8 @@ def regular_file(path, what="a file"):
         It as a `pathlib.Path`.
 
     Raises:
-        ValueError: it is absent, a folder, or a device or pipe, reading from which may never end.
+        ValueError: it is absent, a folder, a device or pipe, reading from which may never end, or
+            may not be read.
 
     Example:
         ```python
@@ -255,10 +288,12 @@ def regular_file(path, what="a file"):
     path = expand(path)
     try:
         mode = path.stat().st_mode
-    except (OSError, ValueError) as error:  # ValueError: a null character
+    except OSError as error:
         raise ValueError(f"{path} is not a file: name {what}.") from error
     if not stat.S_ISREG(mode):
         raise ValueError(f"{path} is a folder, a device or a pipe: name {what}.")
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"{path} cannot be read: change its permissions, or name another file.")
     return path
 
 

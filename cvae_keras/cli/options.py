@@ -21,11 +21,15 @@ class AnyPath(click.Path):
         super().__init__(path_type=Path, **kinds)
 
     def convert(self, value, param, ctx):
-        try:
-            value = expand(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return super().convert(value, param, ctx)
+        return super().convert(expanded(self, value, param, ctx), param, ctx)
+
+
+def expanded(kind, value, param, ctx):
+    """`cvae_keras.files.expand` of a value, whose error names the option."""
+    try:
+        return expand(value)
+    except ValueError as error:
+        kind.fail(str(error), param, ctx)
 
 
 PATH = AnyPath()
@@ -67,6 +71,7 @@ class Name(click.ParamType):
     def convert(self, value, param, ctx):
         if not value or value.startswith(".") or set(value) & set("/\\\0"):
             self.fail(f"{value!r} is not a name; leave out dots in front and slashes.", param, ctx)
+        expanded(self, value, param, ctx)
         return value
 
 

@@ -1,5 +1,6 @@
 """Hundreds of damaged files, each refused in one sentence that names the file."""
 
+import errno
 import io
 import json
 import os
@@ -10,7 +11,9 @@ import zipfile
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from cvae_keras.cli.main import main
 from cvae_keras.cli.options import JsonFile
 from cvae_keras.data.arrays import read_array, read_arrays
 from cvae_keras.data.images import load_images
@@ -313,14 +316,75 @@ def test_what_is_no_regular_file(ending, in_tmp):
     os.symlink("gone", f"link{ending}")
     os.symlink("/dev/zero", f"device{ending}")
     os.symlink(f"loop{ending}", f"loop{ending}")
-    names = ["pipe", "folder", "link", "device", "loop", "null\0", "long" * 1000, "absent"]
+    names = ["pipe", "folder", "link", "device", "loop", "null\0", "absent"]
+    names += ["long" * 63, "long" * 64, "long" * 1000, "/".join(["long" * 20] * 60), "\udc80" * 300]
     before, wrong = sorted(os.listdir()), {}
     for name in names:
         path = f"{name}{ending}"
         if found := fails(lambda path=path: READERS[ending](path), name[:30]):
             wrong[name[:30]] = found
-    assert not {name: found for name, found in wrong.items() if name[:4] != "long"}
+    assert not wrong
     assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("ending", READERS)
+def test_what_may_not_be_read(ending, in_tmp, monkeypatch):
+    (in_tmp / f"closed{ending}").write_bytes(b"{}")
+    deny(monkeypatch)
+    for name in ("closed", "shut/file"):
+        assert fails(lambda name=name: READERS[ending](f"{name}{ending}"), name) is None
+
+
+def deny(monkeypatch):
+    """What is named "closed" may not be read or written, and folders "shut" not be entered."""
+    access, status = os.access, os.stat
+
+    def may(path, mode):
+        return not os.path.basename(path).startswith("closed") and access(path, mode)
+
+    def enter(path, **options):
+        if "shut" in str(path).split(os.sep)[:-1]:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return status(path, **options)
+
+    monkeypatch.setattr(os, "access", may)
+    monkeypatch.setattr(os, "stat", enter)
+
+
+COMMANDS = {
+    "data": ("data", "--out"),
+    "testbed": ("testbed", "--config", "baseline", "--out"),
+    "configuration": ("testbed", "--out", "new", "--config"),
+    "solve": ("solve", "sinusoid", "--task", 1, "--epochs", 1, "--out"),
+    "sample": ("sample", "--task", 1, "--out"),
+    "grid": ("vad", "grid", "g", "--out"),
+    "options": ("vad", "grid", "g", "--out", "new", "--options"),
+    "train": ("vad", "train", "digits", "g", 0, "--out"),
+    "rows": ("vad", "train", "artificial", "g", 0, "--out", "v", "--dataset-path"),
+    "images": ("vad", "train", "mnist", "g", 0, "--out", "v", "--data-dir"),
+    "test": ("vad", "test-clean", "digits", "g", 0, "--out"),
+    "collect": ("vad", "collect", "g", "--out"),
+    "table": ("table", "vad", "--quick", "--data", "digits", "--out"),
+    "files": ("table", "imputation", "--out", "new", "--data-dir"),
+    "search": ("search", "sinusoid", "--task", 1, "--trials", 1, "--out"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_name_the_path_that_is_too_long_or_may_not_be_opened(command, in_tmp, monkeypatch):
+    assert CliRunner().invoke(main, ["vad", "grid", "g", "--out", "v"]).exit_code == 0
+    (in_tmp / "closed").mkdir()
+    deny(monkeypatch)
+    before = sorted(in_tmp.rglob("*"))
+    for path in ("long" * 64, "shut/file", "closed"):
+        arguments = [str(each) for each in (*COMMANDS[command], path)]
+        result = CliRunner().invoke(main, arguments)
+        lines = result.stderr.splitlines()
+        assert result.exit_code == 2, (path, result.output)
+        assert path.split("/")[0][:30] in lines[-1] and lines[-1].endswith("."), path
+        assert not [line for line in lines[:-1] if "Traceback" in line]
+    new = set(in_tmp.rglob("*")) - set(before)
+    assert not [path for path in new if path.relative_to(in_tmp).parts[0] not in ("new", "v")]
 
 
 def test_the_folder_reader_skips_what_it_cannot_read(in_tmp):

@@ -20,7 +20,7 @@ from cvae_keras.data.conditions import (
 )
 from cvae_keras.data.gaussian import CorrelatedGaussian, IndependentGaussian, ProjectedGaussian
 from cvae_keras.data.manifolds import MAKERS, Manifold, SideBySide
-from cvae_keras.files import expand, read_json, regular_file
+from cvae_keras.files import expand, read_json
 from cvae_keras.metrics.rate_distortion import average, measure
 from cvae_keras.systems.dense.model import DenseCVAE
 from cvae_keras.training.backends import at_once
@@ -76,12 +76,10 @@ def read_config(name):
     path = expand(name)
     if str(name) in shipped_configs():
         path = SHIPPED / f"{name}.json"
-    try:
-        regular_file(path)
-    except ValueError as error:
+    if not path.exists():
         raise ValueError(
             f"config {name} is neither a file nor one of {', '.join(shipped_configs())}: name one."
-        ) from error
+        )
     return check_config(read_json(path, object), str(name))
 
 
