@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import stat
+import threading
 import zipfile
 from contextlib import contextmanager
 from importlib import resources
@@ -171,19 +172,38 @@ def claim(folder, content, older=False):
         ```
     """
     folder = open_folder(folder)
-    held = marked(folder)
-    if held is None:
+    if marked(folder) is None:
         others = [path for path in folder.iterdir() if not path.name.startswith(".")]
         files = sorted(path.name for path in others if marked(path) is None)
-        if files and not older:
+        if files and not older and marked(folder) is None:  # another process may just have claimed
             raise ValueError(
                 f"folder {folder} holds {files[0]!r} and was not written by cvae_keras (it has no "
                 f"{MARKER}): name an empty folder."
             )
-        write_json(folder / MARKER, {"format": MARKED, "content": content})
-    elif held != content:
+        _create(folder / MARKER, {"format": MARKED, "content": content})
+    held = marked(folder)
+    if held != content:
         raise ValueError(f"folder {folder} holds a {held}, not a {content}: name another folder.")
     return folder
+
+
+def _create(path, content):
+    """Write a JSON file unless there is one: of several processes at once, one writes it."""
+    partial = path.with_name(f".partial-{os.getpid()}-{threading.get_ident()}")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(content, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(partial, path)  # fails where there is one, which renaming would replace
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    _flush_folder(path.parent)
 
 
 def marked(folder):

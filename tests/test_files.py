@@ -2,12 +2,13 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cvae_keras.files import manifest, open_folder, write_json, write_table
+from cvae_keras.files import MARKER, claim, manifest, marked, open_folder, write_json, write_table
 
 
 def test_table_round_trips(tmp_path):
@@ -50,3 +51,44 @@ def test_folders_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(ValueError, match=r"^folder .* cannot be written: change its permissions"):
         open_folder(tmp_path)
+
+
+def test_a_folder_that_two_processes_claim_at_once_is_of_one(tmp_path, monkeypatch):
+    link = os.link
+
+    def other_is_first(*paths):
+        monkeypatch.setattr(os, "link", link)
+        with ThreadPoolExecutor(1) as pool:  # stands for the other process
+            (pool.submit(claim, folder, "search").result() / "search.json").write_text("{}")
+        link(*paths)
+
+    for content in ("search", "testbed"):
+        folder = tmp_path / content
+        monkeypatch.setattr(os, "link", other_is_first)
+        if content == "search":
+            assert claim(folder, content) == folder
+        else:
+            with pytest.raises(ValueError, match="holds a search, not a testbed: name another"):
+                claim(folder, content)
+        assert marked(folder) == "search"
+        assert sorted(os.listdir(folder)) == [MARKER, "search.json"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_many_claim_a_folder(links, tmp_path, monkeypatch):
+    def fail(*paths):
+        raise PermissionError(1, "Operation not permitted", *paths)
+
+    def attempt(number):
+        try:
+            return claim(tmp_path / "new", f"content {number % 2 if links else 0}").name
+        except ValueError as error:
+            return str(error)
+
+    if not links:  # as on some file systems
+        monkeypatch.setattr(os, "link", fail)
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(attempt, range(16)))
+    assert found.count("new") == (8 if links else 16)
+    assert all(each == "new" or "name another folder" in each for each in found)
+    assert os.listdir(tmp_path / "new") == [MARKER]

@@ -83,8 +83,8 @@ class Tuner(BaseTuner):
 
         Returns:
             Dictionary of the means over the executions: what the hypermodel's `score` gives,
-            `val_loss`, `epochs`, `seed` (of the first), `seconds`. The objective is NaN where a
-            training diverged.
+            `val_loss`, `epochs`, `seed` (of the first), `seconds`, those of a killed process up to
+            its last checkpoint among them. The objective is NaN where a training diverged.
         """
         start = time.perf_counter()
         try:
@@ -116,7 +116,8 @@ class Tuner(BaseTuner):
             checkpoint.remove()
         names = [name for name in rows[0] if all(name in row for row in rows)]
         means = {name: float(np.mean([row[name] for row in rows])) for name in names}
-        return {**means, "seed": seeds[0], "seconds": time.perf_counter() - start}
+        earlier = sum(checkpoint.earlier["seconds"] for checkpoint in checkpoints)
+        return {**means, "seed": seeds[0], "seconds": earlier + time.perf_counter() - start}
 
     def _settings(self, trial, seed):
         """All that the training of a trial depends on, beside the settings of the search."""

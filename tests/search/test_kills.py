@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from cvae_keras import search
 from cvae_keras.checks import RunError
-from cvae_keras.search import report
+from cvae_keras.search import report, tuner
 from cvae_keras.systems.dense.model import DenseCVAE
 
 X = np.random.default_rng(0).standard_normal((24, 2)).astype("float32")
@@ -146,7 +147,12 @@ def test_a_killed_trial_goes_on_from_its_last_epoch(tmp_path, monkeypatch):
 
     with pytest.raises(Killed):
         run(tmp_path / "killed", Count([1e-2]), executions=2)
-    run(tmp_path / "killed", Count([1e-2]), executions=2, resume=True)
+    held = [tmp_path / "killed" / "trials" / f"0.{number}.npz" for number in range(2)]
+    states = [json.loads(bytes(np.load(path)["state"])) for path in held]
+    monkeypatch.setattr(tuner, "time", SimpleNamespace(perf_counter=lambda: 0.0))
+    rows = run(tmp_path / "killed", Count([1e-2]), executions=2, resume=True)
+    spent = sum(sum(state["history"]["seconds"]) for state in states)
+    assert rows["seconds"].tolist() == [pytest.approx(spent)] and spent > 0
     assert epochs == [0, 1, 0, 1, 1]
     assert results(tmp_path / "killed") == results(tmp_path / "whole")
 

@@ -85,6 +85,8 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
 def run_job(job, path=None, data_dir=None):
     """Run one job.
 
+    A row that is killed starts anew: the longest, VAD on letter, takes less than two minutes.
+
     Args:
         job: a `Job`.
         path: not used; nothing is saved beside the result.
