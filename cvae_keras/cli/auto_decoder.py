@@ -111,15 +111,13 @@ def train(dataset, name, number, dataset_path, data_dir, out, force, **given):
     from cvae_keras.experiments.auto_decoder.run import CONTENT, complete, read_config, save_run
     from cvae_keras.experiments.auto_decoder.run import train as train_model
     from cvae_keras.files import claim
-    from cvae_keras.training import Checkpoint
+    from cvae_keras.training.checkpoint import Checkpoint, trains_again
 
     replaced = _given(**given)
     config = complete({**read_config(out / name, number), **replaced})
     folder = claim(out / name, CONTENT)
     path, partly = folder / f"model_{number}.keras", folder / f".checkpoint_{number}.npz"
-    if path.exists() and not partly.exists():
-        if not force:
-            raise ValueError(f"{path} is there: give --force to train it again and replace it.")
+    if trains_again(path, partly, force):
         click.echo(f"Replaces {path} and train_{number}.json when the training is done.")
     rows = config["train_rows"], config["test_rows"]
     x, _ = load_rows(dataset, dataset_path, data_dir, *rows)

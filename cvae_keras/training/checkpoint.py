@@ -188,6 +188,34 @@ class Checkpoint(keras.callbacks.Callback):
             write_csv(frame, self.log, digits=9)
 
 
+def trains_again(path, checkpoint, force=False):
+    """Whether a training will replace a trained model; that is refused without `force`.
+
+    A model beside which there is a checkpoint is not done: its training continues.
+
+    Args:
+        path: of the model.
+        checkpoint: path of its checkpoint.
+        force: whether to replace a model that is done.
+
+    Returns:
+        A boolean.
+
+    Raises:
+        ValueError: the model is done, and force is False.
+
+    Example:
+        >>> trains_again("absent.keras", ".absent.npz")
+        False
+    """
+    path, checkpoint = expand(path), expand(checkpoint)
+    if not path.exists() or checkpoint.exists():
+        return False
+    if not force:
+        raise ValueError(f"{path} is there: give --force to train it again and replace it.")
+    return True
+
+
 def _place(name):
     """Callback, attribute and number of the array, of a name in the file."""
     callback, attribute, index = name.split(".")

@@ -3,8 +3,12 @@
 import io
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import h5py
 import keras
@@ -50,6 +54,9 @@ class Killer:
     def dead(self):
         return self.moment is not None and len(self.kinds) > self.moment
 
+    def die(self):
+        raise Killed
+
     def watched(self, kind, function):
         def call(*arguments, **options):
             if self.dead:
@@ -58,10 +65,17 @@ class Killer:
             if self.dead:
                 if function.__name__ == "fsync" and stat.S_ISREG(os.fstat(arguments[0]).st_mode):
                     os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size // 2)
-                raise Killed
+                self.die()
             return function(*arguments, **options)
 
         return call
+
+
+class ByTheSystem(Killer):
+    """The same with a real SIGKILL, which ends this process."""
+
+    def die(self):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run(*arguments):
@@ -236,3 +250,50 @@ def test_killed_anywhere_it_ends_the_same(whole, part, tmp_path):
         assert found.keys() == expected.keys(), (moment, kinds[moment])
         for name in expected:
             assert found[name] == expected[name], (moment, kinds[moment], name)
+
+
+def in_a_process(command, folder, moment=None):
+    """Run a command in a process of its own; the kinds of its moments, or None if it was killed."""
+    root = Path(__file__).resolve().parents[2]
+    threads = {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
+    arguments = [command.__name__, folder, *([] if moment is None else [moment])]
+    done = subprocess.run(
+        [sys.executable, __file__, *map(str, arguments)],
+        env={**os.environ, **threads, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if moment is not None:
+        assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+        return None
+    assert done.returncode == 0, done.stderr[-2000:]
+    return np.array(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
+@pytest.mark.parametrize("command", [dense_run, solve, vad])
+def test_a_killed_process_ends_the_same(command, tmp_path):
+    kinds = in_a_process(command, tmp_path / "whole")
+    rng = np.random.default_rng(len(command.__name__))
+    steps = np.flatnonzero(kinds == "step")
+    inside = steps[1] + np.flatnonzero(kinds[steps[1] :] == "write")
+    moment = rng.choice(inside if command is vad else steps[1:])  # one of them inside a write
+    in_a_process(command, tmp_path / "killed", int(moment))
+    in_a_process(command, tmp_path / "killed")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def main_of_process(name, folder, moment=None):
+    """Run a command, in a process that kills itself at a moment, and print its moments."""
+    with pytest.MonkeyPatch.context() as patch:
+        eager = property(lambda model: True, keras.Model.run_eagerly.fset)
+        patch.setattr(keras.Model, "run_eagerly", eager)
+        killer = ByTheSystem(patch, None if moment is None else int(moment))
+        {command.__name__: command for command in COMMANDS}[name](Path(folder), patch)
+    print(json.dumps(killer.kinds))
+
+
+if __name__ == "__main__":
+    main_of_process(*sys.argv[1:])

@@ -21,6 +21,7 @@ from cvae_keras.checks import (
 )
 from cvae_keras.data.missing import draw_mask, observed_entries
 from cvae_keras.files import claim, manifest, read_json, replacing, write_csv, write_json
+from cvae_keras.parts.distributions import gaussian_kl
 from cvae_keras.parts.posteriors import VARIANTS
 from cvae_keras.systems.auto_decoder.decoder import ACTIVATIONS, check_hidden
 from cvae_keras.systems.auto_decoder.inference import INITS, METHODS
@@ -307,13 +308,15 @@ def score_missing(model, config, x, ratio, mask_seed):
 
 def _kl(model, z):
     """The mean of KL(N(z, variances of the table) || N(0, I)); of |z|^2 / 2 without variances."""
-    kl = 0.5 * np.square(z).sum(axis=1).mean()
-    if model.options["variant"] == "ae":
-        return kl
-    log_var = np.float64(model.options["log_var"])
+    zero, log_var = np.zeros(1), {"ae": 0.0, "vae": model.options["log_var"]}
     if model.options["variant"] == "vae_free":
-        log_var = keras.ops.convert_to_numpy(model.posterior.log_var).astype("float64")
-    return kl + 0.5 * z.shape[1] * np.mean(np.exp(log_var) - 1.0 - log_var)
+        log_var["vae_free"] = keras.ops.convert_to_numpy(model.posterior.log_var)
+    log_var = np.asarray(log_var[model.options["variant"]], "float64")
+    parts = (
+        gaussian_kl(z.astype("float64"), zero, zero, zero),
+        gaussian_kl(zero, log_var, zero, zero),
+    )
+    return z.shape[1] * sum(np.mean(part) for part in parts)
 
 
 def data_label(dataset, path=None):

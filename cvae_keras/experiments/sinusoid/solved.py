@@ -18,7 +18,7 @@ from cvae_keras.systems.sinusoid.refine import refine
 from cvae_keras.systems.sinusoid.solver import SinusoidSolver
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import FreshBatches
-from cvae_keras.training.checkpoint import Checkpoint
+from cvae_keras.training.checkpoint import Checkpoint, trains_again
 
 #: What is trained for each task: the model's options, and batches of fresh examples.
 RECIPES = {
@@ -56,8 +56,7 @@ def train(task_number, folder, seed=0, epochs=None, force=False):
     epochs = epochs or recipe["epochs"]
     del recipe["epochs"]
     path, partly = folder / f"{name}.keras", folder / f".{name}_{epochs}_{seed}.npz"
-    if path.exists() and not partly.exists() and not force:
-        raise ValueError(f"{path} is there: give --force to train it again and replace it.")
+    trains_again(path, partly, force)
     keras.utils.set_random_seed(seed)
     model = SinusoidSolver(TASKS[f"data_{task_number}"], seed=seed, **recipe)
     rate = keras.optimizers.schedules.CosineDecay(
