@@ -59,6 +59,11 @@ def sinusoid(**options):
     return compiled(SinusoidCVAE(SHORT, **options), 2e-3)
 
 
+def deep(**options):
+    options = {"network": "deep", "loss": "ramps", "posterior": "flow", "prior": "flow", **options}
+    return sinusoid(width=16, depth=1, min_scale=0.07, **options)
+
+
 def solver(**options):
     return compiled(SinusoidSolver(EASY, categories=4, width=16, depth=1, order=2, **options))
 
@@ -156,6 +161,7 @@ CASES = {
         plain, Conditioned(GAUSSIAN), bad_subsets, bad_subset_conditions, graph=False
     ),
     "sinusoid": Case(sinusoid, SHORT, bad_curves, bad_curve_conditions),
+    "sinusoid, deep": Case(deep, SHORT, bad_curves, bad_curve_conditions, graph=False),
     "solver": Case(solver, EASY, bad_curves, bad_curve_conditions),
     "multimodal": Case(multimodal, MODALITIES, bad_modalities),
     "multimodal, may miss": Case(

@@ -24,7 +24,14 @@ from cvae_keras.systems.multimodal.networks import (
     FusedEncoder,
     PriorNetworkAdapter,
 )
-from cvae_keras.systems.sinusoid.solver import ProposalDecoder, ProposalPrior, Proposals, RampNormal
+from cvae_keras.systems.sinusoid.deep_network import (
+    CurveReader,
+    PriorHead,
+    RampDecoder,
+    RampEncoder,
+)
+from cvae_keras.systems.sinusoid.ramp_normal import RampNormal
+from cvae_keras.systems.sinusoid.solver import ProposalDecoder, ProposalPrior, Proposals
 from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
 from cvae_keras.training.optimizers import LazyAdam, two_rates
 
@@ -56,6 +63,8 @@ CASES = {
         lambda: flows.AutoregressiveFlow(3, 2, 8),
         lambda layer: layer(x(2, 5, 3), x(5, 4)),
     ),
+    "CurveReader": (lambda: CurveReader(8, 1), lambda layer: layer(CURVES + x(5, 20, 2))),
+    "GatedMLP": (lambda: networks.GatedMLP(8, 2), lambda layer: layer(x(5, 6))),
     "Bernoulli": (likelihoods.Bernoulli, None),
     "Categorical": (likelihoods.Categorical, None),
     "CategoricalPosterior": (lambda: posteriors.CategoricalPosterior(4), None),
@@ -137,6 +146,7 @@ CASES = {
         lambda: networks.NormalizedMLP([8, 4], "he_uniform", seed=3),
         lambda layer: layer(x(5, 6)),
     ),
+    "PriorHead": (lambda: PriorHead(2, 4), lambda layer: layer(x(5, 6))[2]),
     "PriorNetworkAdapter": (
         lambda: PriorNetworkAdapter(FusedEncoder(2, (4,)), (2,)),
         lambda layer: layer({"label": x(5, 4)}),
@@ -150,7 +160,15 @@ CASES = {
         lambda layer: layer(proposed()).logits,
     ),
     "Proposals": (lambda: Proposals(4, EASY.box, 8, 1, 2), lambda layer: layer(CURVES)),
-    "RampNormal": (lambda: RampNormal(20, min_log_scale=-3.0), None),
+    "RampDecoder": (
+        lambda: RampDecoder(8, 1, EASY.box),
+        lambda layer: layer(x(2, 5, 3), x(5, 4))["mean"],
+    ),
+    "RampEncoder": (
+        lambda: RampEncoder(8, EASY.box, 20),
+        lambda layer: layer(CURVES, x(5, 4)),
+    ),
+    "RampNormal": (lambda: RampNormal(20, min_log_scale=-3.0, min_scale=0.1), None),
     "ResidualMLP": (lambda: networks.ResidualMLP(8, 2, "relu"), lambda layer: layer(x(5, 6))),
     "RowDecoder": (
         lambda: RowDecoder(6, [8], "he_uniform", Components(6, 3)),

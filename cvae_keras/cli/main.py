@@ -83,22 +83,32 @@ def solve():
 
 @solve.command("sinusoid")
 @options.task(required=False)
+@click.option("--functions", type=options.Functions(), help="A task of your own, instead.")
+@click.option(
+    "--model",
+    type=click.Choice(["mixture", "conv"]),
+    default="mixture",
+    show_default=True,
+    help="The mixture density network, or the Conv1D CVAE.",
+)
 @click.option("--epochs", type=options.COUNT, help="[default: as for the shipped models]")
 @options.out("results")
 @options.seed
 @click.option("--force", is_flag=True, help="Train again, and replace the model that is there.")
-def solve_sinusoid(task, epochs, out, seed, force):
+def solve_sinusoid(task, functions, model, epochs, out, seed, force):
     """The models that solve the sinusoid tasks; a killed training continues."""
     from cvae_keras.experiments.sinusoid.solved import run_solved, train
     from cvae_keras.files import RESULTS, claim
 
+    if task and functions:
+        raise click.UsageError("--task and --functions each name a task: give one of them.")
     folder = claim(out or RESULTS, "results")
     models = folder / "models"
-    for number in [task] if task else [1, 2]:
-        click.echo(f"Task {number}: {train(number, models, seed, epochs, force)}")
-    if all((models / f"sinusoid_{number}.keras").exists() for number in (1, 2)):
-        click.echo(run_solved(folder, models))
-        click.echo(f"Files: {folder / 'sinusoid_solved'}.csv, .md, .png")
+    tasks = [task or functions] if task or functions else [1, 2]
+    for each in tasks:
+        click.echo(f"Trained: {train(each, models, model, seed, epochs, force)}")
+    click.echo(run_solved(folder, models, tasks if functions else [1, 2]))
+    click.echo(f"Files: {folder / 'sinusoid_solved'}*.csv, .md, .png")
 
 
 @main.command()

@@ -75,6 +75,28 @@ class Name(click.ParamType):
         return value
 
 
+class Functions(click.ParamType):
+    """Two functions of a sinusoid task, `sin,7,2 cos,3,9`, as a `SinusoidTask`.
+
+    Example:
+        >>> Functions().convert("sin,7,2 cos,3,9", None, None).functions
+        (('sin', 7.0, 2.0), ('cos', 3.0, 9.0))
+    """
+
+    name = "'sin,p,q cos,p,q'"
+
+    def convert(self, value, param, ctx):
+        from cvae_keras.data.sinusoid import SinusoidTask
+
+        if isinstance(value, SinusoidTask):
+            return value
+        try:
+            parts = [function.split(",") for function in value.split()]
+            return SinusoidTask([(name, float(p), float(q)) for name, p, q in parts])
+        except ValueError as error:
+            self.fail(f"{value!r} is not as 'sin,7,2 cos,3,9': {error}", param, ctx)
+
+
 class JsonFile(AnyPath):
     """A JSON file with an object in it, as a dictionary.
 

@@ -19,8 +19,8 @@ from cvae_keras.parts.networks import (
     ConvDecoder,
     ConvEncoder,
     DenseStack,
-    NormalizedMLP,
     GatedMLP,
+    NormalizedMLP,
     ResidualMLP,
     tile,
 )

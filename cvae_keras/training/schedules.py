@@ -62,6 +62,30 @@ def linear(start, stop, epochs):
     return lambda epoch: start + (stop - start) * min(epoch / epochs, 1.0)
 
 
+def fall(start, stop, first, last):
+    """A schedule that holds start, and then falls to stop by the same factor each epoch.
+
+    Args:
+        start: value up to epoch `first`, positive.
+        stop: value from epoch `last` on, positive.
+        first: epoch.
+        last: epoch; where it is not after first, stop holds from there.
+
+    Returns:
+        Function of the epoch.
+
+    Raises:
+        ValueError: start or stop is not positive.
+
+    Example:
+        >>> [round(fall(0.4, 0.1, first=1, last=3)(epoch), 3) for epoch in range(5)]
+        [0.4, 0.4, 0.2, 0.1, 0.1]
+    """
+    start, stop = check_positive("start", start), check_positive("stop", stop)
+    length = max(check_finite("last", last) - check_finite("first", first), 1e-9)
+    return lambda epoch: start * (stop / start) ** min(max((epoch - first) / length, 0.0), 1.0)
+
+
 def half_cosine(rate, epochs):
     """A callback that lowers the learning rate along half a cosine, once per epoch.
 

@@ -20,6 +20,7 @@ from cvae_keras.cli.main import main
 from cvae_keras.cli.options import JsonFile, Part
 from cvae_keras.cli.search import search as search_group
 from cvae_keras.cli.terminal import COLUMNS, show_table
+from cvae_keras.data.sinusoid import SinusoidTask
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
@@ -39,15 +40,12 @@ def solved(monkeypatch):
     importlib.import_module("cvae_keras.experiments.sinusoid.table")  # reads the real one
     module, calls = ModuleType("cvae_keras.experiments.sinusoid.solved"), []
 
-    def train(task_number, folder, seed=0, epochs=None, force=False):
-        calls.append(("train", task_number, folder, seed, epochs))
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"sinusoid_{task_number}.keras"
-        path.write_text("")
-        return path
+    def train(task, folder, model="mixture", seed=0, epochs=None, force=False):
+        calls.append(("train", task, folder, model, seed, epochs))
+        return folder / "model.keras"
 
-    def run_solved(folder, models_folder, n_curves=1000, quick=False):
-        calls.append(("run_solved", folder, models_folder, n_curves, quick))
+    def run_solved(folder, models_folder, tasks=(1, 2), n_curves=1000, quick=False):
+        calls.append(("run_solved", folder, models_folder, tasks, n_curves, quick))
         return "| solved |"
 
     module.train, module.run_solved = train, run_solved
@@ -236,11 +234,23 @@ def test_data_overwrites_only_with_force(tmp_path):
 def test_solve_trains_and_reports(tmp_path, solved):
     models = tmp_path / "models"
     assert run("solve", "sinusoid", "--task", 1, "--out", tmp_path).exit_code == 0
-    assert solved == [("train", 1, models, 0, None)]  # no report without the model of task 2
-    result = run("solve", "sinusoid", "--out", tmp_path, "--epochs", 2, "--seed", 7)
+    both = ("run_solved", tmp_path, models, [1, 2], 1000, False)
+    assert solved == [("train", 1, models, "mixture", 0, None), both]
+    more = ["--epochs", 2, "--seed", 7, "--model", "conv"]
+    result = run("solve", "sinusoid", "--out", tmp_path, *more)
     assert result.exit_code == 0 and "| solved |" in result.stdout
-    assert solved[1:3] == [("train", 1, models, 7, 2), ("train", 2, models, 7, 2)]
-    assert solved[3] == ("run_solved", tmp_path, models, 1000, False)
+    assert solved[2:] == [("train", task, models, "conv", 7, 2) for task in (1, 2)] + [both]
+
+
+def test_solve_takes_functions(tmp_path, solved):
+    own = SinusoidTask([("sin", 7, 2), ("cos", 3, 9)])
+    given = ["solve", "sinusoid", "--out", tmp_path, "--functions", "sin,7,2 cos,3,9"]
+    assert run(*given).exit_code == 0
+    assert solved[0][:2] == ("train", own) and solved[1][3] == [own]
+    for functions in ("sin,7", "tan,1,2 cos,3,9", "sin,1,2 cos,2,4", "sin,x,2 cos,3,9", ""):
+        result = run(*given[:-1], functions)
+        assert result.exit_code == 2 and "is not as 'sin,7,2 cos,3,9'" in result.stderr, functions
+    assert run(*given, "--task", 1).exit_code == 2
 
 
 def test_table_shows_each_table_once(monkeypatch, tmp_path):

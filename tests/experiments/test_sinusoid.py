@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cvae_keras.data.sinusoid import TASKS
+from cvae_keras.data.sinusoid import TASKS, SinusoidTask
 from cvae_keras.experiments.rows import run_jobs
 from cvae_keras.experiments.sinusoid import cases as sinusoid_cases
 from cvae_keras.experiments.sinusoid import solved as sinusoid_solved
@@ -155,22 +155,34 @@ def test_impossible_parts_are_refused(part, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+#: of each model, small enough to train in seconds
+TINY = {
+    "mixture": {"categories": 3, "width": 8, "depth": 1, "order": 2},
+    "conv": {**sinusoid_solved.DEEP, "width": 8, "depth": 1},
+}
+OWN = SinusoidTask([("sin", 2, 1), ("cos", 1, 3)])
+
+
 @pytest.fixture
 def tiny_recipe(monkeypatch):
-    recipe = {"categories": 3, "width": 8, "epochs": 2, "depth": 1, "order": 2}
-    monkeypatch.setattr(sinusoid_solved, "RECIPES", {1: recipe})
+    for model, options in TINY.items():
+        kind, recipes = sinusoid_solved.MODELS[model]
+        scales = recipes[1].scales
+        recipe = sinusoid_solved.Recipe(options, 2, 8, 2e-3, 10.0, scales)
+        monkeypatch.setitem(sinusoid_solved.MODELS, model, (kind, {1: recipe, 2: recipe}))
     monkeypatch.setattr(sinusoid_solved, "STEPS", 3)
-    monkeypatch.setattr(sinusoid_solved, "BATCH", 8)
 
 
 def weights(path):
     return [weight.numpy() for weight in load_model(path).weights]
 
 
-def test_a_killed_solve_resumes_where_it_was(tiny_recipe, tmp_path, monkeypatch):
-    whole = sinusoid_solved.train(1, tmp_path / "whole")
-    assert whole == tmp_path / "whole" / "sinusoid_1.keras"
-    names = {"sinusoid_1.keras", "sinusoid_1_training.csv", "sinusoid_1_manifest.json"}
+@pytest.mark.parametrize("model", TINY)
+def test_a_killed_solve_resumes_where_it_was(model, tiny_recipe, tmp_path, monkeypatch):
+    name = sinusoid_solved.model_name(model, 1)
+    whole = sinusoid_solved.train(1, tmp_path / "whole", model)
+    assert whole == tmp_path / "whole" / f"{name}.keras"
+    names = {f"{name}{end}" for end in (".keras", "_training.csv", "_manifest.json")}
     assert {path.name for path in Path(tmp_path / "whole").iterdir()} == names | {MARKER}
 
     class Killed(Exception):
@@ -184,29 +196,41 @@ def test_a_killed_solve_resumes_where_it_was(tiny_recipe, tmp_path, monkeypatch)
     begin = sinusoid_solved.Checkpoint.on_epoch_begin
     monkeypatch.setattr(sinusoid_solved.Checkpoint, "on_epoch_begin", kill)
     with pytest.raises(Killed):
-        sinusoid_solved.train(1, tmp_path / "killed")
-    assert not (tmp_path / "killed" / "sinusoid_1.keras").exists()
+        sinusoid_solved.train(1, tmp_path / "killed", model)
+    assert not (tmp_path / "killed" / f"{name}.keras").exists()
     monkeypatch.setattr(sinusoid_solved.Checkpoint, "on_epoch_begin", begin)
-    resumed = sinusoid_solved.train(1, tmp_path / "killed")
+    resumed = sinusoid_solved.train(1, tmp_path / "killed", model)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # an optimizer that cannot be restored warns
         load_model(resumed)
     pairs = zip(weights(resumed), weights(whole), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
-    logs = [pd.read_csv(path.with_name("sinusoid_1_training.csv")) for path in (whole, resumed)]
+    logs = [pd.read_csv(path.with_name(f"{name}_training.csv")) for path in (whole, resumed)]
     assert list(logs[1]["epoch"]) == [0, 1]
     pd.testing.assert_frame_equal(
         logs[0].drop(columns=["seconds", "cpu_seconds"]),
         logs[1].drop(columns=["seconds", "cpu_seconds"]),
     )
-    with pytest.raises(ValueError, match="sinusoid_1.keras is there: give --force"):
-        sinusoid_solved.train(1, tmp_path / "killed")
-    saved = json.loads(resumed.with_name("sinusoid_1_manifest.json").read_text())
-    assert saved["config"]["epochs"] == 2 and saved["config"]["categories"] == 3
+    with pytest.raises(ValueError, match=f"{name}.keras is there: give --force"):
+        sinusoid_solved.train(1, tmp_path / "killed", model)
+    saved = json.loads(resumed.with_name(f"{name}_manifest.json").read_text())
+    assert saved["config"]["epochs"] == 2 and saved["config"]["depth"] == 1
     assert {path.name for path in resumed.parent.iterdir()} == names | {MARKER}
 
 
+def test_a_model_of_ones_own_functions_is_trained_and_scored(tiny_recipe, tmp_path):
+    for model in TINY:
+        sinusoid_solved.train(OWN, tmp_path / "models", model, epochs=1)
+    text = sinusoid_solved.run_solved(tmp_path, tmp_path / "models", [OWN], n_curves=5)
+    table = pd.read_csv(tmp_path / "sinusoid_solved_sin_2_1_cos_1_3.csv")
+    assert list(table["model"]) == ["mixture"] * 3 + ["conv"] * 2 + ["exact"]
+    assert list(table["samples"][:3]) == ["prior", "refined", "prior, systematic"]
+    assert np.isfinite(table["residual"].dropna()).all() and "Bishop" in text
+    with pytest.raises(ValueError, match="holds no model of these tasks: train one"):
+        sinusoid_solved.run_solved(tmp_path, tmp_path / "models", [1], n_curves=5)
+
+
 def test_an_unknown_task_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="task must be 1 or 2, got 3"):
+    with pytest.raises(ValueError, match="task must be 1, 2 or a SinusoidTask, got 3"):
         sinusoid_solved.train(3, tmp_path)
     assert not any(tmp_path.iterdir())

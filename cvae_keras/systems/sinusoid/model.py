@@ -194,14 +194,16 @@ class SinusoidCVAE(ELBOModel):
         latent_dim: latent dimensions.
         loss: the distance d: "mse", "l1_mean", "l1_sum", or "normal" (minus the log-density of a
             Normal whose scale is learned), or for the deep network "ramps" (minus the log-density
-            of `RampNormal`, whose scale the decoder gives for each sample). With the reduction "elbo" the first two of absolute
-            errors are the same; with "original" they differ by the number of entries in a batch.
+            of `RampNormal`, whose scale the decoder gives for each sample). With the reduction
+            "elbo" the two absolute errors are the same; with "original" they differ by the number
+            of entries in a batch.
         beta: weight of the KL, not negative; can be scheduled.
         wx: weight of the x term.
         wy: weight of the y term.
         prior: "standard" for N(0, I), "conditional" for a learned Gaussian p(z | y), "flow" for one
             transformed by a flow.
-        initializer: of the original network: "glorot", "he", "orthogonal", "random_normal" or "zeros".
+        initializer: of the original network: "glorot", "he", "orthogonal", "random_normal" or
+            "zeros".
         y_gradient: whether the y term trains the decoder. SidWorks01's project computes it on
             detached values (False), so that it has no effect on training.
         reduction: "elbo" sums over event and latent dimensions and averages over the batch.
@@ -314,7 +316,9 @@ class SinusoidCVAE(ELBOModel):
         weights, batch = self.term_weights, ops.cast(ops.shape(terms["kl"])[0], "float32")
         distance = weights["wx"] * terms["x_loss"] + weights["wy"] * terms["y_loss"]
         beta = weights["beta"]
-        if self.options["reduction"] == "original":  # a sum over the batch is its size times the mean
+        if (
+            self.options["reduction"] == "original"
+        ):  # a sum over the batch is its size times the mean
             beta = beta * batch
             distance *= batch if self.options["loss"] == "l1_sum" else 1.0 / (2 * self.task.points)
         return -elbo(-distance, terms["kl"], beta)

@@ -3,17 +3,25 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_cases import CASES, SHORT
+from model_cases import CASES, SHORT, cases_of, deep
 from model_cases import sinusoid as make
 from model_checks import CHECKS
 
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask
-from cvae_keras.systems.sinusoid.model import INITIALIZERS, LOSSES, PRIORS, SinusoidCVAE, forward
+from cvae_keras.systems.sinusoid.model import (
+    INITIALIZERS,
+    LOSSES,
+    POSTERIORS,
+    PRIORS,
+    SinusoidCVAE,
+    forward,
+)
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_model(check, tmp_path):
-    check(CASES["sinusoid"], tmp_path)
+@pytest.mark.parametrize("case", cases_of("sinusoid"))
+def test_model(case, check, tmp_path):
+    check(CASES[case], tmp_path)
 
 
 def test_layers_are_those_of_the_original():
@@ -30,6 +38,40 @@ def test_layers_are_those_of_the_original():
     x_hat = np.array(decoder(np.random.default_rng(0).normal(size=(4, 3, 7)), y))
     assert x_hat.shape == (4, 3, 50, 2) and x_hat.min() == 0 and x_hat.max() > 0
     assert len(model.trainable_variables) == 14
+
+
+@pytest.mark.parametrize("network", ["original", "deep"])
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_flows_are_options_of_both_networks(network, posterior, eager):
+    options = {"posterior": posterior, "prior": "flow"}
+    model = deep(**options) if network == "deep" else make(**options)
+    terms = model(SHORT.examples(4))
+    assert np.all(np.isfinite(model.loss_per_example(terms)))
+    assert model.sample(SHORT.examples(4)["c"], n_samples=3, seed=0).shape == (3, 4, 23, 2)
+
+
+def test_deep_network_generates_straight_ramps(eager):
+    drawn = deep().sample(SHORT.examples(4)["c"], n_samples=3, seed=0)
+    np.testing.assert_allclose(np.diff(drawn, n=2, axis=2), 0, atol=1e-6)
+
+
+def test_the_least_scale_of_the_noise_bounds_the_density(eager):
+    model, inputs = deep(), SHORT.examples(4)
+    for scale in (0.5, 0.1):
+        model.set_term_weight("min_scale", scale)
+        found = model.likelihood.mean_and_log_scale({"mean": 0.0, "log_scale": -20.0})[1]
+        assert float(found) == pytest.approx(np.log(scale * np.sqrt(23 / 2)), abs=1e-5)
+    loaded = SinusoidCVAE.from_config(model.get_config())
+    assert float(loaded.term_weights["min_scale"]) == pytest.approx(0.1)
+    assert np.all(np.isfinite(loaded(inputs)["log_likelihood"]))
+
+
+@pytest.mark.parametrize(
+    "options", [{"loss": "mse"}, {"network": "original"}, {"reduction": "original"}]
+)
+def test_combinations_that_cannot_be_are_refused(options):
+    with pytest.raises(ValueError, match="network|loss"):
+        deep(**options)
 
 
 def test_samples_of_z_are_decoded_with_their_own_condition():
@@ -97,7 +139,9 @@ def test_every_choice_gives_a_finite_loss(loss, prior):
             assert np.allclose(kernel @ kernel.T, np.eye(len(kernel)), atol=1e-4)
 
 
-@pytest.mark.parametrize("option", ["loss", "prior", "initializer", "reduction"])
+@pytest.mark.parametrize(
+    "option", ["loss", "prior", "posterior", "network", "initializer", "reduction"]
+)
 def test_unknown_names_are_refused(option):
     with pytest.raises(ValueError, match=f"^{option} 'other' is unknown: choose among"):
         make(**{option: "other"})
