@@ -362,20 +362,32 @@ BAD_INDEX = {
 }
 
 
+GOOD = {"x": data()[0][:4], "index": np.arange(4)[:, None]}
+
+
+def arrays_with(index):
+    return {**GOOD, "index": np.asarray(index)} if index is not None else {"x": GOOD["x"]}
+
+
+@pytest.mark.parametrize("bad", BAD_INDEX)
+def test_a_bad_index_is_one_sentence(bad):
+    index, sentence = BAD_INDEX[bad]
+    with pytest.raises(ValueError, match=f"^{sentence}: give one row of the table for .*\\.$"):
+        make().check_batch(arrays_with(index))
+
+
 @pytest.mark.parametrize("feed", FEEDS)
 def test_a_bad_index_in_batches_is_refused(feed):
-    model, good = make(), {"x": data()[0][:4], "index": np.arange(4)[:, None]}
-    fit = {"shuffle": False, "verbose": 0}
-    for index, sentence in BAD_INDEX.values():
-        arrays = {**good, "index": np.asarray(index)} if index is not None else {"x": good["x"]}
+    model, fit = make(), {"shuffle": False, "verbose": 0}
+    index, sentence = BAD_INDEX["above"]
+    for call in (model.fit, model.evaluate, model.predict):
         with pytest.raises(ValueError, match=f"^{sentence}.*\\.$"):
-            model.fit(FEEDS[feed](arrays), **fit)
-    for call in (model.evaluate, model.predict):
-        with pytest.raises(ValueError, match=f"^{sentence}.*\\.$"):
-            call(FEEDS[feed](arrays), verbose=0)
+            options = fit if call == model.fit else {"verbose": 0}
+            call(FEEDS[feed](arrays_with(index)), **options)
+    index, sentence = BAD_INDEX["absent"]
     with pytest.raises(ValueError, match=f"^{sentence}.*\\.$"):
-        model.fit(Listed(good), validation_data=FEEDS[feed](arrays), **fit)
-    model.fit(FEEDS[feed](good), steps_per_epoch=1, **fit)
+        model.fit(Listed(GOOD), validation_data=FEEDS[feed](arrays_with(index)), **fit)
+    model.fit(FEEDS[feed](GOOD), steps_per_epoch=1, **fit)
 
 
 def test_table_returns_the_rows_of_an_index():
