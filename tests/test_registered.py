@@ -79,11 +79,11 @@ CASES = {
         lambda layer: layer(x(5, 6)).log_var,
     ),
     "ConvDecoder": (
-        lambda: networks.ConvDecoder(20, 2, (4,), (3, 5), 6, "he_uniform"),
+        lambda: networks.ConvDecoder(20, 2, (4,), (3, 5), 6, "he_uniform", "linear"),
         lambda layer: layer(x(2, 5, 3), CURVES),
     ),
     "ConvEncoder": (
-        lambda: networks.ConvEncoder((4, 5), (3, 5), "he_uniform"),
+        lambda: networks.ConvEncoder((4, 5), (3, 5), "he_uniform", reads_condition=False),
         lambda layer: layer(CURVES, CURVES),
     ),
     "DecoderAdapter": (

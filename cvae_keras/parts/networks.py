@@ -148,6 +148,7 @@ class ConvEncoder(CompositeLayer):
         filters: filters of each convolution.
         kernels: kernel size of each convolution ("valid" padding).
         kernel_initializer: of the convolutions.
+        reads_condition: whether c is read.
 
     Call arguments:
         x: `(batch, points, channels)`.
@@ -164,9 +165,15 @@ class ConvEncoder(CompositeLayer):
     """
 
     def __init__(
-        self, filters=(32, 64), kernels=(16, 8), kernel_initializer="glorot_uniform", **kwargs
+        self,
+        filters=(32, 64),
+        kernels=(16, 8),
+        kernel_initializer="glorot_uniform",
+        reads_condition=True,
+        **kwargs,
     ):
         super().__init__(**kwargs)
+        self.reads_condition = bool(reads_condition)
         self.convolutions = [
             keras.layers.Conv1D(
                 check_count("filters", f),
@@ -179,6 +186,7 @@ class ConvEncoder(CompositeLayer):
         self.flatten = keras.layers.Flatten()
 
     def call(self, x, c=None, mask=None):
+        c = c if self.reads_condition else None
         h = ops.concatenate([part for part in (x, c, mask) if part is not None], axis=-1)
         for convolution in self.convolutions:
             h = convolution(h)
@@ -196,6 +204,8 @@ class ConvDecoder(CompositeLayer):
         kernels: kernel size of each transposed convolution.
         dense_channels: channels that the dense layer passes to the first convolution.
         kernel_initializer: of all layers.
+        inner_activation: a Keras activation, of the transposed convolutions before the last. The
+            dense layer and the last one have ReLU.
 
     Call arguments:
         z: `(samples, batch, latent_dim)`.
@@ -221,6 +231,7 @@ class ConvDecoder(CompositeLayer):
         kernels=(8, 16),
         dense_channels=64,
         kernel_initializer="glorot_uniform",
+        inner_activation="relu",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -235,12 +246,13 @@ class ConvDecoder(CompositeLayer):
                 f"got {points}: use longer curves or smaller kernels."
             )
         self.points, self.channels, self.dense_channels = points, channels, dense_channels
-        init = {"activation": "relu", "kernel_initializer": kernel_initializer}
+        init = {"kernel_initializer": kernel_initializer}
         self.flatten = keras.layers.Flatten()
-        self.dense = keras.layers.Dense(self.length * dense_channels, **init)
+        self.dense = keras.layers.Dense(self.length * dense_channels, activation="relu", **init)
+        activations = [*(inner_activation for _ in filters), "relu"]
         self.convolutions = [
-            keras.layers.Conv1DTranspose(f, k, **init)
-            for f, k in zip((*filters, channels), kernels, strict=True)
+            keras.layers.Conv1DTranspose(f, k, activation=activation, **init)
+            for f, k, activation in zip((*filters, channels), kernels, activations, strict=True)
         ]
 
     def call(self, z, c):

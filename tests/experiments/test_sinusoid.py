@@ -22,7 +22,7 @@ from cvae_keras.experiments.sinusoid.cases import (
     in_table_units,
     run_case,
 )
-from cvae_keras.files import MARKER, write_json
+from cvae_keras.files import MARKER, RESULTS, write_json
 from cvae_keras.systems.saved import load_model
 from cvae_keras.systems.sinusoid.model import SinusoidCVAE
 
@@ -80,15 +80,59 @@ def test_a_row_is_trained_once_and_again_when_its_setting_changes(data, tmp_path
     assert changed != row and trained == [1, 0.5]
 
 
+NETWORK = ["encoder_reads", "inner_activation"]
+
+
+def save_older(job, folder, version, dropped):
+    """Write a row as an older version did."""
+    config = {name: value for name, value in job.config().items() if name not in dropped}
+    config |= {} if version == 1 else {"version": version}
+    row = dict.fromkeys(job.holds["row"], 1.0)
+    write_json(job.path(folder), {"row": row, "manifest": {"config": config, "seconds": 1.0}})
+
+
 def test_rows_of_version_1_are_still_recognized(tmp_path):
     """They say nothing of prior and schedule, of which there was no choice."""
-    plain, searched = tiny_job(), tiny_job(prior="conditional", schedule="half cosine")
-    for job, dropped in [(plain, ["prior", "schedule", "version"]), (searched, ["version"])]:
-        old = {name: value for name, value in job.config().items() if name not in dropped}
-        row = dict.fromkeys(job.holds["row"], 1.0)
-        write_json(job.path(tmp_path), {"row": row, "manifest": {"config": old, "seconds": 1.0}})
-        assert job.saved(tmp_path) and job.config()["version"] == 2
+    plain = tiny_job("elbo")
+    searched = tiny_job("elbo", prior="conditional", schedule="half cosine")
+    for job, dropped in [(plain, ["prior", "schedule"]), (searched, [])]:
+        save_older(job, tmp_path, 1, [*dropped, "version", *NETWORK])
+        assert job.saved(tmp_path) and job.config()["version"] == 3
         assert not (searched if job is plain else plain).saved(tmp_path)
+
+
+@pytest.mark.parametrize(("reduction", "found"), [("elbo", True), ("original", False)])
+def test_older_rows_of_the_originals_reduction_are_of_another_network(reduction, found, tmp_path):
+    job = tiny_job(reduction)
+    save_older(job, tmp_path, 2, NETWORK)
+    assert bool(job.saved(tmp_path)) == found
+
+
+def test_the_rows_of_the_originals_reduction_are_of_the_originals_network():
+    config = tiny_config(encoder_reads="x", inner_activation="linear")
+    assert config == tiny_config()
+    model, _ = sinusoid_cases.train_case(config, TASKS["data_1"].sample(100, seed=0))
+    assert model.get_config()["encoder_reads"] == "x" and not model.y_gradient
+    assert model.get_config()["inner_activation"] == "linear"
+
+
+def test_both_tasks_have_the_same_settings():
+    settings = [
+        [replace(case, label="", published=None) for case in CASES[name]]
+        for name in ("data_1", "data_2")
+    ]
+    assert settings[0] == settings[1] and len(settings[0]) == 12
+    labels = [case.label for case in CASES["data_2"]]
+    assert labels[3] == "L1 1/0.5/0.5" and labels[6] == "MSE 1/0.5/0.5" and len(set(labels)) == 12
+
+
+def test_the_committed_rows_of_the_elbo_are_found():
+    saved = []
+    for name, cases in CASES.items():
+        for case in cases:
+            job = Job(name, case, "elbo", precision="mixed_bfloat16")
+            saved.append((name, bool(job.saved(RESULTS / sinusoid.FOLDER))))
+    assert saved.count(("data_1", True)) == 12 and saved.count(("data_2", True)) >= 3
 
 
 def test_only_the_quick_profile_shortens_a_row():

@@ -2,7 +2,7 @@
 
 | slot | filled with |
 |---|---|
-| posterior | amortized Gaussian, with or without a flow, that reads [x, y] |
+| posterior | amortized Gaussian, with or without a flow, that reads [x, y], or x alone |
 | prior | N(0, I), a learned Gaussian given y, or a learned flow given y |
 | condition | the two curves y, `(batch, 50, 2)`, read by convolutions |
 | likelihood | squared or absolute error, a Normal with learned scale, or a Normal on ramps |
@@ -43,6 +43,8 @@ POSTERIORS = {"gaussian": GaussianPosterior, "flow": IAFPosterior}
 NETWORKS = ("original", "deep")
 POSTERIOR_STEPS, PRIOR_STEPS = 2, 4  # of the flows
 REDUCTIONS = ("elbo", "original")
+ENCODER_READS = ("xy", "x")
+INNER_ACTIVATIONS = ("relu", "linear")
 LARGEST = 1e15  # values whose squares and sums stay finite in float32
 
 
@@ -153,14 +155,14 @@ def check_examples(task, inputs):
 
 def original_parts(task, options):
     """The parts of SidWorks01's network, which reads and generates whole curves."""
-    latent, kernel = options["latent_dim"], INITIALIZERS[options["initializer"]]
+    latent, inner = options["latent_dim"], options["inner_activation"]
+    init = {"kernel_initializer": INITIALIZERS[options["initializer"]]}
+    encoder = ConvEncoder(reads_condition=options["encoder_reads"] == "xy", **init)
     posterior = {"flow_length": POSTERIOR_STEPS} if options["posterior"] == "flow" else {}
     return {
-        "posterior": POSTERIORS[options["posterior"]](
-            ConvEncoder(kernel_initializer=kernel), latent, kernel_initializer=kernel, **posterior
-        ),
+        "posterior": POSTERIORS[options["posterior"]](encoder, latent, **init, **posterior),
         "prior": PRIORS[options["prior"]](latent),
-        "decoder": ConvDecoder(task.points, kernel_initializer=kernel),
+        "decoder": ConvDecoder(task.points, inner_activation=inner, **init),
         "likelihood": LOSSES[options["loss"]](),
     }
 
@@ -210,6 +212,9 @@ class SinusoidCVAE(ELBOModel):
             "original" is that of SidWorks01's project: it sums the KL over the batch too, but
             averages the distances over batch, points and channels ("l1_sum" sums them), and the
             latent collapses. It is kept to reproduce that.
+        encoder_reads: "xy", or "x" as in SidWorks01's project: the posterior is then q(z | x).
+        inner_activation: of the decoder's transposed convolution before the last: "relu", or
+            "linear" as in SidWorks01's project.
         network: "original", that of SidWorks01's project, or "deep": a `CurveReader` that
             posterior, prior and decoder share, and gated dense blocks; x is generated as the ends
             of its ramps. It needs the loss "ramps".
@@ -252,6 +257,8 @@ class SinusoidCVAE(ELBOModel):
         initializer="glorot",
         y_gradient=True,
         reduction="elbo",
+        encoder_reads="xy",
+        inner_activation="relu",
         network="original",
         posterior="gaussian",
         width=256,
@@ -268,14 +275,19 @@ class SinusoidCVAE(ELBOModel):
         check_choice("posterior", posterior, POSTERIORS)
         check_choice("reduction", reduction, REDUCTIONS)
         check_choice("initializer", initializer, INITIALIZERS)
+        check_choice("encoder_reads", encoder_reads, ENCODER_READS)
+        check_choice("inner_activation", inner_activation, INNER_ACTIVATIONS)
         latent_dim = check_count("latent_dim", latent_dim)
         if (network == "deep") != (loss == DEEP_LOSS):
             raise ValueError(
                 f"loss is {loss!r} with network {network!r}: the deep network generates ramp ends "
                 f"and needs the loss {DEEP_LOSS!r}, the original one needs another."
             )
-        if network == "deep" and reduction == "original":
-            raise ValueError("reduction 'original' needs network 'original': choose 'elbo'.")
+        if network == "deep" and (reduction == "original" or encoder_reads == "x"):
+            raise ValueError(
+                f"reduction is {reduction!r} and encoder_reads {encoder_reads!r}: the deep network "
+                f"needs 'elbo' and 'xy'."
+            )
         options = {
             "latent_dim": latent_dim,
             "loss": loss,
@@ -283,6 +295,8 @@ class SinusoidCVAE(ELBOModel):
             "initializer": initializer,
             "y_gradient": bool(y_gradient),
             "reduction": reduction,
+            "encoder_reads": encoder_reads,
+            "inner_activation": inner_activation,
             "network": network,
             "posterior": posterior,
             "width": check_count("width", width),

@@ -67,11 +67,32 @@ def test_the_least_scale_of_the_noise_bounds_the_density(eager):
 
 
 @pytest.mark.parametrize(
-    "options", [{"loss": "mse"}, {"network": "original"}, {"reduction": "original"}]
+    "options", [{"loss": "mse"}, {"network": "original"}, {"reduction": "original"}, {"encoder_reads": "x"}]
 )
 def test_combinations_that_cannot_be_are_refused(options):
     with pytest.raises(ValueError, match="network|loss"):
         deep(**options)
+
+
+def test_the_network_can_be_exactly_that_of_the_original():
+    options = {"encoder_reads": "x", "inner_activation": "linear"}
+    model = SinusoidCVAE(TASKS["data_1"], latent_dim=7, **options)
+    x, y = TASKS["data_1"].sample(3, seed=0)
+    encoder, decoder = model.posterior.network, model.decoder
+    assert [c.kernel.shape for c in encoder.convolutions] == [(16, 2, 32), (8, 32, 64)]
+    for name in ("mean", "log_var"):
+        one, other = (getattr(model.posterior(x, c), name) for c in (y, 0 * y))
+        np.testing.assert_array_equal(one, other)
+    read = np.random.default_rng(0).normal(size=(3, 107)).astype("float32")
+    h = np.reshape(decoder.dense(read), (3, 28, 64))
+    inner = np.array(decoder.convolutions[0](h))
+    assert h.min() == 0 and inner.min() < 0 < inner.max()
+    assert np.min(decoder.convolutions[1](inner)) == 0
+    again = SinusoidCVAE.from_config(model.get_config())
+    assert again.posterior.network.convolutions[0].kernel.shape == (16, 2, 32)
+    plain = SinusoidCVAE(TASKS["data_1"], latent_dim=7)
+    assert np.any(plain.posterior(x, y).mean != plain.posterior(x, 0 * y).mean)
+    assert np.min(plain.decoder.convolutions[0](h)) == 0
 
 
 def test_samples_of_z_are_decoded_with_their_own_condition():
@@ -142,6 +163,12 @@ def test_every_choice_gives_a_finite_loss(loss, prior):
 @pytest.mark.parametrize(
     "option", ["loss", "prior", "posterior", "network", "initializer", "reduction"]
 )
+
+
+NAMES = ["loss", "prior", "initializer", "reduction", "encoder_reads", "inner_activation"]
+
+
+@pytest.mark.parametrize("option", NAMES)
 def test_unknown_names_are_refused(option):
     with pytest.raises(ValueError, match=f"^{option} 'other' is unknown: choose among"):
         make(**{option: "other"})
