@@ -170,6 +170,18 @@ def test_published_figures_stand_beside_the_originals_reduction_only():
     assert all(np.isnan(rows[1][name]) for name in names)
 
 
+def test_rows_are_sorted_by_their_agreement_with_the_published_figures():
+    published = {"published_x_loss": 1.0, "published_y_loss": 2.0}
+    rows = [
+        {"row": "a", "x_loss": 1.14, "y_loss": 1.71, **published},
+        {"row": "b", "x_loss": 1.16, "y_loss": 2.0, **published},
+        {"row": "c", "x_loss": 1.0, "y_loss": 1.69, **published},
+        {"row": "d", "x_loss": 1.0, "y_loss": 2.0, **dict.fromkeys(published, np.nan)},
+    ]
+    assert sinusoid.agreement(pd.DataFrame(rows)) == {"within": "a", "beyond": "b, c"}
+    assert sinusoid.agreement(pd.DataFrame(rows[3:])) == {"within": "none", "beyond": "none"}
+
+
 def test_entries_that_relu_holds_at_zero_are_counted():
     model = SinusoidCVAE(TASKS["data_1"], latent_dim=2)
     x, y = TASKS["data_1"].sample(20, seed=0)

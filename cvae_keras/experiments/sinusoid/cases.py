@@ -196,7 +196,7 @@ class Job(rows.Job):
         'data_1_4_elbo'
     """
 
-    holds = {"row": ("x_loss", "residual", "recall", "total_variation", "seconds")}
+    holds = {"row": ("x_loss", "y_loss", "residual", "recall", "total_variation", "seconds")}
 
     data: str
     case: Case

@@ -19,6 +19,7 @@ from cvae_keras.systems.sinusoid.model import REDUCTIONS
 
 FILES = {"data_1": "sinusoid_test_cases", "data_2": "sinusoid_2_test_cases"}
 FOLDER = "sinusoid_rows"
+TOLERANCE = 0.15
 
 
 def run_table(
@@ -108,8 +109,31 @@ def write_tables(folder, jobs):
             if len(found) < len(mine):
                 title += f": {len(found)} of {len(mine)} rows so far"
             frame = pd.DataFrame(found)
-            texts[name] = write_table(frame, folder / FILES[name], title, rows.notes("sinusoid"))
+            notes = rows.notes("sinusoid", tolerance=TOLERANCE, **agreement(frame))
+            texts[name] = write_table(frame, folder / FILES[name], title, notes)
     return texts
+
+
+def agreement(frame):
+    """Which rows with published figures have x_loss and y_loss within `TOLERANCE` of them.
+
+    Args:
+        frame: of rows as `as_row` gives them.
+
+    Returns:
+        Dictionary of `within` and `beyond`, the labels of the rows, or "none".
+
+    Example:
+        >>> values = {"x_loss": 1.1, "y_loss": 2, "published_x_loss": 1, "published_y_loss": 2}
+        >>> agreement(pd.DataFrame([{"row": "4", **values}]))
+        {'within': '4', 'beyond': 'none'}
+    """
+    known = frame[frame["published_x_loss"].notna()]
+    names = ("x_loss", "y_loss")
+    ratios = np.array([known[name] / known[f"published_{name}"] for name in names])
+    close = (np.abs(ratios - 1) <= TOLERANCE).all(axis=0)
+    labels = {"within": known["row"][close], "beyond": known["row"][~close]}
+    return {name: ", ".join(found) or "none" for name, found in labels.items()}
 
 
 def as_row(job, result):
