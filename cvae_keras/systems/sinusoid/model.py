@@ -196,9 +196,9 @@ class SinusoidCVAE(ELBOModel):
         latent_dim: latent dimensions.
         loss: the distance d: "mse", "l1_mean", "l1_sum", or "normal" (minus the log-density of a
             Normal whose scale is learned), or for the deep network "ramps" (minus the log-density
-            of `RampNormal`, whose scale the decoder gives for each sample). With the reduction
-            "elbo" the two absolute errors are the same; with "original" they differ by the number
-            of entries in a batch.
+            of `RampNormal`, whose scale the decoder gives for each sample). "l1_mean" and "l1_sum"
+            are the same with the reduction "elbo"; with "original" they differ by the number of
+            entries in a batch.
         beta: weight of the KL, not negative; can be scheduled.
         wx: weight of the x term.
         wy: weight of the y term.
