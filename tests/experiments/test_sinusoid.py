@@ -112,7 +112,7 @@ def test_the_rows_of_the_originals_reduction_are_of_the_originals_network():
     config = tiny_config(encoder_reads="x", inner_activation="linear")
     assert config == tiny_config()
     model, _ = sinusoid_cases.train_case(config, TASKS["data_1"].sample(100, seed=0))
-    assert model.get_config()["encoder_reads"] == "x" and not model.y_gradient
+    assert model.get_config()["encoder_reads"] == "x" and not model.options["y_gradient"]
     assert model.get_config()["inner_activation"] == "linear"
 
 
