@@ -1,4 +1,4 @@
-"""Trained models: how to load one from disk, and the two that are shipped.
+"""Trained models: how to load one from disk, and those that are shipped.
 
 Importing `cvae_keras` registers the classes of every system with Keras, so that no system has to be
 imported here.
@@ -10,7 +10,7 @@ from cvae_keras.checks import check_choice
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.files import MODELS, check_archive, expand
 
-SHIPPED = ("sinusoid_1", "sinusoid_2")
+SHIPPED = ("sinusoid_1", "sinusoid_2", "sinusoid_conv_1", "sinusoid_conv_2")
 
 
 def load_model(path):
@@ -55,9 +55,10 @@ def load_pretrained(name, folder=None):
     """Load a model that comes with the project.
 
     Args:
-        name: "sinusoid_1" or "sinusoid_2", the solved models of `TASKS["data_1"]` and `["data_2"]`.
+        name: "sinusoid_1" or "sinusoid_2", the mixture density networks of `TASKS["data_1"]` and
+            `["data_2"]`; "sinusoid_conv_1" or "sinusoid_conv_2", their Conv1D CVAEs.
         folder: where `<name>.keras` lies; by default `results/models` of the repository, or the
-            installed package, which brings both files along.
+            installed package, which brings the files along.
 
     Returns:
         An `ELBOModel`; `model.sample(y, n_samples=100, seed=0)` draws x `(100, batch, 50, 2)`.

@@ -312,7 +312,7 @@ class SinusoidCVAE(ELBOModel):
         self.add_term_weight("wy", wy)
         if network == "deep":
             self.term_weights["min_scale"] = self.likelihood.min_scale
-        self.task, self.options = task, options
+        self.task, self.latent_dim, self.options = task, latent_dim, options
         example = ops.zeros((1, task.points, 2))
         self({"x": example, "c": example})  # builds the weights
 
