@@ -84,13 +84,7 @@ def solve():
 @solve.command("sinusoid")
 @options.task(required=False)
 @click.option("--functions", type=options.Functions(), help="A task of your own, instead.")
-@click.option(
-    "--model",
-    type=click.Choice(["mixture", "conv"]),
-    default="mixture",
-    show_default=True,
-    help="The mixture density network, or the Conv1D CVAE.",
-)
+@options.solution
 @click.option("--epochs", type=options.COUNT, help="[default: as for the shipped models]")
 @options.out("results")
 @options.seed
@@ -113,6 +107,7 @@ def solve_sinusoid(task, functions, model, epochs, out, seed, force):
 
 @main.command()
 @options.task()
+@options.solution
 @click.option("--n", type=options.COUNT, default=5, show_default=True, help="Pairs of curves.")
 @click.option("--samples", type=options.COUNT, default=100, show_default=True, help="Per pair.")
 @options.out("results/quick/sinusoid_TASK_samples.png", "Figure")
@@ -123,25 +118,27 @@ def solve_sinusoid(task, functions, model, epochs, out, seed, force):
     type=options.PATH,
     help="Instead, write an .npy of 30 samples for each of the 50 scoring curves: (30, 50, 50, 2).",
 )
-def sample(task, n, samples, out, force, seed, save):
+def sample(task, model, n, samples, out, force, seed, save):
     """Sample solutions of fresh curves with a shipped model, refine them, score both."""
     from cvae_keras.data.sinusoid import TASKS
+    from cvae_keras.experiments.sinusoid.solved import model_name
     from cvae_keras.files import RESULTS, claim, replacing
     from cvae_keras.metrics.modes import score_samples
     from cvae_keras.plots.sinusoid import plot_samples
     from cvae_keras.systems.saved import load_pretrained
     from cvae_keras.systems.sinusoid.refine import refine
 
+    name = model_name(model, task)
     if save is not None:
-        click.echo(f"File: {_save_samples(task, save, force, seed)}")
+        click.echo(f"File: {_save_samples(task, name, save, force, seed)}")
         return
     if out is None:
-        out = claim(RESULTS / "quick", "results") / f"sinusoid_{task}_samples.png"
+        out = claim(RESULTS / "quick", "results") / f"{name}_samples.png"
     else:
         _free(out, force)
     sinusoid = TASKS[f"data_{task}"]
     _, y = sinusoid.sample(n, seed)
-    raw = load_pretrained(f"sinusoid_{task}").sample(y, n_samples=samples, seed=seed)
+    raw = load_pretrained(name).sample(y, n_samples=samples, seed=seed)
     refined, ok = refine(sinusoid, raw, y)
     measures = ("residual", "precision", "recall", "accepted")
     click.echo(f"{'':8s}" + "".join(f"{name:>11s}" for name in measures))
@@ -164,7 +161,7 @@ def _free(path, force):
     return path
 
 
-def _save_samples(task, path, force, seed):
+def _save_samples(task, name, path, force, seed):
     """Write samples for the scoring curves, as the result data set of SidWorks01's project has."""
     import numpy as np
 
@@ -176,7 +173,7 @@ def _save_samples(task, path, force, seed):
         raise ValueError(f"--save must name an .npy file, got {path}: change its ending.")
     _free(path, force)
     _, y = load(f"data_{task}", "score")
-    drawn = load_pretrained(f"sinusoid_{task}").sample(y, n_samples=30, seed=seed)
+    drawn = load_pretrained(name).sample(y, n_samples=30, seed=seed)
     with replacing(path) as partial:
         np.save(partial, drawn, allow_pickle=False)
     return path

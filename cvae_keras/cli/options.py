@@ -167,6 +167,13 @@ def task(required=True):
     return click.option("--task", type=click.Choice([1, 2]), required=required, help=shown)
 
 
+solution = click.option(
+    "--model",
+    type=click.Choice(["mixture", "conv"]),
+    default="mixture",
+    show_default=True,
+    help="The mixture density network, or the Conv1D CVAE.",
+)
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 precision = click.option(
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), default="float32"

@@ -5,7 +5,7 @@ from cvae_keras.training.batches import Batches, FollowEpoch, FreshBatches, Shuf
 from cvae_keras.training.checkpoint import Checkpoint
 from cvae_keras.training.finite import StopIfNotFinite
 from cvae_keras.training.optimizers import LazyAdam, TwoRates, two_rates
-from cvae_keras.training.schedules import WeightSchedule, half_cosine, linear
+from cvae_keras.training.schedules import WeightSchedule, fall, half_cosine, linear
 
 __all__ = [
     "Batches",
@@ -19,6 +19,7 @@ __all__ = [
     "WeightSchedule",
     "at_once",
     "compiled",
+    "fall",
     "forgets_graphs",
     "half_cosine",
     "linear",
