@@ -1,10 +1,11 @@
-"""Of each test of many inputs, `make test` runs the first two; `make test-thorough` all."""
+"""Of each test of many inputs, `make test` runs the first, `make test-long` one more.
+
+`make test-thorough` runs all.
+"""
 
 from pathlib import Path
 
 import pytest
-
-FIRST = 2
 
 
 def pytest_collection_modifyitems(items):
@@ -14,5 +15,7 @@ def pytest_collection_modifyitems(items):
             continue
         test = (item.path, item.originalname)
         seen[test] = seen.get(test, 0) + 1
-        if seen[test] > FIRST:
+        if seen[test] == 2:
+            item.add_marker(pytest.mark.long)
+        elif seen[test] > 2:
             item.add_marker(pytest.mark.thorough)

@@ -110,6 +110,7 @@ def test_commands_from_grid_to_csv(tmp_path):
         assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 def test_table_is_written_and_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "QUICK", TINY)
     monkeypatch.setattr(table, "OPTIONS", {})

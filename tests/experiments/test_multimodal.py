@@ -46,6 +46,7 @@ def test_all_rows_are_asked_for():
     assert all(job.K == 1000 for job in full)
 
 
+@pytest.mark.long
 def test_table_is_written_and_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "jobs_of", tiny_jobs)
     monkeypatch.setattr(table, "ImageClassifier", Coin)

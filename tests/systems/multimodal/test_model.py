@@ -343,6 +343,7 @@ def test_log_prob_of_a_known_model_is_exact():
     assert np.all(np.abs(bound - exact) < 5 * error + 1e-3) and error.max() < 0.2
 
 
+@pytest.mark.long
 def test_gaussian_modalities_are_learned_given_any_subset():
     """Trained for seconds; the table trains longer and is ten times nearer."""
     keras.utils.set_random_seed(0)
