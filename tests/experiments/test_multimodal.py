@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from click.testing import CliRunner
 
 from cvae_keras.cli.main import main
