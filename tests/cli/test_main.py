@@ -38,6 +38,7 @@ def run(*arguments):
 def solved(monkeypatch):
     """A stand-in for `cvae_keras.experiments.sinusoid.solved`, which records its calls."""
     importlib.import_module("cvae_keras.experiments.sinusoid.table")  # reads the real one
+    real = importlib.import_module("cvae_keras.experiments.sinusoid.solved")
     module, calls = ModuleType("cvae_keras.experiments.sinusoid.solved"), []
 
     def train(task, folder, model="mixture", seed=0, epochs=None, force=False):
@@ -49,6 +50,7 @@ def solved(monkeypatch):
         return "| solved |"
 
     module.train, module.run_solved = train, run_solved
+    module.model_name = real.model_name
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return calls
 

@@ -88,11 +88,13 @@ def test_bad_parts_and_processes_are_refused(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def cases(folder):
+    return sinusoid.jobs_of(folder, precision="mixed_bfloat16")
+
+
 TABLES = {
-    "sinusoid_test_cases": lambda folder: sinusoid.run_table(folder, precision="mixed_bfloat16"),
-    "sinusoid_2_test_cases": lambda folder: sinusoid.run_table(
-        folder, data=["data_2"], precision="mixed_bfloat16"
-    ),
+    "sinusoid_test_cases": lambda folder: sinusoid.write_tables(folder, cases(folder)),
+    "sinusoid_2_test_cases": lambda folder: sinusoid.write_tables(folder, cases(folder)),
     "search_sinusoid_1": lambda folder: searches.run_table(folder, 1),
     "embedding": compression.run_table,
     "embedding_seeds": compression.run_seeds,

@@ -214,6 +214,11 @@ class Job(rows.Job):
         options = (self.reduction, self.quick, self.precision, self.seed)
         return case_config(self.data, self.case, *options)
 
+    def earlier(self, folder):
+        """What `folder` keeps of this job with the network of versions 1 and 2, or None."""
+        config = {**self.config(), **NETWORKS["elbo"]}
+        return rows.saved_result(self.path(folder), config, self.upgrade)
+
     @staticmethod
     def upgrade(config):
         return {**NO_CHOICE, **config, "version": max(VERSION, config.get("version", 1))}

@@ -60,16 +60,7 @@ def run_table(
     """
     check_part(part)  # before a folder is made
     folder = claim(folder, "results")
-    options = (quick, precision, seed)
-    jobs = [
-        Job(name, case, reduction, *options)
-        for name in data
-        for case in CASES[name]
-        for reduction in REDUCTIONS[::-1]
-    ]
-    for name in data:
-        if case := searched_case(name, folder):
-            jobs.append(Job(name, case, REDUCTIONS[0], *options))
+    jobs = jobs_of(folder, quick, data, precision, seed)
 
     def show(job, result):
         row = result["row"]
@@ -81,6 +72,37 @@ def run_table(
 
     rows.run_jobs(jobs, run_case, folder / FOLDER, part, processes, "test cases", show)
     return write_tables(folder, jobs)
+
+
+def jobs_of(folder, quick=False, data=("data_1", "data_2"), precision="float32", seed=0):
+    """The rows of the tables: each case with both reductions, and the best setting of searches.
+
+    Args:
+        folder: which may hold searches.
+        quick: as for `run_table`.
+        data: names of the data sets.
+        precision: as for `run_table`.
+        seed: integer.
+
+    Returns:
+        List of `Job`.
+
+    Example:
+        ```python
+        jobs = jobs_of(RESULTS, precision="mixed_bfloat16")
+        ```
+    """
+    options = (quick, precision, seed)
+    jobs = [
+        Job(name, case, reduction, *options)
+        for name in data
+        for case in CASES[name]
+        for reduction in REDUCTIONS[::-1]
+    ]
+    for name in data:
+        if case := searched_case(name, folder):
+            jobs.append(Job(name, case, REDUCTIONS[0], *options))
+    return jobs
 
 
 def write_tables(folder, jobs):
@@ -101,7 +123,8 @@ def write_tables(folder, jobs):
     texts = {}
     for name in dict.fromkeys(job.data for job in jobs):
         mine = [job for job in jobs if job.data == name]
-        saved = [(job, job.saved(folder / FOLDER)) for job in mine]
+        kept = folder / FOLDER
+        saved = [(job, job.saved(kept) or job.earlier(kept)) for job in mine]
         found = [as_row(job, result) for job, result in saved if result]
         if found:
             examples = mine[0].config()["examples"]
@@ -163,6 +186,7 @@ def as_row(job, result):
     return {
         "row": job.case.label,
         "reduction": job.reduction,
+        "encoder_reads": result["manifest"]["config"].get("encoder_reads", "xy"),
         **{name: config[name] for name in setting},
         **result["row"],
         **dict(zip(names, published, strict=True)),
