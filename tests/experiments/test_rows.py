@@ -107,7 +107,7 @@ TABLES = {
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """A copy of the committed rows and searches, without the tables."""
-    folder = tmp_path_factory.mktemp("results")
+    folder = claim(tmp_path_factory.mktemp("results"), "results")
     for path in RESULTS.iterdir():
         if path.is_dir() and path.name.endswith("_rows") or path.name.startswith("search_"):
             if path.is_dir():

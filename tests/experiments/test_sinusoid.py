@@ -162,6 +162,7 @@ def test_units_of_the_table(reduction, loss, expected):
 
 def test_published_figures_stand_beside_the_originals_reduction_only():
     saved = {"row": {"kl": 1.0}, "history": {"x_loss": [9.0, 6.0, 5.85, 4.0]}}
+    saved["manifest"] = {"config": {"encoder_reads": "x"}}
     rows = [sinusoid.as_row(tiny_job(reduction), saved) for reduction in ("original", "elbo")]
     assert rows[0]["epoch_reaching_published_x"] == 3  # 5.85 / 100 entries
     assert np.isnan(rows[1]["epoch_reaching_published_x"])
