@@ -36,6 +36,7 @@ def compiled(model, folder):
 def weights_loaded(model, folder):
     model.save_weights(folder / "model.weights.h5")
     new = make()
+    new.optimizer.build(new.trainable_variables)
     new.load_weights(folder / "model.weights.h5")
     return new
 

@@ -234,7 +234,7 @@ def weights(path):
     return [weight.numpy() for weight in load_model(path).weights]
 
 
-@pytest.mark.parametrize("model", TINY)
+@pytest.mark.parametrize("model", ["mixture", pytest.param("conv", marks=pytest.mark.long)])
 def test_a_killed_solve_resumes_where_it_was(model, tiny_recipe, tmp_path, monkeypatch):
     name = sinusoid_solved.model_name(model, 1)
     whole = sinusoid_solved.train(1, tmp_path / "whole", model)
@@ -275,6 +275,7 @@ def test_a_killed_solve_resumes_where_it_was(model, tiny_recipe, tmp_path, monke
     assert {path.name for path in resumed.parent.iterdir()} == names | {MARKER}
 
 
+@pytest.mark.long
 def test_a_model_of_ones_own_functions_is_trained_and_scored(tiny_recipe, tmp_path):
     for model in TINY:
         sinusoid_solved.train(OWN, tmp_path / "models", model, epochs=1)

@@ -123,7 +123,7 @@ def train(task, folder, model="mixture", seed=0, epochs=None, force=False):
     name = model_name(model, task)
     folder = claim(folder, "models")
     kind, recipes = MODELS[model]
-    recipe = recipes.get(task, recipes[2])
+    recipe = recipes[task if task in recipes else 2]
     epochs = epochs or recipe.epochs
     path, partly = folder / f"{name}.keras", folder / f".{name}_{epochs}_{seed}.npz"
     trains_again(path, partly, force)
