@@ -68,7 +68,16 @@ def shared(trials, folder):
     for workers in (1, 2):
         out = Path(folder) / str(workers)
         command = [sys.executable, "-m", "cvae_keras", "search", "sinusoid", "--task", "1"]
-        command += ["--strategy", "random", "--epochs", "2", "--trials", str(trials)]
+        command += [
+            "--network",
+            "original",
+            "--strategy",
+            "random",
+            "--epochs",
+            "2",
+            "--trials",
+            str(trials),
+        ]
         command += ["--workers", str(workers), "--out", str(out)]
         start = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
@@ -85,7 +94,7 @@ def main():
     parser.add_argument("--shared", type=int, default=16)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     arguments = parser.parse_args()
-    hypermodel = Timed(examples=500)
+    hypermodel = Timed(network="original", examples=500)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         search.run(hypermodel, folder=folder, trials=arguments.trials, epochs=1)

@@ -9,14 +9,14 @@ from cvae_keras import search
 from cvae_keras.search.oracles import grid_cells
 
 SMALL = {
-    "sinusoid": {"examples": 100, "batch_size": 50, "curves": 3},
+    "sinusoid": {"examples": 100, "batch_size": 50, "curves": 3, "width": 8, "depth": 1},
     "testbed": {"steps": 2},
     "compression": {},
     "vad": {"rows": 100},
     "multimodal": {"batch_size": 600},
 }
 NAMES = {
-    "sinusoid": {"beta", "wx", "wy", "latent_dim", "learning_rate", "prior"},
+    "sinusoid": {"beta", "wx", "wy", "latent_dim", "learning_rate", "prior", "min_scale"},
     "testbed": {"beta", "latent_dim", "width", "gated", "learning_rate"},
     "compression": {"beta", "flow_length", "width", "learning_rate"},
     "vad": {"beta", "latent_dim", "width", "net_lr", "latent_lr"},
@@ -42,7 +42,7 @@ def test_a_system_is_built_trained_scored_and_searched(name, tmp_path, eager):
     assert NAMES[name] <= set(rows) and rows["status"].tolist() == ["completed"]
     assert np.isfinite(rows[hypermodel.objective.name]).all()
     keras.saving.load_model(tmp_path / "best.keras")
-    assert len(grid_cells(hypermodel.grid())) == {"sinusoid": 144}.get(name, 18)
+    assert len(grid_cells(hypermodel.grid())) == {"sinusoid": 48}.get(name, 18)
 
 
 def test_the_score_does_not_depend_on_the_weights(monkeypatch):

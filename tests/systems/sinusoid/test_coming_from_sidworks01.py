@@ -65,7 +65,8 @@ def test_a_grid_of_ones_own_is_searched(tmp_path, monkeypatch):
     monkeypatch.setattr("cvae_keras.search.run", stand_in)
     path = tmp_path / "grid.json"
     path.write_text(json.dumps({"beta": [0.5, 1.0], "wy": [0.1]}))
-    arguments = ["search", "sinusoid", "--task", 1, "--grid", path, "--loss", "l1_sum"]
+    arguments = ["search", "sinusoid", "--task", 1, "--grid", path]
+    arguments += ["--network", "original", "--loss", "l1_sum"]
     assert run(*arguments, "--out", tmp_path / "out").exit_code == 0
     assert asked["strategy"] == "grid"
     assert {hp.name: hp.values for hp in asked["space"].space} == {"beta": [0.5, 1.0], "wy": [0.1]}
