@@ -68,17 +68,8 @@ def shared(trials, folder):
     for workers in (1, 2):
         out = Path(folder) / str(workers)
         command = [sys.executable, "-m", "cvae_keras", "search", "sinusoid", "--task", "1"]
-        command += [
-            "--network",
-            "original",
-            "--strategy",
-            "random",
-            "--epochs",
-            "2",
-            "--trials",
-            str(trials),
-        ]
-        command += ["--workers", str(workers), "--out", str(out)]
+        command += ["--network", "original", "--strategy", "random", "--epochs", "2"]
+        command += ["--trials", str(trials), "--workers", str(workers), "--out", str(out)]
         start = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
         rates[workers] = trials / (time.perf_counter() - start) * 60

@@ -10,7 +10,7 @@ import pytest
 from cvae_keras import search
 from cvae_keras.data.sinusoid import TASKS
 from cvae_keras.experiments.sinusoid.cases import CASES, Job, case_config, searched_case
-from cvae_keras.experiments.sinusoid.searches import on_test, run_table
+from cvae_keras.experiments.sinusoid.searches import on_test, run_table, strategies
 from cvae_keras.files import open_folder, write_json
 from cvae_keras.systems.sinusoid.model import SinusoidCVAE
 
@@ -29,7 +29,7 @@ def written(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("searches")
     for strategy, score, beta in (("bayesian", 0.5, 0.3), ("random", 0.9, 0.7)):
         folder = open_folder(tmp_path / f"search_sinusoid_1_{strategy}_0")
-        fixed = search.SinusoidHyperModel(**SMALL["sinusoid"]).get_config()
+        fixed = search.SinusoidHyperModel(**SMALL["sinusoid"], network="original").get_config()
         values = {"beta": beta, "latent_dim": 3, "learning_rate": 0.002, "prior": "conditional"}
         best = {"trial": 0, "score": score, "hyperparameters": values}
         write_json(folder / "best.json", best | {"manifest": {"config": {"hypermodel": fixed}}})
@@ -73,6 +73,47 @@ def test_the_table_of_searches(searches):
     assert rows["diverged"].tolist() == [1, 1] and rows["minutes"].tolist() == [2.0, 2.0]
     with pytest.raises(ValueError, match="holds no rows of data_2"):
         run_table(searches, 2)
+
+
+def test_searches_of_the_deep_network_are_listed_beside_those_of_the_original(searches):
+    old = searches / "search_sinusoid_1_bayesian_0"
+    deep = shutil.copytree(old, searches / "search_sinusoid_conv_1_bayesian_0")
+    best = json.loads((deep / "best.json").read_text())
+    fixed = search.SinusoidHyperModel(**SMALL["sinusoid"]).get_config()
+    write_json(deep / "best.json", {**best, "manifest": {"config": {"hypermodel": fixed}}})
+    text = run_table(searches, 1)
+    rows = pd.read_csv(searches / "search_sinusoid_1.csv")
+    assert rows["network"].tolist() == ["original", "original", "deep"]
+    assert rows["better_than_random"].isna().tolist() == [False, True, True]  # none of its network
+    assert "| deep | bayesian | 1 | 2 | 2 | 0.5 |  |" in text  # one seed has no deviation
+    shutil.move(deep, searches / "search_sinusoid_1_own_7")  # the table of cases is of the original
+    write_json(
+        searches / "search_sinusoid_1_own_7" / "best.json",
+        {**best, "score": 0.1} | {"manifest": {"config": {"hypermodel": fixed}}},
+    )
+    assert searched_case("data_1", searches).loss == "l1_mean"
+
+
+def test_strategies_are_compared_over_the_seeds():
+    rows = pd.DataFrame(
+        [
+            {"network": "deep", "strategy": strategy, "seed": seed, "trials": 30, "score": score}
+            for strategy, first in (("bayesian", 0.2), ("random", 0.4), ("grid", 0.1))
+            for seed, score in enumerate(first + 0.01 * np.arange(5) ** 2)
+        ]
+    ).assign(minutes=10.0, score_on_test=0.5)
+    rows.loc[rows["strategy"] == "bayesian", "score"] -= 0.001 * np.arange(5)  # no ties
+    rows.loc[rows["strategy"] == "grid", "trials"] = 48
+    found = strategies(rows).set_index("strategy")
+    assert found["pairs"].to_dict() == {"bayesian": 5, "grid": 0, "random": 0}
+    assert found.loc["bayesian", "p"] == pytest.approx(1 / 32) and found["p"].isna().sum() == 2
+    np.testing.assert_allclose(found.loc["random", "score_mean"], 0.46)
+    np.testing.assert_allclose(
+        found.loc["random", "score_std"], np.std([0, 1, 4, 9, 16], ddof=1) / 100
+    )
+    assert found["score_on_test_std"].tolist() == [0.0] * 3
+    reverse = rows.replace({"strategy": {"bayesian": "random", "random": "bayesian"}})
+    assert strategies(reverse).set_index("strategy").loc["bayesian", "p"] == 1.0
 
 
 def test_the_table_keeps_what_models_that_are_not_shipped_gave(searches):

@@ -122,8 +122,24 @@ def read_best(path):
     return best
 
 
+def searched_network(best):
+    """The network of a search: "deep" or "original", the only one in older searches.
+
+    Args:
+        best: from `read_best`.
+
+    Returns:
+        Text.
+
+    Example:
+        >>> searched_network({"manifest": {"config": {"hypermodel": {"data": "data_1"}}}})
+        'original'
+    """
+    return best["manifest"]["config"]["hypermodel"].get("network", "original")
+
+
 def searched_case(name, folder):
-    """The winner of the sinusoid searches in a folder, as a row of the table of full length.
+    """The winner of the original network's searches in a folder, as a row of full length.
 
     Args:
         name: of the data set.
@@ -140,7 +156,8 @@ def searched_case(name, folder):
     task, found = name.removeprefix("data_"), []
     for path in sorted(folder.glob(f"search_sinusoid_{task}_*/best.json")):
         best = read_best(path)
-        if best["manifest"]["config"]["hypermodel"]["data"] == name:
+        fits = best["manifest"]["config"]["hypermodel"]["data"] == name
+        if fits and searched_network(best) == "original":
             found.append(best)
     if not found:
         return None

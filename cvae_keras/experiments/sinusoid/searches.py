@@ -4,24 +4,28 @@ import re
 
 import numpy as np
 import pandas as pd
+from scipy.stats import wilcoxon
 
 from cvae_keras.data.arrays import read_arrays
 from cvae_keras.data.sinusoid import TASKS, load
 from cvae_keras.experiments import rows as shared
-from cvae_keras.experiments.sinusoid.cases import read_best
-from cvae_keras.files import expand, read_json, replacing, write_table
+from cvae_keras.experiments.sinusoid.cases import read_best, searched_network
+from cvae_keras.files import expand, markdown, read_json, replacing, write_table
 from cvae_keras.metrics.modes import combine, posterior_score
 from cvae_keras.systems.saved import load_model
 
-NAME = re.compile(r"search_sinusoid_(\d)_(\w+)_(\d+)")
+NAME = re.compile(r"search_sinusoid_(?:conv_)?(\d)_(\w+)_(\d+)")
+SAME = ["network", "seed", "trials"]
+PAIRS = 2  # of searches, without which there is no test
 
 
 def run_table(folder, task, rows_folder=None):
-    """Gather the sinusoid searches in a folder in one table.
+    """Gather the sinusoid searches in a folder in one table, and compare their strategies.
 
     Args:
-        folder: which holds `search_sinusoid_<task>_<strategy>_<seed>/`, and where the table
-            `search_sinusoid_<task>.{csv,md}` goes.
+        folder: which holds `search_sinusoid_conv_<task>_<strategy>_<seed>/`, of the deep network,
+            and `search_sinusoid_<task>_<strategy>_<seed>/`, of the original one, or some of them,
+            and where the table `search_sinusoid_<task>.{csv,md}` goes.
         task: 1 or 2.
         rows_folder: of the rows of the test-case table; None for `sinusoid_rows` in the folder.
 
@@ -39,28 +43,68 @@ def run_table(folder, task, rows_folder=None):
     folder, name = expand(folder), f"data_{task}"
     published = best_published(rows_folder or folder / "sinusoid_rows", name)
     rows = []
-    for path in sorted(folder.glob(f"search_sinusoid_{task}_*/best.json")):
-        if not (found := NAME.fullmatch(path.parent.name)):
+    for path in sorted(folder.glob("search_sinusoid_*/best.json")):
+        found = NAME.fullmatch(path.parent.name)
+        if not found or int(found[1]) != task:
             continue
         trials, best = pd.read_csv(path.parent / "trials.csv"), read_best(path)
         test = float(on_test(path.parent, name)["score"])
-        row = {"strategy": found[2], "seed": int(found[3]), "trials": len(trials)}
-        row |= {"diverged": int((trials["status"] == "diverged").sum()), "score": best["score"]}
-        row |= {"score_on_test": test, "published_row": published["score"]}
+        row = {"network": searched_network(best), "strategy": found[2], "seed": int(found[3])}
+        row |= {"trials": len(trials), "diverged": int((trials["status"] == "diverged").sum())}
+        row |= {"score": best["score"], "score_on_test": test, "published_row": published["score"]}
         row["better_than_published"] = test < published["score"]
         rows.append({**row, "minutes": trials["seconds"].sum() / 60})
     if not rows:
         raise ValueError(f"{folder} holds no finished search of task {task}: run one first.")
     frame = pd.DataFrame(rows)
-    random = frame[frame["strategy"] == "random"].set_index(["seed", "trials"])["score"]
-    pairs = zip(frame["strategy"], frame["seed"], frame["trials"], frame["score"], strict=True)
+    random = _random_scores(frame)
+    same = zip(*(frame[name] for name in SAME), strict=True)
+    pairs = zip(frame["strategy"], same, frame["score"], strict=True)
     frame["better_than_random"] = [
-        str(score < random[seed, n]) if strategy != "random" and (seed, n) in random.index else ""
-        for strategy, seed, n, score in pairs
+        str(score < random[key]) if strategy != "random" and key in random.index else ""
+        for strategy, key, score in pairs
     ]
-    notes = shared.notes("searches", **published)
+    compared = markdown(strategies(frame))
+    notes = shared.notes("searches", **published, strategies=compared)
     title = f"Hyperparameter searches of sinusoid task {task}"
     return write_table(frame, folder / f"search_sinusoid_{task}", title, notes)
+
+
+def strategies(frame):
+    """The searches of a network and a strategy in one row, over their seeds.
+
+    Args:
+        frame: pandas DataFrame of `network`, `strategy`, `seed`, `trials`, `score`,
+            `score_on_test`, `minutes`; a row is a search.
+
+    Returns:
+        pandas DataFrame: means, and standard deviations of the scores (missing for one seed); `p`,
+        that of the one-sided Wilcoxon signed-rank test of the scores against those of the random
+        searches of the same network, seed and number of trials, missing for fewer than two pairs.
+
+    Example:
+        ```python
+        strategies(pd.read_csv(RESULTS / "search_sinusoid_1.csv"))
+        ```
+    """
+    random, rows = _random_scores(frame).rename("random"), []
+    for (network, strategy), group in frame.groupby(["network", "strategy"]):
+        row = {"network": network, "strategy": strategy, "seeds": len(group)}
+        row |= {name: group[name].mean() for name in ("trials", "minutes")}
+        for name in ("score", "score_on_test"):
+            row |= {f"{name}_mean": group[name].mean(), f"{name}_std": group[name].std()}
+        pairs = group.join(random, on=SAME, how="inner") if strategy != "random" else []
+        p = np.nan
+        if len(pairs) >= PAIRS:
+            p = float(wilcoxon(pairs["score"], pairs["random"], alternative="less").pvalue)
+        rows.append({**row, "pairs": len(pairs), "p": p})
+    return pd.DataFrame(rows)
+
+
+def _random_scores(frame):
+    """The scores of the random searches, by what a search must share to be compared with one."""
+    random = frame[frame["strategy"] == "random"].drop_duplicates(SAME)
+    return random.set_index(SAME)["score"]
 
 
 def on_test(folder, name):
