@@ -12,6 +12,12 @@ from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.networks import GatedMLP
 
 
+def middle_and_unit(box):
+    """The middle of the range of the ramps, and a quarter of its width."""
+    low, high = box
+    return (low + high) / 2, (high - low) / 4
+
+
 @keras.saving.register_keras_serializable("cvae_keras")
 class CurveReader(CompositeLayer):
     """Reads the curves y once, for the posterior, the prior and the decoder.
@@ -77,7 +83,7 @@ class RampEncoder(CompositeLayer):
 
     def __init__(self, width, box, points, **kwargs):
         super().__init__(**kwargs)
-        self.middle, self.unit = (box[0] + box[1]) / 2, (box[1] - box[0]) / 4
+        self.middle, self.unit = middle_and_unit(box)
         rise = np.linspace(0.0, 1.0, points)
         ends = np.linalg.pinv(np.stack([1.0 - rise, rise], axis=1))
         self.ends = ends.astype("float32")  # (2, points): the least-squares fit of a line
@@ -147,7 +153,7 @@ class RampDecoder(CompositeLayer):
 
     def __init__(self, width, depth, box, **kwargs):
         super().__init__(**kwargs)
-        self.middle, self.unit = (box[0] + box[1]) / 2, (box[1] - box[0]) / 4
+        self.middle, self.unit = middle_and_unit(box)
         self.body = GatedMLP(width, depth)
         self.ends = keras.layers.Dense(4, dtype="float32")
         self.log_scale = keras.layers.Dense(1, dtype="float32")

@@ -22,8 +22,8 @@ class RampNormal(Normal):
         points: length of the ramps.
         min_log_scale: floor of the log-scale of a coordinate.
         min_scale: None, or a further floor that is a weight of the layer and can be lowered while
-            training: the RMS distance of curves, in units of x. A coordinate holds the sum of
-            points / 2 squares of the 2 * points, so its scale is sqrt(points / 2) times that.
+            training: the RMS distance of curves, in units of x. The squares of 2 * points entries
+            fall on four coordinates, so the scale of a coordinate is sqrt(points / 2) times that.
 
     Returns:
         `log_prob`: `(samples, batch)`, nats; `mean`: ramps, `(samples, batch, points, 2)`.
