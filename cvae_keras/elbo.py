@@ -302,8 +302,11 @@ class ELBOModel(SavesRandomState, keras.Model):
         with keras.StatelessScope(state_mapping=values):
             return self.reconstruction(inputs), non_trainable
 
-    def sample(self, c=None, n_samples=1, seed=None, batch_size=1000):
-        """Draw x from the model: z ~ p(z | c), then the mean of p(x | z, c).
+    def sample(self, c=None, n_samples=1, seed=None, batch_size=1000, noise=False):
+        """Draw x from the model: z ~ p(z | c), then the mean of p(x | z, c), or a draw from it.
+
+        The mean is the default, because the five systems are judged by it: curves, images and
+        embeddings without noise. `cvae_keras.CVAE` draws with noise unless told otherwise.
 
         Args:
             c: condition, `(batch, ...)`, or a dictionary of such arrays where the model reads that;
@@ -312,6 +315,7 @@ class ELBOModel(SavesRandomState, keras.Model):
             seed: integer; the same seed gives the same samples. None continues the model's own
                 random state.
             batch_size: conditions decoded at once, which bounds the memory.
+            noise: whether x is drawn from p(x | z, c), and not its mean.
 
         Returns:
             NumPy array `(n_samples, batch, ...)`, float32; `(n_samples, ...)` without a condition.
@@ -325,7 +329,8 @@ class ELBOModel(SavesRandomState, keras.Model):
         if c is None:
             h = self.read(None)
             z = self.prior(h).sample(1, batch=n_samples, seed=generator)
-            return ops.convert_to_numpy(self.likelihood.mean(self.decoder(z, h))[0])
+            x = self._decoded(z, h, noise, generator)
+            return keras.tree.map_structure(operator.itemgetter(0), x)
         parts = []
         rows = len(keras.tree.flatten(c)[0])
         for start in range(0, rows, batch_size):
@@ -333,8 +338,14 @@ class ELBOModel(SavesRandomState, keras.Model):
             batch = keras.tree.map_structure(operator.itemgetter(part), c)
             h = self.read(keras.tree.map_structure(ops.convert_to_tensor, batch))
             z = self.prior(h).sample(n_samples, batch=part.stop - start, seed=generator)
-            parts.append(ops.convert_to_numpy(self.likelihood.mean(self.decoder(z, h))))
-        return np.concatenate(parts, axis=1)
+            parts.append(self._decoded(z, h, noise, generator))
+        return keras.tree.map_structure(lambda *each: np.concatenate(each, axis=1), *parts)
+
+    def _decoded(self, z, h, noise, generator):
+        """x of latents z, as NumPy arrays: a draw from p(x | z, c), or its mean."""
+        x_hat = self.decoder(z, h)
+        x = self.likelihood.sample(x_hat, generator) if noise else self.likelihood.mean(x_hat)
+        return keras.tree.map_structure(ops.convert_to_numpy, x)
 
     def generator(self, seed=None):
         """A `SeedGenerator` of this seed; the model's own for None."""

@@ -26,7 +26,6 @@ from cvae_keras.systems.multimodal.networks import (
 )
 from cvae_keras.systems.sinusoid.deep_network import (
     CurveReader,
-    PriorHead,
     RampDecoder,
     RampEncoder,
 )
@@ -146,10 +145,15 @@ CASES = {
         lambda: networks.NormalizedMLP([8, 4], "he_uniform", seed=3),
         lambda layer: layer(x(5, 6)),
     ),
-    "PriorHead": (lambda: PriorHead(2, 4), lambda layer: layer(x(5, 6))[2]),
+    "Poisson": (lambda: likelihoods.Poisson(3.0), None),
+    "PriorHead": (lambda: networks.PriorHead(2, 4), lambda layer: layer(x(5, 6))[2]),
     "PriorNetworkAdapter": (
         lambda: PriorNetworkAdapter(FusedEncoder(2, (4,)), (2,)),
         lambda layer: layer({"label": x(5, 4)}),
+    ),
+    "Product": (
+        lambda: likelihoods.Product({"a": likelihoods.Normal(0.5), "b": likelihoods.Poisson()}),
+        None,
     ),
     "ProposalDecoder": (
         ProposalDecoder,

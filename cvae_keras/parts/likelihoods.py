@@ -8,6 +8,7 @@ import math
 from numbers import Real
 
 import keras
+import numpy as np
 from keras import ops
 
 from cvae_keras.checks import FLOAT32, check_finite, shown
@@ -21,7 +22,8 @@ class Likelihood(keras.layers.Layer):
 
     - `elementwise(x, x_hat)`: x `(batch, ...)`, x_hat what the decoder returned; returns the
       log-probability of each entry, `(samples, batch, ...)`, in nats;
-    - `mean(x_hat)`, if the mean of p(x | z, c) is not what the decoder returns.
+    - `mean(x_hat)`, if the mean of p(x | z, c) is not what the decoder returns;
+    - `sample(x_hat, seed)`: a draw from p(x | z, c) for each of its rows.
 
     Example:
         >>> import numpy as np
@@ -54,6 +56,20 @@ class Likelihood(keras.layers.Layer):
         """The mean of p(x | z, c), `(samples, batch, ...)`."""
         return x_hat["mean"] if isinstance(x_hat, dict) else x_hat
 
+    def sample(self, x_hat, seed=None):
+        """Draw x from p(x | z, c), once for each of the decoder's rows.
+
+        Args:
+            x_hat: what the decoder returned, `(samples, batch, ...)`, or a dictionary of such.
+            seed: an integer or a `keras.random.SeedGenerator`.
+
+        Returns:
+            `(samples, batch, ...)`, float32.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no draws: override `sample`, or draw with noise=False."
+        )
+
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class SquaredError(Likelihood):
@@ -62,6 +78,9 @@ class SquaredError(Likelihood):
     def elementwise(self, x, x_hat):
         return -ops.square(x - ops.cast(x_hat, "float32"))
 
+    def sample(self, x_hat, seed=None):
+        return _normal(ops.cast(x_hat, "float32"), -0.5 * math.log(2.0), seed)
+
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class AbsoluteError(Likelihood):
@@ -69,6 +88,9 @@ class AbsoluteError(Likelihood):
 
     def elementwise(self, x, x_hat):
         return -ops.abs(x - ops.cast(x_hat, "float32"))
+
+    def sample(self, x_hat, seed=None):
+        return _laplace(ops.cast(x_hat, "float32"), 0.0, seed)
 
 
 class _Scaled(Likelihood):
@@ -128,6 +150,9 @@ class Normal(_Scaled):
         mean, log_scale = self.mean_and_log_scale(x_hat)
         return -0.5 * ops.square((x - mean) * ops.exp(-log_scale)) - log_scale - 0.5 * LOG_2PI
 
+    def sample(self, x_hat, seed=None):
+        return _normal(*self.mean_and_log_scale(x_hat), seed)
+
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class Laplace(_Scaled):
@@ -145,6 +170,9 @@ class Laplace(_Scaled):
     def elementwise(self, x, x_hat):
         mean, log_scale = self.mean_and_log_scale(x_hat)
         return -ops.abs(x - mean) * ops.exp(-log_scale) - log_scale - math.log(2.0)
+
+    def sample(self, x_hat, seed=None):
+        return _laplace(*self.mean_and_log_scale(x_hat), seed)
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -165,6 +193,10 @@ class Bernoulli(Likelihood):
     def mean(self, x_hat):
         return ops.sigmoid(x_hat)
 
+    def sample(self, x_hat, seed=None):
+        draw = keras.random.uniform(ops.shape(x_hat), seed=seed, dtype="float32")
+        return ops.cast(draw < self.mean(ops.cast(x_hat, "float32")), "float32")
+
 
 @keras.saving.register_keras_serializable("cvae_keras")
 class Categorical(Likelihood):
@@ -182,3 +214,127 @@ class Categorical(Likelihood):
 
     def mean(self, x_hat):
         return ops.softmax(x_hat, axis=-1)
+
+    def sample(self, x_hat, seed=None):
+        """One-hot draws, by the Gumbel-max trick."""
+        draw = keras.random.uniform(ops.shape(x_hat), 1e-7, 1.0, seed=seed, dtype="float32")
+        gumbel = -ops.log(-ops.log(draw) + 1e-20)
+        chosen = ops.argmax(ops.cast(x_hat, "float32") + gumbel, axis=-1)
+        return ops.one_hot(chosen, x_hat.shape[-1], dtype="float32")
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class Poisson(Likelihood):
+    """`log p = x l - exp(l) - log x!`, for counts x = 0, 1, 2, ...; the decoder gives log-rates l.
+
+    Args:
+        max_log_rate: log-rates are clipped at this number, which keeps the rate finite.
+
+    Example:
+        >>> import numpy as np
+        >>> x, x_hat = np.zeros((1, 1), "float32"), np.zeros((1, 1, 1), "float32")
+        >>> np.allclose(Poisson().log_prob(x, x_hat), -1.0)
+        True
+    """
+
+    def __init__(self, max_log_rate=16.0, **kwargs):
+        super().__init__(**kwargs)
+        self.max_log_rate = check_finite("max_log_rate", max_log_rate)
+
+    def log_rate(self, x_hat):
+        """The log-rate that the decoder's output stands for."""
+        return ops.minimum(ops.cast(x_hat, "float32"), self.max_log_rate)
+
+    def elementwise(self, x, x_hat):
+        log_rate = self.log_rate(x_hat)
+        return x * log_rate - ops.exp(log_rate) - _log_factorial(x)
+
+    def mean(self, x_hat):
+        return ops.exp(self.log_rate(x_hat))
+
+    def sample(self, x_hat, seed=None):
+        """Counts, drawn by NumPy: outside of a compiled function only."""
+        key = keras.random.randint((4,), 0, 2**31 - 1, seed=seed)
+        rng = np.random.default_rng(ops.convert_to_numpy(key).tolist())
+        counts = rng.poisson(ops.convert_to_numpy(self.mean(x_hat)).astype("float64"))
+        return ops.convert_to_tensor(counts.astype("float32"))
+
+    def get_config(self):
+        return {**super().get_config(), "max_log_rate": self.max_log_rate}
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class Product(Likelihood):
+    """The likelihood of several named arrays: `log p(x | z, c) = sum_k log p_k(x_k | z, c)`.
+
+    Given z and c the arrays are independent; what they have in common is in z.
+
+    Args:
+        parts: dictionary of name -> `Likelihood`.
+
+    Call arguments:
+        `x`, `x_hat` and `mask` of the methods are dictionaries with the same names; an array
+        without a mask is observed.
+
+    Example:
+        >>> import numpy as np
+        >>> both = Product({"a": Normal(1.0), "b": Bernoulli()})
+        >>> x = {"a": np.zeros((5, 2), "float32"), "b": np.ones((5, 1), "float32")}
+        >>> tuple(both.log_prob(x, {name: value[None] for name, value in x.items()}).shape)
+        (1, 5)
+    """
+
+    def __init__(self, parts, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(parts, dict) or not parts:
+            raise ValueError(f"parts must be a dictionary of likelihoods, got {shown(parts)}.")
+        self.parts = dict(parts)
+
+    def log_prob(self, x, x_hat, mask=None):
+        masks = {} if mask is None else mask
+        return sum(
+            part.log_prob(x[name], x_hat[name], masks.get(name))
+            for name, part in self.parts.items()
+        )
+
+    def mean(self, x_hat):
+        return {name: part.mean(x_hat[name]) for name, part in self.parts.items()}
+
+    def sample(self, x_hat, seed=None):
+        seed = keras.random.SeedGenerator(seed) if isinstance(seed, int) else seed
+        return {name: part.sample(x_hat[name], seed) for name, part in self.parts.items()}
+
+    def get_config(self):
+        parts = {name: keras.saving.serialize_keras_object(p) for name, p in self.parts.items()}
+        return {**super().get_config(), "parts": parts}
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {
+            name: keras.saving.deserialize_keras_object(part)
+            for name, part in config["parts"].items()
+        }
+        return cls(**{**config, "parts": parts})
+
+
+def _normal(mean, log_scale, seed):
+    noise = keras.random.normal(ops.shape(mean), seed=seed, dtype="float32")
+    return mean + ops.exp(log_scale) * noise
+
+
+def _laplace(mean, log_scale, seed):
+    draw = keras.random.uniform(ops.shape(mean), -1.0, 1.0, seed=seed, dtype="float32")
+    size = -ops.log1p(-ops.minimum(ops.abs(draw), 1.0 - 1e-7))
+    return mean + ops.exp(log_scale) * ops.sign(draw) * size
+
+
+def _log_factorial(x):
+    """`log x!` of whole numbers: the product for x < 8, else Stirling's series of log Gamma(x + 1).
+
+    Source: Abramowitz and Stegun, "Handbook of mathematical functions", 1964, 6.1.41.
+    """
+    large = ops.maximum(x, 8.0) + 1.0
+    series = 1.0 / (12.0 * large) - 1.0 / (360.0 * large**3) + 1.0 / (1260.0 * large**5)
+    stirling = (large - 0.5) * ops.log(large) - large + 0.5 * LOG_2PI + series
+    product = sum(ops.where(x >= k, math.log(k), 0.0) for k in range(2, 8))
+    return ops.where(x < 8.0, product, stirling)

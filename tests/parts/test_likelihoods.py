@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from cvae_keras.parts.likelihoods import (
     AbsoluteError,
@@ -12,6 +13,8 @@ from cvae_keras.parts.likelihoods import (
     Categorical,
     Laplace,
     Normal,
+    Poisson,
+    Product,
     SquaredError,
 )
 
@@ -57,6 +60,52 @@ def test_discrete_probabilities_sum_to_one():
     values = np.array([[0.0], [1.0]])
     binary = np.array(Bernoulli().log_prob(values, np.full((1, 2, 1), 1.3)))
     assert np.exp(binary).sum() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_counts_have_the_density_of_poisson():
+    x = np.array([0, 1, 2, 5, 7, 8, 9, 30, 1000, 100_000], "float32")[:, None]
+    log_rate = np.log(x + 0.5)
+    expected = stats.poisson.logpmf(x[:, 0].astype("float64"), np.exp(log_rate[:, 0]))
+    np.testing.assert_allclose(Poisson().log_prob(x, log_rate[None])[0], expected, rtol=1e-4)
+
+
+def test_a_product_is_the_sum_of_its_parts():
+    x, m = draw()
+    both = Product({"a": Normal(0.7), "b": Bernoulli()})
+    found = both.log_prob({"a": x, "b": x}, {"a": m, "b": m}, {"a": np.zeros_like(x)})
+    np.testing.assert_array_equal(found, Bernoulli().log_prob(x, m))
+
+
+DRAWN = 100_000
+#: likelihood, what the decoder gives, and the mean and variance of what is then drawn
+MOMENTS = [
+    (SquaredError(), 2.0, 2.0, 0.5),
+    (AbsoluteError(), 2.0, 2.0, 2.0),
+    (Normal(0.7), 2.0, 2.0, 0.49),
+    (Laplace(0.7), 2.0, 2.0, 0.98),
+    (Bernoulli(), math.log(0.25 / 0.75), 0.25, 0.1875),
+    (Poisson(), math.log(3.0), 3.0, 3.0),
+]
+
+
+@pytest.mark.parametrize(("likelihood", "given", "mean", "variance"), MOMENTS)
+def test_draws_have_the_moments_of_the_distribution(likelihood, given, mean, variance):
+    x_hat = np.full((2, DRAWN, 1), given, "float32")
+    drawn = np.array(likelihood.sample(x_hat, seed=0))
+    assert drawn.shape == x_hat.shape
+    sigmas = math.sqrt(variance / drawn.size)
+    assert abs(drawn.mean() - mean) < 5 * sigmas
+    assert drawn.var() == pytest.approx(variance, rel=0.05)
+    assert np.abs(drawn[0] - drawn[1]).max() > 0
+    np.testing.assert_array_equal(drawn, likelihood.sample(x_hat, seed=0))
+
+
+def test_drawn_classes_are_one_hot_and_have_their_probabilities():
+    p = np.array([0.2, 0.3, 0.5])
+    logits = np.broadcast_to(np.log(p).astype("float32"), (1, DRAWN, 3))
+    drawn = np.array(Product({"k": Categorical()}).sample({"k": logits}, seed=0)["k"])
+    np.testing.assert_array_equal(drawn.sum(axis=-1), 1.0)
+    np.testing.assert_allclose(drawn.mean(axis=(0, 1)), p, atol=5 / math.sqrt(DRAWN))
 
 
 def test_scale_of_the_decoder_is_used_where_there_is_one():

@@ -350,8 +350,8 @@ class MultimodalCVAE(ELBOModel):
                 )
 
     # -- use ------------------------------------------------------------------------------------
-    def sample(self, c=None, n_samples=1, seed=None, batch_size=1000):
-        """Draw the main modality: z ~ p(z | c), then the mean of p(main | z, c).
+    def sample(self, c=None, n_samples=1, seed=None, batch_size=1000, noise=False):
+        """Draw the main modality: z ~ p(z | c), then the mean of p(main | z, c), or a draw from it.
 
         Args:
             c: dictionary of conditioning modalities, or the array of the only one. With a
@@ -360,6 +360,7 @@ class MultimodalCVAE(ELBOModel):
             seed: integer; the same seed gives the same samples. None continues the model's own
                 random state.
             batch_size: conditions decoded at once, which bounds the memory.
+            noise: whether x is drawn from p(main | z, c), and not its mean, as images are shown.
 
         Returns:
             `(n_samples, batch, *shape)`; `(n_samples, *shape)` if c is None. float32, or float64
@@ -376,7 +377,7 @@ class MultimodalCVAE(ELBOModel):
             ```
         """
         condition, batch_size = self.check_condition(c), check_count("batch_size", batch_size)
-        samples = super().sample(condition, n_samples, seed, batch_size)
+        samples = super().sample(condition, n_samples, seed, batch_size, noise)
         samples = self.unit_of[self.main_modality].restore(samples)
         return samples[:, 0] if c is None else samples
 

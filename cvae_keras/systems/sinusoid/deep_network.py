@@ -97,38 +97,6 @@ class RampEncoder(CompositeLayer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
-class PriorHead(CompositeLayer):
-    """The network of the prior: a Gaussian of the latent, and what the steps of a flow read.
-
-    Args:
-        latent_dim: number of latent dimensions.
-        width: units of its one dense block.
-
-    Call arguments:
-        c: features of y, `(batch, features)`.
-
-    Returns:
-        `(mean, log_var, features)`, of widths latent_dim, latent_dim and width. The first two are 0
-        before training.
-
-    Example:
-        >>> [tuple(part.shape) for part in PriorHead(2, 8)(np.zeros((3, 16), "float32"))]
-        [(3, 2), (3, 2), (3, 8)]
-    """
-
-    def __init__(self, latent_dim, width, **kwargs):
-        super().__init__(**kwargs)
-        self.body = GatedMLP(width, 1)
-        zeros = {"kernel_initializer": "zeros", "dtype": "float32"}
-        self.mean = keras.layers.Dense(check_count("latent_dim", latent_dim), **zeros)
-        self.log_var = keras.layers.Dense(latent_dim, **zeros)
-
-    def call(self, c):
-        features = self.body(c)
-        return self.mean(features), self.log_var(features), features
-
-
-@keras.saving.register_keras_serializable("cvae_keras")
 class RampDecoder(CompositeLayer):
     """Generates ramp ends and the scale of their noise, for `RampNormal`.
 

@@ -18,12 +18,11 @@ from cvae_keras.checks import check_arrays, check_choice, check_count
 from cvae_keras.data.sinusoid import SinusoidTask
 from cvae_keras.elbo import ELBOModel, elbo
 from cvae_keras.parts.likelihoods import AbsoluteError, Normal, SquaredError
-from cvae_keras.parts.networks import ConvDecoder, ConvEncoder
+from cvae_keras.parts.networks import ConvDecoder, ConvEncoder, PriorHead
 from cvae_keras.parts.posteriors import GaussianPosterior, IAFPosterior
 from cvae_keras.parts.priors import ConditionalNormal, FlowPrior, StandardNormal
 from cvae_keras.systems.sinusoid.deep_network import (
     CurveReader,
-    PriorHead,
     RampDecoder,
     RampEncoder,
 )

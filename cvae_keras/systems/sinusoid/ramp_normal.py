@@ -65,6 +65,13 @@ class RampNormal(Normal):
         ends = ops.stack([ops.stack([hi0, lo1], -1), ops.stack([lo0, hi1], -1)], axis=-2)
         return ops.matmul(self.lines, ends)
 
+    def sample(self, x_hat, seed=None):
+        mean, log_scale = self.mean_and_log_scale(x_hat)
+        noise = ops.exp(log_scale) * keras.random.normal(ops.shape(mean), seed=seed)
+        return self.mean(x_hat) + ops.matmul(
+            self.basis, ops.reshape(noise, (*noise.shape[:2], 2, 2))
+        )
+
     def log_prob(self, x, x_hat, mask=None):
         if mask is not None:
             raise ValueError("mask is not supported by RampNormal: use Normal for masked curves.")
