@@ -7,7 +7,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_count
 from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.networks import GatedMLP
 
