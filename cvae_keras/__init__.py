@@ -33,6 +33,7 @@ _import_keras_quietly()
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask  # noqa: E402
 from cvae_keras.elbo import ELBOModel, elbo  # noqa: E402
 from cvae_keras.systems import (  # noqa: E402
+    CVAE,
     DenseCVAE,
     MultimodalCVAE,
     SinusoidCVAE,
@@ -44,6 +45,7 @@ from cvae_keras.systems import (  # noqa: E402
 )
 
 __all__ = [
+    "CVAE",
     "TASKS",
     "CompressionVAE",
     "DenseCVAE",

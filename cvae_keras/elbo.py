@@ -284,12 +284,17 @@ class ELBOModel(SavesRandomState, keras.Model):
         h = self.read(c)
         q = self.infer(inputs, h)
         if self.posterior.family != "categorical":
-            return self.likelihood.mean(self.decoder(ops.expand_dims(q.mean, 0), h))[0]
+            mean = self.likelihood.mean(self.decoder(ops.expand_dims(q.mean, 0), h))
+            return keras.tree.map_structure(operator.itemgetter(0), mean)
         z, _ = q.points()
         q, x_hat, _ = self.decode_points(inputs, h, self.prior(h), q, z)
-        mean = self.likelihood.mean(x_hat)
-        w = ops.reshape(q.weights(z), (*mean.shape[:1], -1, *(1,) * (len(mean.shape) - 2)))
-        return ops.sum(w * mean, axis=0)
+        weights = q.weights(z)
+
+        def expectation(mean):
+            w = ops.reshape(weights, (*mean.shape[:1], -1, *(1,) * (len(mean.shape) - 2)))
+            return ops.sum(w * mean, axis=0)
+
+        return keras.tree.map_structure(expectation, self.likelihood.mean(x_hat))
 
     def predict_step(self, *args):
         """Keras's hook: called with (data), on JAX with ((variables), data)."""

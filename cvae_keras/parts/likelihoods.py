@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import FLOAT32, check_finite, shown
+from cvae_keras.checks import FLOAT32, check_count, check_finite, shown
 from cvae_keras.parts.distributions import LOG_2PI
 
 
@@ -202,12 +202,22 @@ class Bernoulli(Likelihood):
 class Categorical(Likelihood):
     """`log p = sum_j x_j log softmax(l)_j`, for one-hot x; the decoder gives logits l (last axis).
 
+    Args:
+        classes: None, or their number, which `cvae_keras.CVAE` reads for a column of labels.
+
     Example:
         >>> import numpy as np
         >>> x, x_hat = np.eye(2, dtype="float32"), np.zeros((1, 2, 2), "float32")
         >>> np.allclose(Categorical().log_prob(x, x_hat), -np.log(2.0))
         True
     """
+
+    def __init__(self, classes=None, **kwargs):
+        super().__init__(**kwargs)
+        self.classes = None if classes is None else check_count("classes", classes, least=2)
+
+    def get_config(self):
+        return {**super().get_config(), "classes": self.classes}
 
     def elementwise(self, x, x_hat):
         return x * ops.log_softmax(ops.cast(x_hat, "float32"), axis=-1)

@@ -3,6 +3,7 @@
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 from cvae_keras.systems.compression.model import CompressionModel
+from cvae_keras.systems.cvae.model import CVAE
 from cvae_keras.systems.dense.model import DenseCVAE
 from cvae_keras.systems.multimodal.model import MultimodalCVAE
 from cvae_keras.systems.saved import load_model, load_pretrained
@@ -11,6 +12,7 @@ from cvae_keras.systems.sinusoid.refine import refine
 from cvae_keras.systems.sinusoid.solver import SinusoidSolver
 
 __all__ = [
+    "CVAE",
     "CompressionModel",
     "CompressionVAE",
     "DenseCVAE",

@@ -40,7 +40,7 @@ from cvae_keras.systems.multimodal.units import (
     Normal,
     Unit,
     check_finite,
-    root_mean_square,
+    usable_scale,
 )
 from cvae_keras.training.batches import first_batch
 
@@ -277,13 +277,7 @@ class MultimodalCVAE(ELBOModel):
                 shift, scale = self.modalities.by_name[name].moments(
                     inputs[name][used], weights[used]
                 )
-                constant = np.ones(scale.shape)
-                if main:  # generated with an error in proportion to the scale
-                    size, usual = np.abs(shift), root_mean_square(scale[scale > 0]) or np.inf
-                    constant = np.minimum(np.where(size > 0, size, usual), usual)
-                    constant = np.where(np.isfinite(constant), constant, 1.0)
-                constant = np.maximum(constant, np.abs(shift) * 2.0**-30)  # above its rounding
-                unit.assign(shift, np.where(scale > 0, scale, constant))
+                unit.assign(shift, usable_scale(shift, scale, generated=main))
         self.is_adapted.assign(1.0)
 
     def fit(self, x=None, y=None, *args, sample_weight=None, validation_data=None, **kwargs):

@@ -163,7 +163,7 @@ class _InUnits:
 
     Args:
         unit: `Unit` of x.
-        scale: a positive number, or "learned".
+        scale: a positive number, "learned", or "decoder".
     """
 
     def __init__(self, unit, scale="learned", **kwargs):
@@ -177,6 +177,8 @@ class _InUnits:
         return super().elementwise(x, x_hat) - self.unit.log_scale()
 
     def mean_and_log_scale(self, x_hat):
+        if self.scale == "decoder":
+            return super().mean_and_log_scale(x_hat)
         mean = ops.cast(self.mean(x_hat), "float32")
         if self.scale == "learned":
             return mean, ops.maximum(self.log_scale, self.floor)
@@ -266,6 +268,33 @@ def measure(values, weights=None):
     mean = np.clip(least + np.ldexp(offset, exponent), least, most)
     deviation = np.ldexp(np.sqrt(square), exponent)
     return mean, np.where(most > least, np.maximum(deviation, np.nextafter(0.0, 1.0)), 0.0)
+
+
+def usable_scale(shift, scale, generated):
+    """The scale of each entry, and a positive one in place of 0, where all values are equal.
+
+    Args:
+        shift: mean of each entry, float64.
+        scale: standard deviation of each entry, 0 where its values are equal.
+        generated: whether the array is generated, with an error in proportion to the scale: an
+            entry of equal values then has its own size, at most that of the others; else 1.
+
+    Returns:
+        Positive float64 of the same shape.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvae_keras.systems.multimodal.units import usable_scale
+        >>> usable_scale(np.array([0.0, 5.0]), np.array([2.0, 0.0]), generated=True).tolist()
+        [2.0, 2.0]
+    """
+    constant = np.ones(scale.shape)
+    if generated:
+        size, usual = np.abs(shift), root_mean_square(scale[scale > 0]) or np.inf
+        constant = np.minimum(np.where(size > 0, size, usual), usual)
+        constant = np.where(np.isfinite(constant), constant, 1.0)
+    constant = np.maximum(constant, np.abs(shift) * 2.0**-30)  # above its rounding
+    return np.where(scale > 0, scale, constant)
 
 
 def root_mean_square(values):

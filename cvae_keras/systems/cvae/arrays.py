@@ -1,0 +1,294 @@
+"""The named arrays of a `CVAE`: what each may hold, and its unit.
+
+Checked on the host, an array loses its unit in float64 before it becomes float32, under the key
+`side:name`, for instance `x:price`. A batch that was not checked has the keys `x` and `c`, and its
+unit is taken off by the backend.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from cvae_keras.checks import shown
+from cvae_keras.systems.multimodal.modalities import Modality
+from cvae_keras.systems.multimodal.units import Unit, usable_scale
+
+EDGE = 1e-6  # of the width of the bounds, to which values on them are moved
+
+
+class Variable(Modality):
+    """One named array of a `CVAE`.
+
+    Args:
+        name: text.
+        shape: shape of one example.
+        kind: "real"; "classes" for one-hot vectors or class numbers; "count" for 0, 1, 2, ...;
+            "bit" for numbers in [0, 1].
+        labels: None, or list of the labels of the classes.
+        bounds: None, or `(low, high)`, numbers or arrays of the shape, that real values lie in.
+
+    Raises:
+        ValueError: a shape, labels or bounds that do not fit.
+
+    Example:
+        >>> from cvae_keras.systems.cvae.arrays import Variable
+        >>> Variable("pet", (2,), "classes", ["cat", "dog"]).check(["dog"]).tolist()
+        [[0.0, 1.0]]
+    """
+
+    def __init__(self, name, shape, kind="real", labels=None, bounds=None):
+        super().__init__(name, shape, classes=labels)
+        self.kind = kind
+        self.bounds = None if bounds is None else self._check_bounds(bounds)
+
+    def _check_bounds(self, bounds):
+        pair = isinstance(bounds, (list, tuple)) and len(bounds) == 2
+        try:
+            low, high = (np.broadcast_to(np.asarray(b, "float64"), self.shape) for b in bounds)
+        except (TypeError, ValueError):
+            pair = False
+        if not pair or not np.isfinite([low, high]).all() or (low >= high).any():
+            raise ValueError(
+                f"bounds of {self.name!r} must be (low, high), finite and low below high, numbers "
+                f"or arrays of shape {self.shape}, got {shown(bounds)}: correct them."
+            )
+        return low, high
+
+    def check(self, values, mask=None):
+        """As `Modality.check`; mask is of the shape of the values, and those under 0 are not read.
+
+        Raises:
+            ValueError: values outside the support of the kind, or outside the bounds.
+        """
+        if mask is not None:
+            values = np.where(mask, self.read(values), 0.0 if self.bounds is None else self._middle)
+        values = super().check(values)
+        low, high = float(values.min()), float(values.max())
+        if self.kind == "classes":
+            self.check_support(values, "categorical")
+        if self.kind == "bit":
+            self.check_support(values, "bernoulli")
+        if self.kind == "count" and (low < 0 or (values != np.round(values)).any()):
+            raise ValueError(
+                f"{self.name} must hold counts, whole numbers from 0, for the likelihood 'poisson',"
+                f" got values from {low:g} to {high:g}: correct them, or choose 'normal'."
+            )
+        if self.bounds is not None:
+            outside = (values < self.bounds[0]) | (values > self.bounds[1])
+            if outside.any():
+                raise ValueError(
+                    f"{self.name} must lie within its bounds, but {int(outside.sum())} of its "
+                    f"values do not, which reach from {low:g} to {high:g}: correct the values or "
+                    f"the bounds."
+                )
+        return values
+
+    @property
+    def _middle(self):
+        return 0.5 * (self.bounds[0] + self.bounds[1])
+
+    def unbounded(self, values):
+        """Checked values on the whole line: `logit((value - low) / (high - low))`, float64."""
+        if self.bounds is None:
+            return values
+        low, high = self.bounds
+        share = np.clip((values.astype("float64") - low) / (high - low), EDGE, 1.0 - EDGE)
+        return np.log(share) - np.log1p(-share)
+
+    def bounded(self, values):
+        """The inverse of `unbounded`; never outside the bounds, also not after rounding."""
+        if self.bounds is None:
+            return values
+        low, high = self.bounds
+        share = np.exp(-np.logaddexp(0.0, -values.astype("float64")))
+        found = (low + (high - low) * share).astype("float32")
+        inner = (np.nextafter(b.astype("float32"), np.float32(s)) for b, s in ((low, 1), (high, 0)))
+        floor, ceiling = inner  # float32 may round a bound outwards
+        floor = np.where(low.astype("float32") < low, floor, low.astype("float32"))
+        ceiling = np.where(high.astype("float32") > high, ceiling, high.astype("float32"))
+        return np.clip(found, floor, ceiling)
+
+
+class Arrays(keras.layers.Layer):
+    """The arrays of one side of a `CVAE`: x, which is generated, or c, which is given.
+
+    Args:
+        side: "x" or "c".
+        variables: dictionary of name -> `Variable`.
+        single: whether the side is one array, and not a dictionary.
+
+    Example:
+        >>> from cvae_keras.systems.cvae.arrays import Arrays, Variable
+        >>> arrays = Arrays("x", {"x": Variable("x", (2,))}, single=True)
+        >>> arrays.measure(arrays.check([[0.0, 10.0], [2.0, 30.0]]))
+        >>> arrays.standardize(arrays.check([[1.0, 40.0]]))["x:x"].tolist()
+        [[0.0, 2.0]]
+    """
+
+    def __init__(self, side, variables, single, **kwargs):
+        super().__init__(**kwargs)
+        self.side, self.variables_by_name, self.single = side, dict(variables), single
+        self.units = {}
+        for name, variable in self.variables_by_name.items():
+            if variable.kind == "real":
+                weights = [
+                    self.add_weight(variable.shape, start, trainable=False, name=f"{kind}_{name}")
+                    for kind, start in (
+                        ("shift", "zeros"),
+                        ("scale", "ones"),
+                        ("low", "zeros"),
+                        ("exponent", "zeros"),
+                    )
+                ]
+                self.units[name] = Unit(*weights)
+
+    @property
+    def names(self):
+        return list(self.variables_by_name)
+
+    def example(self, rows=2):
+        """Checked arrays that fit, as tensors: with these a model builds."""
+        return {
+            f"{self.side}:{name}": ops.zeros((rows, *variable.shape))
+            for name, variable in self.variables_by_name.items()
+        }
+
+    # -- arrays ---------------------------------------------------------------------------------
+    def named(self, values):
+        """What the user gives for this side as a dictionary by name."""
+        if self.single:
+            if isinstance(values, dict) and set(values) != {self.side}:
+                raise ValueError(
+                    f"{self.side} is one array of shape (batch, ...), got a dictionary of "
+                    f"{shown(sorted(map(str, values)))}: give the array."
+                )
+            return values if isinstance(values, dict) else {self.side: values}
+        if hasattr(values, "iloc") and hasattr(values, "columns"):
+            values = {name: values[name] for name in self.names if name in values.columns}
+        if not isinstance(values, dict) or set(values) != set(self.names):
+            got = sorted(map(str, values)) if isinstance(values, dict) else type(values).__name__
+            raise ValueError(
+                f"{self.side} must be a dictionary of the arrays {shown(self.names)}, got "
+                f"{shown(got)}: give these."
+            )
+        return values
+
+    def check(self, values, masks=None):
+        """The arrays as NumPy arrays of their shapes, by name.
+
+        Args:
+            values: an array, or a dictionary of arrays by name.
+            masks: dictionary of masks of the shapes of the arrays, by name.
+
+        Raises:
+            TypeError: an array that does not hold numbers or known labels.
+            ValueError: names, shapes or values that do not fit.
+        """
+        masks = masks or {}
+        return {
+            name: variable.check(self.named(values)[name], masks.get(name))
+            for name, variable in self.variables_by_name.items()
+        }
+
+    def check_masks(self, masks):
+        """The masks of the arrays as float32 of 0 and 1, by name; the others have none."""
+        if masks is None:
+            return {}
+        masks = masks if isinstance(masks, dict) and not self.single else self.named(masks)
+        found = {}
+        for name, mask in masks.items():
+            if name not in self.variables_by_name:
+                raise ValueError(f"mask has {name!r}, which is not among {shown(self.names)}.")
+            mask, shape = np.asarray(mask), self.variables_by_name[name].shape
+            if mask.dtype.kind not in "fiub" or not np.isin(mask, (0, 1)).all():
+                raise ValueError(
+                    f"mask of {name!r} must hold 1 where a value is observed, else 0, got "
+                    f"{shown(mask)}: give such numbers."
+                )
+            if mask.shape[1:] != shape:
+                raise ValueError(
+                    f"mask of {name!r} has shape {mask.shape}; give (batch, *{shape}), one number "
+                    f"for each entry."
+                )
+            found[name] = mask.astype("float32")
+        return found
+
+    def found_masks(self, values, masks):
+        """Masks of the real-valued arrays that have none: 0 where they hold NaN, by name."""
+        found = {}
+        for name, variable in self.variables_by_name.items():
+            if name not in masks and variable.kind == "real":
+                read = variable.read(self.named(values)[name])
+                found[name] = (~np.isnan(read)).astype("float32")
+        return found
+
+    def measure(self, checked, weights=None, masks=None):
+        """Set the units to mean and scale of checked real-valued arrays."""
+        for name, unit in self.units.items():
+            values = self.variables_by_name[name].unbounded(checked[name])
+            mask = (masks or {}).get(name)
+            if mask is None:
+                shift, scale = self.variables_by_name[name].moments(values, weights)
+            else:
+                shift, scale = _observed_moments(values, mask)
+            unit.assign(shift, usable_scale(shift, scale, generated=self.side == "x"))
+
+    def standardize(self, checked, masks=None):
+        """Checked arrays without their units: float32 by the keys `side:name`."""
+        found = {}
+        for name, values in checked.items():
+            if name in self.units:
+                values = self.variables_by_name[name].unbounded(values)
+                values = self.units[name].standardize(name, values)
+                mask = (masks or {}).get(name)
+                values = values if mask is None else values * mask
+            elif self.variables_by_name[name].holds_classes(values.shape):
+                shape = self.variables_by_name[name].shape
+                values = np.eye(shape[-1], dtype="float32")[values.reshape(-1)]
+                values = values.reshape(-1, *shape)
+            found[f"{self.side}:{name}"] = values.astype("float32", copy=False)
+        return found
+
+    def restore(self, values):
+        """What the likelihoods return, in the units of the data: arrays by name."""
+        found = {}
+        for name, array in values.items():
+            if name in self.units:
+                array = self.variables_by_name[name].bounded(self.units[name].restore(array))
+            found[name] = array
+        return found[self.side] if self.single else found
+
+    # -- tensors --------------------------------------------------------------------------------
+    def tensors(self, inputs):
+        """The arrays of a batch, checked before or not, as the networks read them, by name."""
+        checked = f"{self.side}:{self.names[0]}" in inputs
+        if checked:
+            keys = {name: f"{self.side}:{name}" for name in self.names}
+            return {name: ops.cast(inputs[key], "float32") for name, key in keys.items()}
+        if self.side not in inputs:
+            raise ValueError(f"the inputs lack {self.side!r}: give {shown(self.names)}.")
+        return {
+            name: self._read(name, values) for name, values in self.named(inputs[self.side]).items()
+        }
+
+    def _read(self, name, values):
+        variable = self.variables_by_name[name]
+        values = variable.to_tensor(values)
+        if name not in self.units:
+            return values
+        if variable.bounds is not None:
+            low, high = (bound.astype("float32") for bound in variable.bounds)
+            share = ops.clip((ops.cast(values, "float32") - low) / (high - low), EDGE, 1.0 - EDGE)
+            values = ops.log(share) - ops.log1p(-share)
+        return self.units[name].read(values)
+
+
+def _observed_moments(values, mask):
+    """Mean and standard deviation of each entry over the rows in which it is observed."""
+    count = np.maximum(mask.sum(axis=0, dtype="float64"), 1.0)
+    least = np.where(mask > 0, values, np.inf).min(axis=0)
+    least = np.where(np.isfinite(least), least, 0.0)
+    rest = np.where(mask > 0, values - least, 0.0)
+    mean = rest.sum(axis=0, dtype="float64") / count
+    square = np.where(mask > 0, np.square(rest - mean), 0.0).sum(axis=0, dtype="float64") / count
+    return least + mean, np.sqrt(square)
