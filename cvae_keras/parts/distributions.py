@@ -136,7 +136,10 @@ class Gaussian(Distribution):
     def sample(self, n_samples=1, batch=None, seed=None):
         rows = ops.shape(self.mean)[0] if batch is None else batch
         shape = (n_samples, rows, self.mean.shape[-1])
-        noise = keras.random.normal(shape, seed=seed, dtype="float32")
+        return self.from_noise(keras.random.normal(shape, seed=seed, dtype="float32"))
+
+    def from_noise(self, noise):
+        """z from standard normal noise of its shape: `mean + exp(log_var / 2) noise`."""
         return self.mean + ops.exp(0.5 * self.log_var) * noise
 
     def sample_and_log_prob(self, n_samples=1, batch=None, seed=None):
@@ -223,7 +226,7 @@ class Flow(Distribution):
         """The mean of the base, transformed by the flow: a central point, not the expectation."""
         if self.inverse:
             noise = ops.expand_dims(ops.zeros_like(self.base.mean), 0)
-            return self._from_noise(noise)[0]
+            return self.from_noise(noise)[0]
         return self.flow(ops.expand_dims(self.base.mean, 0), self.context)[0][0]
 
     def sample_and_log_prob(self, n_samples=1, batch=None, seed=None):
@@ -239,7 +242,7 @@ class Flow(Distribution):
             return self.sample_and_log_prob(n_samples, batch, seed)[0]
         rows = ops.shape(self.base.mean)[0] if batch is None else batch
         noise = keras.random.normal((n_samples, rows, self.base.mean.shape[-1]), seed=seed)
-        return self._from_noise(noise)
+        return self.from_noise(noise)
 
     def log_prob_per_dim(self, z):
         if not self.inverse:
@@ -249,7 +252,8 @@ class Flow(Distribution):
         noise, log_s = self.flow(u, self.context)
         return gaussian_log_prob(noise, 0.0, 0.0) + log_s - 0.5 * self.base.log_var
 
-    def _from_noise(self, noise):
+    def from_noise(self, noise):
+        """z from standard normal noise of its shape: of a prior, the inversion of the flow."""
         u = self.flow.inverse(noise, self.context)
         return self.base.mean + ops.exp(0.5 * self.base.log_var) * u
 

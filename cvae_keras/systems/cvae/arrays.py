@@ -22,8 +22,9 @@ class Variable(Modality):
     Args:
         name: text.
         shape: shape of one example.
-        kind: "real"; "classes" for one-hot vectors or class numbers; "count" for 0, 1, 2, ...;
-            "bit" for numbers in [0, 1].
+        kind: "real"; "given" for real values, one-hot vectors or class numbers of a condition;
+            "classes" for one-hot vectors or class numbers; "count" for 0, 1, 2, ...; "bit" for
+            numbers in [0, 1]; "other" for real values that keep their unit.
         labels: None, or list of the labels of the classes.
         bounds: None, or `(low, high)`, numbers or arrays of the shape, that real values lie in.
 
@@ -38,7 +39,7 @@ class Variable(Modality):
 
     def __init__(self, name, shape, kind="real", labels=None, bounds=None):
         super().__init__(name, shape, classes=labels)
-        self.kind = kind
+        self.kind, self.real = kind, kind in ("real", "given")
         self.bounds = None if bounds is None else self._check_bounds(bounds)
 
     def _check_bounds(self, bounds):
@@ -54,14 +55,23 @@ class Variable(Modality):
             )
         return low, high
 
+    def holds_classes(self, shape):
+        return self.kind in ("classes", "given") and super().holds_classes(shape)
+
     def check(self, values, mask=None):
         """As `Modality.check`; mask is of the shape of the values, and those under 0 are not read.
 
         Raises:
             ValueError: values outside the support of the kind, or outside the bounds.
         """
+        values = self.read(values)
         if mask is not None:
-            values = np.where(mask, self.read(values), 0.0 if self.bounds is None else self._middle)
+            values = np.where(mask, values, 0.0 if self.bounds is None else self._middle)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError(
+                f"{self.name} holds NaN or infinity: remove those rows, or, if it is generated, "
+                f"make the model with masks=True."
+            )
         values = super().check(values)
         low, high = float(values.min()), float(values.max())
         if self.kind == "classes":
@@ -130,7 +140,7 @@ class Arrays(keras.layers.Layer):
         self.side, self.variables_by_name, self.single = side, dict(variables), single
         self.units = {}
         for name, variable in self.variables_by_name.items():
-            if variable.kind == "real":
+            if variable.real:
                 weights = [
                     self.add_weight(variable.shape, start, trainable=False, name=f"{kind}_{name}")
                     for kind, start in (
@@ -217,7 +227,7 @@ class Arrays(keras.layers.Layer):
         """Masks of the real-valued arrays that have none: 0 where they hold NaN, by name."""
         found = {}
         for name, variable in self.variables_by_name.items():
-            if name not in masks and variable.kind == "real":
+            if name not in masks and variable.real:
                 read = variable.read(self.named(values)[name])
                 found[name] = (~np.isnan(read)).astype("float32")
         return found
@@ -259,6 +269,19 @@ class Arrays(keras.layers.Layer):
         return found[self.side] if self.single else found
 
     # -- tensors --------------------------------------------------------------------------------
+    def write(self, values):
+        """As `restore`, of tensors and by the backend, float32."""
+        found = {}
+        for name, tensor in values.items():
+            variable = self.variables_by_name[name]
+            if name in self.units:
+                tensor = self.units[name].write(tensor)
+            if variable.bounds is not None:
+                low, high = (bound.astype("float32") for bound in variable.bounds)
+                tensor = low + (high - low) * ops.sigmoid(tensor)
+            found[name] = tensor
+        return found
+
     def tensors(self, inputs):
         """The arrays of a batch, checked before or not, as the networks read them, by name."""
         checked = f"{self.side}:{self.names[0]}" in inputs

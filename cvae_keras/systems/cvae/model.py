@@ -34,6 +34,7 @@ from cvae_keras.systems.cvae.parts import (
     make_posterior,
     make_prior,
 )
+from cvae_keras.systems.cvae.sampler import Sampler
 
 KEYS = ("x", "c", "mask", "index")
 DRAWN = 50_000  # rows decoded at once
@@ -220,7 +221,9 @@ class CVAE(ELBOModel):
         if isinstance(given, dict):
             self._set_condition({name: _column(name, found) for name, found in given.items()})
         elif c_names is not None:
-            self._set_condition({name: Variable(name, c) for name, c in c_names.items()}, c_single)
+            self._set_condition(
+                {name: Variable(name, shape, "given") for name, shape in c_names.items()}, c_single
+            )
         self._build()
 
     def _set_condition(self, variables, single=False):
@@ -654,6 +657,29 @@ class CVAE(ELBOModel):
         return self.x_arrays.restore(found)
 
     # -- saving ---------------------------------------------------------------------------------
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Save a sampler for serving, as `keras.Model.export`: noise and a condition in, x out.
+
+        Its random numbers are an input, so that it also runs where those of the backend do not, in
+        onnxruntime for instance.
+
+        Args:
+            filepath: of the folder or file.
+            format: "tf_saved_model", "onnx" or another one of Keras.
+            kwargs: further arguments of `keras.Model.export`.
+
+        The inputs are "z" `(batch, latent_dim)`, standard normal, and the arrays of c by name, in
+        their units and of their shapes: classes as one-hot vectors. The outputs are by name the
+        means of x, in its unit; of bounded x the medians, of classes the probabilities.
+
+        Raises:
+            ValueError: a prior that is no function of standard normal noise.
+        """
+        self._check_built()
+        sampler = Sampler(self)
+        sampler(sampler.example())
+        return sampler.export(filepath, format, input_signature=[sampler.signature()], **kwargs)
+
     def get_config(self):
         config = {**self.config, "beta": float(self.term_weights["beta"]), "name": self.name}
         config["given"] = self.given
@@ -748,7 +774,7 @@ def _names_of_condition(c_shape, given):
 def _column(name, labels):
     """A column of the condition: a number, or one of these labels."""
     if labels is None:
-        return Variable(name, (1,))
+        return Variable(name, (1,), "given")
     return Variable(name, (len(labels),), "classes", labels)
 
 

@@ -149,6 +149,11 @@ class Unit:
         values = ops.where(exponent == 0, values, values * power)
         return ops.cast(((values - shift) - low) / scale, "float32")
 
+    def write(self, values):
+        """A standardized tensor in its unit, float32: the inverse of `read`, less precise."""
+        shift, scale, low, exponent = self.variables
+        return (shift + (low + scale * values)) * ops.power(2.0, exponent)
+
     def log_scale(self):
         """The logarithm of the scale, a float32 tensor of the modality's shape."""
         _, scale, _, exponent = self.variables
