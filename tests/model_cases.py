@@ -11,6 +11,7 @@ from cvae_keras.data.sinusoid import SinusoidTask
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 from cvae_keras.systems.compression.model import CompressionModel
+from cvae_keras.systems.cvae.model import CVAE
 from cvae_keras.systems.dense.model import DenseCVAE
 from cvae_keras.systems.multimodal.model import MultimodalCVAE
 from cvae_keras.systems.sinusoid.model import SinusoidCVAE
@@ -106,6 +107,19 @@ def bad_modalities(arrays):
     ]
 
 
+# -- your own data ------------------------------------------------------------------------------
+def own(**options):
+    return compiled(CVAE((3,), (4,), **{"latent_dim": 2, "width": 8, "depth": 1, **options}))
+
+
+def own_categorical(**options):
+    return own(posterior="categorical", **options)
+
+
+def bad_keys(arrays):
+    return [({**arrays, "d": arrays["c"]}, "the inputs hold"), ({"c": arrays["c"]}, "lack 'x'")]
+
+
 # -- rows without a condition ---------------------------------------------------------------------
 class Rows:
     """Rows of six features near a curved surface, and what goes with them.
@@ -163,6 +177,8 @@ CASES = {
     "sinusoid": Case(sinusoid, SHORT, bad_curves, bad_curve_conditions),
     "sinusoid, deep": Case(deep, SHORT, bad_curves, bad_curve_conditions, graph=False),
     "solver": Case(solver, EASY, bad_curves, bad_curve_conditions),
+    "cvae": Case(own, MODALITIES, bad_keys, graph=False),
+    "cvae, categorical": Case(own_categorical, MODALITIES, bad_keys, graph=False),
     "multimodal": Case(multimodal, MODALITIES, bad_modalities),
     "multimodal, may miss": Case(
         may_miss, MODALITIES, bad_modalities, needs_condition=False, graph=False

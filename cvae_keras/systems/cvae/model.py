@@ -543,21 +543,38 @@ class CVAE(ELBOModel):
         more = [draws, index.take(np.tile(np.arange(batch), n_samples))]
         return frame.set_axis(pd.MultiIndex.from_arrays(more, names=["draw", index.name]))
 
-    def predict(self, c=None, n_samples=100, seed=0):
-        """The mean of p(x | c), and of classes the most likely one.
+    def predict(self, x=None, *args, n_samples=100, seed=0, **kwargs):
+        """The mean of p(x | c), and of classes the most likely one; or the reconstruction of x.
 
         Args:
-            c: the condition, as for `sample`.
+            x: the condition, as for `sample`. A dictionary with the key "x", and batches of these,
+                are reconstructed instead: the mean of p(x | z, c) at the mean of q(z | x, c), of
+                classes probabilities.
+            args: further positional arguments of `keras.Model.predict`, of a reconstruction.
             n_samples: latent samples over which p(x | z, c) is averaged.
             seed: integer.
+            kwargs: further arguments of `keras.Model.predict`, of a reconstruction.
 
         Returns:
             `(batch, *x_shape)`, class numbers `(batch, ...)`, or a dictionary of these by name; a
             frame with labels if the model has a target.
 
         Raises:
-            ValueError: c does not fit.
+            ValueError: data that do not fit.
         """
+        if not self._is_condition(x):
+            return self.x_arrays.restore(super().predict(x, *args, **kwargs))
+        return self._mean(x, n_samples, seed)
+
+    def _is_condition(self, x):
+        """Whether this is a condition, and not the data of `fit`."""
+        if isinstance(x, dict):
+            names = [] if self.c_arrays is None else self.c_arrays.names
+            return set(x) == set(names) or not any(str(key).startswith("x") for key in x)
+        return x is None or hasattr(x, "__array__") or isinstance(x, (list, tuple)) or is_frame(x)
+
+    def _mean(self, c, n_samples, seed):
+        """The mean of p(x | c), as `predict` returns it."""
         n_samples = check_count("n_samples", n_samples)
         rows = max(1, DRAWN // n_samples)
         drawn = super().sample(c, n_samples, seed, rows, noise=False)
@@ -639,22 +656,6 @@ class CVAE(ELBOModel):
             terms = self(part)
             found.append(ops.convert_to_numpy(elbo(terms["log_likelihood"], terms["kl"])))
         return np.concatenate(found).astype("float64")
-
-    def reconstruct(self, inputs, batch_size=1000):
-        """The mean of p(x | z, c) at the mean of q(z | x, c), in the units of the data.
-
-        Args:
-            inputs: dictionary or frame, as for `fit`.
-            batch_size: rows at once.
-
-        Returns:
-            `(batch, *x_shape)`, or a dictionary of these by name; of classes, probabilities.
-
-        Raises:
-            ValueError: inputs that `fit` refuses.
-        """
-        found = super().predict(self.check_inputs(inputs), batch_size=batch_size, verbose=0)
-        return self.x_arrays.restore(found)
 
     # -- saving ---------------------------------------------------------------------------------
     def export(self, filepath, format="tf_saved_model", **kwargs):
