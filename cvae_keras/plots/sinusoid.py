@@ -76,7 +76,7 @@ def plot_solved(task, samples, y, pairs, title="", figure=None):
     axes[3].set(xlabel="exact weight of a solution", ylabel="share of 100 samples")
     axes[3].set_title("all solutions of all curves", fontsize=10)
     figure.suptitle(title, fontsize=11)
-    _legend(figure, axes[0], len(samples))
+    _legend(figure, axes[0])
     return figure
 
 
@@ -98,8 +98,9 @@ def plot_beside(task, samples, y, title=""):
         figure = plot_beside(task, {"prior": raw[:, 0], "refined": refined[:, 0]}, y[0])
         ```
     """
-    figure = Figure(figsize=(3.6 * (1 + len(samples)), 4.1), layout="constrained")
-    axes = figure.subplots(1, 1 + len(samples))
+    widths = [3.0, *(4.2 for _ in samples)]
+    figure = Figure(figsize=(sum(widths), 4.6), layout="constrained")
+    axes = figure.subplots(1, len(widths), width_ratios=widths)
     for column, style in enumerate(["-", "--"]):
         axes[0].plot(y[:, column], style, color=DARK, linewidth=1.6, label=f"y{column + 1}")
     axes[0].set(xlabel="point", ylabel="y", ylim=(-1.1, 1.1))
@@ -109,7 +110,7 @@ def plot_beside(task, samples, y, title=""):
         _draw_solutions(axis, task, drawn, y)
         axis.set_title(heading, fontsize=11)
     figure.suptitle(title, fontsize=12)
-    _legend(figure, axes[1], len(drawn))
+    _legend(figure, axes[1])
     return figure
 
 
@@ -147,18 +148,18 @@ def _draw_solutions(axis, task, drawn, y):
         axis.plot(*solution[[0, -1]].T, "o", color=DARK, markersize=4, markerfacecolor="white")
         near = np.mean((drawn - solution) ** 2, axis=(1, 2)) <= NEAR**2
         middle = solution[len(solution) // 2]
-        right = middle[0] > 0.6
+        right = middle[0] > 0.7
         axis.annotate(
-            f"{weight:.0%} exact\n{near.mean():.0%} sampled", middle, (-9 if right else 9, 0),
+            f"{weight:.0%} exact\n{near.mean():.0%} sampled", middle, (-7 if right else 7, 0),
             textcoords="offset points", fontsize=9, ha="right" if right else "left",
             va="top" if right else "bottom",
         )  # fmt: skip
     axis.set(xlim=(0, 1.05), ylim=(0, 1.05), xlabel="x0", ylabel="x1")
 
 
-def _legend(figure, axis, count):
+def _legend(figure, axis):
     """What the lines of `_draw_solutions` are, below the panels."""
-    light = axis.plot([], [], color=LIGHT, linewidth=6, label=f"{count} samples")
+    light = axis.plot([], [], color=LIGHT, linewidth=6, label="samples")
     dark = axis.plot(
         [], [], "o--", color=DARK, linewidth=1.3, markersize=4, markerfacecolor="white",
         label="exact solutions",

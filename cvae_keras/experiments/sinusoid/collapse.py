@@ -58,8 +58,8 @@ def run_collapse(folder, task=2, config=None, curves=200, n_samples=100, seed=0)
     _, y = sinusoid.sample(curves, seed)
     index = clearest(sinusoid, y)
     heads = {
-        "collapsed": (collapsed, "KL = 0: each sample is about\nthe same guess, and wrong"),
-        "solver": (solver, "SinusoidSolver: every solution,\nas often as its weight says"),
+        "collapsed": (collapsed, "A collapsed CVAE (KL = 0):\none guess for all samples"),
+        "solver": (solver, "SinusoidSolver: every solution,\nin proportion to its weight"),
     }
     rows, drawn, shares = [], {}, {}
     for label, (model, head) in heads.items():
