@@ -193,7 +193,7 @@ def quick(out, seed, force):
 
 
 @main.command()
-@options.task(required=False, default=2)
+@click.option("--task", type=click.Choice([1, 2]), default=2, show_default=True)
 @options.out("results")
 @options.seed
 def collapse(task, out, seed):

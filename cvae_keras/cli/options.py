@@ -161,11 +161,10 @@ def part(help):
     return click.option("--part", type=Part(), default="1/1", help=help)
 
 
-def task(required=True, default=None):
+def task(required=True):
     """`--task`, the number of a sinusoid task."""
-    shown = None if required else f"[default: {default or 'both'}]"
-    kind = click.Choice([1, 2])
-    return click.option("--task", type=kind, required=required, default=default, help=shown)
+    shown = None if required else "[default: both]"
+    return click.option("--task", type=click.Choice([1, 2]), required=required, help=shown)
 
 
 solution = click.option(

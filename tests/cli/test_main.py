@@ -38,7 +38,8 @@ def run(*arguments):
 @pytest.fixture
 def solved(monkeypatch):
     """A stand-in for `cvae_keras.experiments.sinusoid.solved`, which records its calls."""
-    importlib.import_module("cvae_keras.experiments.sinusoid.table")  # reads the real one
+    for name in ("table", "quick"):  # they read the real one
+        importlib.import_module(f"cvae_keras.experiments.sinusoid.{name}")
     real = importlib.import_module("cvae_keras.experiments.sinusoid.solved")
     module, calls = ModuleType("cvae_keras.experiments.sinusoid.solved"), []
 

@@ -25,11 +25,10 @@ def test_samples_and_exact_solutions_differ_in_lightness_line_and_marker(exact):
     y, solutions, samples = exact
     assert LUMA @ to_rgb(LIGHT) - LUMA @ to_rgb(DARK) > 0.4
     panel = plot_beside(TASK, {"exact": samples}, y).axes[1]
-    light = [line for line in panel.lines if line.get_color() == LIGHT]
-    dashed = [
-        line for line in panel.lines if line.get_linestyle() == "--" and len(line.get_xdata())
-    ]
-    circles = [line for line in panel.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    lines = [line for line in panel.lines if len(line.get_xdata())]  # not those of the legend
+    light = [line for line in lines if line.get_color() == LIGHT]
+    dashed = [line for line in lines if line.get_linestyle() == "--"]
+    circles = [line for line in lines if line.get_marker() == "o"]
     assert len(dashed) == len(circles) == len(solutions)
     for line, solution in zip(dashed, solutions, strict=True):
         np.testing.assert_array_equal(line.get_xydata(), solution)
