@@ -124,11 +124,12 @@ def test_the_python_of_its_page_runs_from_top_to_bottom(in_tmp, eager):
     blocks = re.findall(r"(?<=\n\n)(?:(?: {4}.*)?\n)+", page)
     blocks = [textwrap.dedent(block) for block in blocks]
     blocks = [block for block in blocks if block.startswith(("from ", "import "))]
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     images, labels = images_of_digits(60)
     flat, known = images.reshape(60, -1), np.random.default_rng(0).random((60, 784)) < 0.7
     gaps = np.where(known[:, :6], np.random.default_rng(1).normal(size=(60, 6)), np.nan)
     brought = {  # what a reader has by then: the first blocks make their own x and y
+        "CVAE": {"theta": flat[:, 300:302], "data": flat[:, 400:408]},
         "CompressionVAE": {"X": 255 * flat, "y": labels},
         "VADImputer": {"table": gaps},
         "VariationalAutoDecoder": {"x": flat, "mask": known, "x_test": flat, "mask_test": known},
