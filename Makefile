@@ -1,4 +1,5 @@
-# make run        install into .venv (once), then reproduce the quick table and sample both tasks
+# make run        install into .venv (once), then train, sample and write results/quick/report.html
+# make table      the test cases of task 1 on little data, into results/quick
 # make test       all tests but the long and the thorough ones
 # make test-long  the long tests: each notebook from top to bottom
 # make test-thorough  every input of the tests of data as people have it, every moment of the kills
@@ -11,10 +12,13 @@ STAMP := .venv/installed
 CANDIDATES := python3.13 python3.12 python3.11 python3
 IN_RANGE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: run test test-long test-thorough lint notebooks clean
+.PHONY: run table test test-long test-thorough lint notebooks clean
 
 run: $(STAMP)
-	.venv/bin/cvae-keras demo
+	.venv/bin/cvae-keras quick --force
+
+table: $(STAMP)
+	.venv/bin/cvae-keras table sinusoid --quick --data data_1
 
 test: $(STAMP)
 	$(PYTHON) -m pytest -m "not long and not thorough" --numprocesses auto --dist worksteal

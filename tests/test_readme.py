@@ -1,15 +1,54 @@
-"""The README shows the results that are in the repository, and its Python runs."""
+"""The README and the pages beside it: numbers, files and links are there, and their Python runs."""
 
+import contextlib
+import io
 import re
 import textwrap
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
 from cvae_keras.files import RESULTS, ROOT
 
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: The numbers in the README's table of systems: file, row, measured column, and where its exact
+#: answer is: a column of that row, another row, or the number itself.
+SYSTEMS = {
+    "SinusoidSolver": (
+        "sinusoid_solved",
+        {"task": 2, "model": "mixture", "samples": "prior"},
+        "recall",
+        {"task": 2, "model": "exact"},
+    ),
+    "SinusoidCVAE": (
+        "sinusoid_solved",
+        {"task": 1, "model": "conv", "samples": "refined"},
+        "total_variation",
+        {"task": 1, "model": "exact"},
+    ),
+    "DenseCVAE": (
+        "testbed",
+        {"experiment": "independent, 8", "beta": 0.25, "seed": 0, "known": 0},
+        "objective",
+        "objective_exact",
+    ),
+    "CompressionVAE": (
+        "embedding",
+        {"data": "mnist", "dim": 2, "method": "CompressionVAE"},
+        "1-NN",
+        {"data": "mnist", "dim": 2, "method": "UMAP", "source": "run here"},
+    ),
+    "VADImputer": ("imputation", {"data": "gaussian wishart", "method": "VAD"}, "over_best", 1.0),
+    "MultimodalCVAE": (
+        "multimodal",
+        {"data": "gaussian 2+8+3+5", "given": "a+b+c"},
+        "log_p",
+        "exact",
+    ),
+}
 #: The same code on less data: what is replaced in it, and by what.
 QUICK = {
     "epochs=25": "epochs=1",
@@ -25,30 +64,72 @@ QUICK = {
 }
 
 
-def test_the_readme_shows_the_table_of_the_solved_models():
+def test_the_results_page_shows_the_table_of_the_solved_models():
     lines = (RESULTS / "sinusoid_solved.md").read_text().splitlines()
     table = "\n".join(line for line in lines if line.startswith("|"))
-    assert table in README
+    assert table in (ROOT / "docs" / "results.md").read_text()
 
 
-def test_files_that_the_readme_names_are_there():
-    words = {word.strip("`,.;:()") for word in README.replace("](", " ").split()}
-    paths = {word for word in words if word.startswith(("results/", "notebooks/", "benchmarks/"))}
-    paths = {path for path in paths if not path.startswith("results/quick")}
-    missing = [path for path in paths if not any(ROOT.glob(path.rstrip("/")))]
-    assert paths and not missing
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_table_of_systems_shows_what_was_measured(system):
+    name, row, column, exact = SYSTEMS[system]
+    frame = pd.read_csv(RESULTS / f"{name}.csv")
+
+    def find(row, column):
+        (value,) = frame[np.all([frame[key] == each for key, each in row.items()], axis=0)][column]
+        return value
+
+    if isinstance(exact, dict):
+        exact = find(exact, column)
+    elif isinstance(exact, str):
+        exact = find(row, exact)
+    (line,) = [line for line in README.splitlines() if line.startswith(f"| `{system}`")]
+    measured, answer = line.split(" | ")[-2:]
+    assert measured == f"{find(row, column):.4g}"
+    assert f"{exact:.4g}" in answer.replace(",", " ").split()
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 120
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page):
+    text = page.read_text()
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", text)
+    missing = [link for link in links if not (page.parent / link).exists()]
+    words = {word.strip("`,.;:()") for word in text.split()}
+    paths = {w for w in words if w.startswith(("results/", "notebooks/", "benchmarks/", "docs/"))}
+    paths = {path for path in paths if not path.startswith("results/quick") and "](" not in path}
+    missing += [path for path in paths if not any(ROOT.glob(path.rstrip("/")))]
+    assert not missing
+    assert links or page.name != "README.md"
+
+
+def test_the_ten_lines_of_the_readme_print_what_it_shows():
+    code, output = re.findall(r"```(?:python|text)\n(.*?)```", README, re.S)
+    assert len(code.splitlines()) == 10
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    number = r"\d\.\d\d"
+    assert re.sub(number, "", printed.getvalue()) == re.sub(number, "", output)
+    shown, found = (re.findall(number, text) for text in (output, printed.getvalue()))
+    np.testing.assert_allclose(np.array(found, float), np.array(shown, float), atol=0.021)
 
 
 @pytest.mark.long
-def test_the_python_of_the_readme_runs_from_top_to_bottom(in_tmp, eager):
-    blocks = re.findall(r"(?<=\n\n)(?:(?: {4}.*)?\n)+", README)
+def test_the_python_of_its_page_runs_from_top_to_bottom(in_tmp, eager):
+    page = (ROOT / "docs" / "python.md").read_text()
+    blocks = re.findall(r"(?<=\n\n)(?:(?: {4}.*)?\n)+", page)
     blocks = [textwrap.dedent(block) for block in blocks]
     blocks = [block for block in blocks if block.startswith(("from ", "import "))]
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     images, labels = images_of_digits(60)
     flat, known = images.reshape(60, -1), np.random.default_rng(0).random((60, 784)) < 0.7
     gaps = np.where(known[:, :6], np.random.default_rng(1).normal(size=(60, 6)), np.nan)
     brought = {  # what a reader has by then: the first blocks make their own x and y
+        "CVAE": {"theta": flat[:, 300:302], "data": flat[:, 400:408]},
         "CompressionVAE": {"X": 255 * flat, "y": labels},
         "VADImputer": {"table": gaps},
         "VariationalAutoDecoder": {"x": flat, "mask": known, "x_test": flat, "mask_test": known},
@@ -62,7 +143,7 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(in_tmp, eager):
         for full, quick in QUICK.items():
             used |= {full} if full in block else set()
             block = block.replace(full, quick)
-        exec(compile(block, "README.md", "exec"), names)
+        exec(compile(block, "python.md", "exec"), names)
     assert used == set(QUICK)
     assert np.isfinite(names["filled"]).all() and names["draws"].shape == (20, 60, 6)
     assert names["found"].reconstruction.shape == (9, 4, 28, 28)

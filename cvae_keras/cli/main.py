@@ -11,7 +11,7 @@ from cvae_keras.cli import options
 from cvae_keras.cli.auto_decoder import vad
 from cvae_keras.cli.search import search
 from cvae_keras.cli.tables import table
-from cvae_keras.cli.terminal import OneSentence, show_table
+from cvae_keras.cli.terminal import OneSentence
 
 
 @click.group(cls=OneSentence)
@@ -181,16 +181,29 @@ def _save_samples(task, name, path, force, seed):
 
 @main.command()
 @options.out("results/quick")
-def demo(out):
-    """What `make run` does: the quick test cases, and the shipped models scored."""
-    from cvae_keras.experiments.sinusoid.solved import run_solved
-    from cvae_keras.experiments.sinusoid.table import FILES, run_table
-    from cvae_keras.files import MODELS, RESULTS
+@options.seed
+@click.option("--force", is_flag=True, help="Run again, and replace the report that is there.")
+def quick(out, seed, force):
+    """Train a small CVAE, sample it and the shipped models, and write a report (`make run`)."""
+    from cvae_keras.experiments.sinusoid.quick import run_quick
+    from cvae_keras.files import RESULTS
 
-    folder = out or RESULTS / "quick"
-    click.echo("1. The test cases of task 1, each with SidWorks01's reduction and with the ELBO")
-    run_table(folder, quick=True, data=["data_1"])
-    click.echo("2. The shipped models on 200 fresh pairs of curves of each task")
-    solved = run_solved(folder, MODELS, n_curves=200, quick=True)
-    show_table(folder / FILES["data_1"])
-    click.echo(f"\n{solved}\nAll files: {folder}")
+    report = run_quick(out or RESULTS / "quick", seed=seed, force=force)
+    click.echo(f"Open in a browser: {report}")
+
+
+@main.command()
+@click.option("--task", type=click.Choice([1, 2]), default=2, show_default=True)
+@options.out("results")
+@options.seed
+def collapse(task, out, seed):
+    """A CVAE whose latent is not used, beside a model that finds every solution: a figure."""
+    import pandas as pd
+
+    from cvae_keras.experiments.sinusoid.collapse import NAME, run_collapse
+    from cvae_keras.files import RESULTS, markdown
+
+    folder = out or RESULTS
+    rows = run_collapse(folder, task, seed=seed)["rows"]
+    click.echo(markdown(pd.DataFrame(rows)))
+    click.echo(f"Files: {folder / NAME}.json, .png")

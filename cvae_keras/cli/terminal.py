@@ -13,8 +13,8 @@ COLUMNS = {name: name for name in SETTING + LOSSES} | {"active_units": "active"}
 COLUMNS |= {name: name for name in SCORES} | {"total_variation": "TV"}
 
 
-#: The systems' own names, for commands that have older ones.
-ALIASES = {"dense": "testbed", "auto_decoder": "vad", "compression": "embedding"}
+#: The systems' own names, for commands that have older ones; and what was renamed.
+ALIASES = {"dense": "testbed", "auto_decoder": "vad", "compression": "embedding", "demo": "quick"}
 
 
 class SystemGroup(click.Group):

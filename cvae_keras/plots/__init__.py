@@ -10,7 +10,7 @@ from cvae_keras.plots.search import (
     plot_parallel,
     plot_weighted_loss,
 )
-from cvae_keras.plots.sinusoid import plot_samples, plot_solved
+from cvae_keras.plots.sinusoid import plot_beside, plot_samples, plot_solved, plot_training
 from cvae_keras.plots.style import COLORS, OBSERVED, SAMPLE, TRUTH
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "SAMPLE",
     "STYLES",
     "TRUTH",
+    "plot_beside",
     "plot_best_so_far",
     "plot_curves",
     "plot_dense_run",
@@ -32,6 +33,7 @@ __all__ = [
     "plot_rows",
     "plot_samples",
     "plot_solved",
+    "plot_training",
     "plot_weighted_loss",
     "tiled",
 ]

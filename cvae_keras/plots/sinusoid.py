@@ -3,7 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH
+from cvae_keras.plots.style import DISTINCT, OBSERVED, SAMPLE, TRUTH
+
+LIGHT, DARK = DISTINCT[4], DISTINCT[7]  # also apart in gray: sky blue for samples, black for exact
+NEAR = 0.02  # RMS distance at which a sample hits a solution, as `metrics.modes` has it
 
 
 def plot_samples(task, samples, y, title=""):
@@ -29,12 +32,12 @@ def plot_samples(task, samples, y, title=""):
     generated = task.forward(samples)
     for column in range(2):
         axes[column].plot(samples[..., column].T, color=SAMPLE, alpha=0.15, linewidth=1)
-        axes[column].plot(solutions[..., column].T, color=TRUTH, linewidth=1.5)
-        axes[column].set_title(f"x{column}: samples (blue), exact solutions (red)", fontsize=8)
+        axes[column].plot(solutions[..., column].T, "--", color=TRUTH, linewidth=1.5)
+        axes[column].set_title(f"x{column}: samples (blue), exact (red, dashed)", fontsize=9)
         axes[column].set_ylim(min(0.0, samples.min()), max(1.1, samples.max()))
         axes[2 + column].plot(generated[..., column].T, color=SAMPLE, alpha=0.15, linewidth=1)
         axes[2 + column].plot(y[:, column], color=OBSERVED, linewidth=1.5)
-        axes[2 + column].set_title(f"y{column + 1}: f(x) (blue), observed (black)", fontsize=8)
+        axes[2 + column].set_title(f"y{column + 1}: f(x) (blue), observed (black)", fontsize=9)
         axes[2 + column].set_ylim(-1.15, 1.15)
     for axis in axes:
         axis.set_xlabel("point")
@@ -62,27 +65,103 @@ def plot_solved(task, samples, y, pairs, title="", figure=None):
         figure = plot_solved(task, samples, y, mode_weights(task, samples, y)[:2])
         ```
     """
-    figure = figure or Figure(figsize=(13, 3.4), layout="constrained")
+    figure = figure or Figure(figsize=(13, 3.6), layout="constrained")
     axes = figure.subplots(1, 4)
     for index, axis in enumerate(axes[:3]):
-        drawn = samples[:, index]
-        solutions, weights = task.solutions(y[index])
-        axis.plot(drawn[..., 0].T, drawn[..., 1].T, color=SAMPLE, alpha=0.15, linewidth=2)
-        for solution, weight in zip(solutions, weights, strict=True):
-            axis.plot(solution[:, 0], solution[:, 1], color=TRUTH, linewidth=1.2)
-            near = np.abs(drawn - solution).mean(axis=(1, 2)) < 0.02
-            text = f"{weight:.0%} exact\n{near.mean():.0%} sampled"
-            middle = solution[len(solution) // 2]
-            side = "right" if middle[0] > 0.6 else "left"
-            axis.annotate(
-                text, middle, fontsize=7, ha=side, va="bottom" if side == "left" else "top"
-            )
-        axis.set(xlim=(0, 1.05), ylim=(0, 1.05), xlabel="x0", ylabel="x1")
-        axis.set_title(f"curves {index + 1}: samples (blue), exact (red)", fontsize=8)
+        _draw_solutions(axis, task, samples[:, index], y[index])
+        axis.set_title(f"curves {index + 1}", fontsize=10)
     weights, frequencies = pairs
     axes[3].plot([0, 1], [0, 1], color=OBSERVED, linewidth=1)
     axes[3].plot(weights, frequencies, ".", color=SAMPLE, markersize=3, alpha=0.5)
     axes[3].set(xlabel="exact weight of a solution", ylabel="share of 100 samples")
-    axes[3].set_title("calibration: all solutions of all curves", fontsize=8)
-    figure.suptitle(title, fontsize=10)
+    axes[3].set_title("all solutions of all curves", fontsize=10)
+    figure.suptitle(title, fontsize=11)
+    _legend(figure, axes[0])
     return figure
+
+
+def plot_beside(task, samples, y, title=""):
+    """Samples of several models for one pair of curves, each over all exact solutions.
+
+    Args:
+        task: a `SinusoidTask`.
+        samples: dictionary of a heading -> samples `(n_samples, points, 2)`.
+        y: `(points, 2)`, the observed curves.
+        title: text.
+
+    Returns:
+        Figure: the curves, and for each heading x1 over x0, with the exact weight of each solution
+        and the share of the samples that hit it.
+
+    Example:
+        ```python
+        figure = plot_beside(task, {"prior": raw[:, 0], "refined": refined[:, 0]}, y[0])
+        ```
+    """
+    widths = [3.0, *(4.2 for _ in samples)]
+    figure = Figure(figsize=(sum(widths), 4.6), layout="constrained")
+    axes = figure.subplots(1, len(widths), width_ratios=widths)
+    for column, style in enumerate(["-", "--"]):
+        axes[0].plot(y[:, column], style, color=DARK, linewidth=1.6, label=f"y{column + 1}")
+    axes[0].set(xlabel="point", ylabel="y", ylim=(-1.1, 1.1))
+    axes[0].set_title("Given: two curves y", fontsize=11)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    for axis, (heading, drawn) in zip(axes[1:], samples.items(), strict=True):
+        _draw_solutions(axis, task, drawn, y)
+        axis.set_title(heading, fontsize=11)
+    figure.suptitle(title, fontsize=12)
+    _legend(figure, axes[1])
+    return figure
+
+
+def plot_training(log, steps):
+    """ELBO and KL over a training.
+
+    Args:
+        log: pandas DataFrame of `elbo` and `kl`, in nats, a row per epoch.
+        steps: of an epoch.
+
+    Returns:
+        Figure with two panels.
+
+    Example:
+        ```python
+        plot_training(pd.read_csv("runs/models/sinusoid_conv_1_training.csv"), steps=500)
+        ```
+    """
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    over = steps * (np.arange(len(log)) + 1)
+    for axis, name, text in zip(figure.subplots(1, 2), ("elbo", "kl"), ("ELBO", "KL"), strict=True):
+        axis.plot(over, log[name], "o-", color=DISTINCT[0], markersize=3)
+        axis.set(xlabel="training step", ylabel=f"{text} in nats")
+    return figure
+
+
+def _draw_solutions(axis, task, drawn, y):
+    """Samples as wide light lines, exact solutions as dashed lines with circles at their ends."""
+    axis.plot(
+        *np.moveaxis(drawn, -1, 0).swapaxes(1, 2), color=LIGHT, alpha=0.3, linewidth=6,
+        solid_capstyle="round",
+    )  # fmt: skip
+    for solution, weight in zip(*task.solutions(y), strict=True):
+        axis.plot(*solution.T, "--", color=DARK, linewidth=1.3)
+        axis.plot(*solution[[0, -1]].T, "o", color=DARK, markersize=4, markerfacecolor="white")
+        near = np.mean((drawn - solution) ** 2, axis=(1, 2)) <= NEAR**2
+        middle = solution[len(solution) // 2]
+        right = middle[0] > 0.7
+        axis.annotate(
+            f"{weight:.0%} exact\n{near.mean():.0%} sampled", middle, (-7 if right else 7, 0),
+            textcoords="offset points", fontsize=9, ha="right" if right else "left",
+            va="top" if right else "bottom",
+        )  # fmt: skip
+    axis.set(xlim=(0, 1.05), ylim=(0, 1.05), xlabel="x0", ylabel="x1")
+
+
+def _legend(figure, axis):
+    """What the lines of `_draw_solutions` are, below the panels."""
+    light = axis.plot([], [], color=LIGHT, linewidth=6, label="samples")
+    dark = axis.plot(
+        [], [], "o--", color=DARK, linewidth=1.3, markersize=4, markerfacecolor="white",
+        label="exact solutions",
+    )  # fmt: skip
+    figure.legend(handles=[*light, *dark], loc="outside lower right", ncols=2)

@@ -25,6 +25,7 @@ from cvae_keras.data.sinusoid import SinusoidTask
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
 COMMANDS += ["table multimodal", "table embedding", "solve sinusoid", "sample", "demo"]
+COMMANDS += ["quick", "collapse"]
 COMMANDS += ["convert-testbed", "search", "table search", "table imputation"]
 SYSTEMS = ("sinusoid", "testbed", "compression", "vad", "multimodal")
 COMMANDS += [f"search {name}" for name in SYSTEMS]
@@ -37,7 +38,8 @@ def run(*arguments):
 @pytest.fixture
 def solved(monkeypatch):
     """A stand-in for `cvae_keras.experiments.sinusoid.solved`, which records its calls."""
-    importlib.import_module("cvae_keras.experiments.sinusoid.table")  # reads the real one
+    for name in ("table", "quick"):  # they read the real one
+        importlib.import_module(f"cvae_keras.experiments.sinusoid.{name}")
     real = importlib.import_module("cvae_keras.experiments.sinusoid.solved")
     module, calls = ModuleType("cvae_keras.experiments.sinusoid.solved"), []
 
@@ -93,6 +95,7 @@ def test_search_has_a_command_per_hypermodel():
         ("table auto_decoder", "table vad"),
         ("table compression", "table embedding"),
         ("search auto_decoder", "search vad"),
+        ("demo", "quick"),
         ("auto_decoder train", "vad train"),
     ],
 )
@@ -154,7 +157,9 @@ def test_entry_point_exists():
         ("sample --task 3", 2, "'3' is not one of"),
         ("sample --task 1 --n 0", 2, "0 is not in the range"),
         ("sample --task 1 --out FILE/a.png", 2, "folder .*file cannot be made"),
-        ("demo --out FILE", 2, "folder .*file cannot be made"),
+        ("quick --out FILE", 2, "folder .*file cannot be made"),
+        ("collapse --out FILE", 2, "folder .*file cannot be made"),
+        ("collapse --task 3", 2, "'3' is not one of"),
         ("data --out FILE", 2, "cannot be written"),
     ],
 )

@@ -216,6 +216,7 @@ def test_impossible_parts_are_refused(part, tmp_path):
 TINY = {
     "mixture": {"categories": 3, "width": 8, "depth": 1, "order": 2},
     "conv": {**sinusoid_solved.DEEP, "width": 8, "depth": 1},
+    "small": {**sinusoid_solved.DEEP, "width": 8, "depth": 1},
 }
 OWN = SinusoidTask([("sin", 2, 1), ("cos", 1, 3)])
 
@@ -225,9 +226,8 @@ def tiny_recipe(monkeypatch):
     for model, options in TINY.items():
         kind, recipes = sinusoid_solved.MODELS[model]
         scales = recipes[1].scales
-        recipe = sinusoid_solved.Recipe(options, 2, 8, 2e-3, 10.0, scales)
+        recipe = sinusoid_solved.Recipe(options, 2, 8, 2e-3, 10.0, scales, steps=3)
         monkeypatch.setitem(sinusoid_solved.MODELS, model, (kind, {1: recipe, 2: recipe}))
-    monkeypatch.setattr(sinusoid_solved, "STEPS", 3)
 
 
 def weights(path):
@@ -277,7 +277,7 @@ def test_a_killed_solve_resumes_where_it_was(model, tiny_recipe, tmp_path, monke
 
 @pytest.mark.long
 def test_a_model_of_ones_own_functions_is_trained_and_scored(tiny_recipe, tmp_path):
-    for model in TINY:
+    for model in ("mixture", "conv"):
         sinusoid_solved.train(OWN, tmp_path / "models", model, epochs=1)
     text = sinusoid_solved.run_solved(tmp_path, tmp_path / "models", [OWN], n_curves=5)
     table = pd.read_csv(tmp_path / "sinusoid_solved_sin_2_1_cos_1_3.csv")

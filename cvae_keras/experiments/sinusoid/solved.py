@@ -25,20 +25,20 @@ from cvae_keras.training.batches import FreshBatches
 from cvae_keras.training.checkpoint import Checkpoint, trains_again
 from cvae_keras.training.schedules import WeightSchedule, fall
 
-STEPS = 500  # an epoch
-
 
 class Recipe(NamedTuple):
     """How a model is trained, on batches of fresh examples.
 
     Attributes:
         options: of the model.
-        epochs: of 500 steps each.
+        epochs: how many.
         batch: examples a step.
-        rate: learning rate after 500 steps; from there it falls along half a cosine.
+        rate: learning rate after `warmup` steps; from there it falls along half a cosine.
         clip: largest norm of the gradient.
         scales: None, or first and last `min_scale`. It is held for 60 % of the epochs, and then
             falls by the same factor each epoch.
+        steps: of an epoch.
+        warmup: steps.
     """
 
     options: dict
@@ -47,11 +47,15 @@ class Recipe(NamedTuple):
     rate: float
     clip: float
     scales: tuple | None = None
+    steps: int = 500
+    warmup: int = 500
 
 
 DEEP = {"latent_dim": 2, "loss": "ramps", "network": "deep", "posterior": "flow", "prior": "flow"}
 #: The folder of rows that `benchmarks/sinusoid_bayesflow.py` writes.
 RIVALS = "sinusoid_rivals"
+#: `cvae-keras quick` trains it, in about a minute.
+SMALL = Recipe({**DEEP, "width": 96, "depth": 2}, 24, 256, 4e-3, 5.0, (0.07, 0.003), 100, 200)
 #: name of a model -> its class, and its recipe for each task; other tasks take that of task 2.
 MODELS = {
     "mixture": (
@@ -68,15 +72,16 @@ MODELS = {
             2: Recipe(DEEP, 60, 256, 2e-3, 5.0, (0.07, 0.002)),
         },
     ),
+    "small": (SinusoidCVAE, {1: SMALL, 2: SMALL}),
 }
-_PREFIXES = {"mixture": "sinusoid", "conv": "sinusoid_conv"}
+_PREFIXES = {"mixture": "sinusoid", "conv": "sinusoid_conv", "small": "sinusoid_small"}
 
 
 def model_name(model, task):
     """The name of the files of a model: of the task's number, or else of its functions.
 
     Args:
-        model: "mixture" or "conv".
+        model: "mixture", "conv" or "small".
         task: 1, 2, or a `SinusoidTask`.
 
     Returns:
@@ -104,7 +109,8 @@ def train(task, folder, model="mixture", seed=0, epochs=None, force=False):
     Args:
         task: 1, 2, or a `SinusoidTask`.
         folder: where `<name>.keras`, its log and its manifest go.
-        model: "mixture" for the `SinusoidSolver`, "conv" for the deep `SinusoidCVAE`.
+        model: "mixture" for the `SinusoidSolver`, "conv" for the deep `SinusoidCVAE`,
+            "small" for a narrower one that trains in about a minute.
         seed: integer.
         epochs: how many; None for those of the recipe.
         force: whether to replace a model that is there.
@@ -131,20 +137,24 @@ def train(task, folder, model="mixture", seed=0, epochs=None, force=False):
     task = task if isinstance(task, SinusoidTask) else TASKS[f"data_{task}"]
     network = kind(task, seed=seed, **recipe.options)
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, epochs * STEPS, alpha=1e-3, warmup_target=recipe.rate, warmup_steps=500
+        0.0,
+        epochs * recipe.steps,
+        alpha=1e-3,
+        warmup_target=recipe.rate,
+        warmup_steps=recipe.warmup,
     )
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=recipe.clip)
     network.compile(optimizer, steps_per_execution=at_once(20))
     functions = [list(function) for function in task.functions]
     settings = {"functions": functions, "seed": seed, "epochs": epochs, **network.options}
-    settings |= {"steps": STEPS, "batch": recipe.batch, "learning_rate": recipe.rate}
+    settings |= {"steps": recipe.steps, "batch": recipe.batch, "learning_rate": recipe.rate}
     callbacks = [TqdmCallback(verbose=0, desc=name)]
     if recipe.scales is not None:
         settings["min_scale"] = list(recipe.scales)
         scales = fall(*recipe.scales, first=0.6 * epochs, last=epochs - 1)
         callbacks.append(WeightSchedule(min_scale=scales))
     checkpoint = Checkpoint(partly, settings, folder / f"{name}_training.csv")
-    batches = FreshBatches(task, recipe.batch, STEPS, seed)
+    batches = FreshBatches(task, recipe.batch, recipe.steps, seed)
     network.fit(batches, epochs=epochs, callbacks=[*callbacks, checkpoint], verbose=0)
     network.compile("sgd")  # what ships is the model; this optimizer has no state of its own
     with replacing(path) as partial:
