@@ -394,6 +394,8 @@ class ELBOModel(SavesRandomState, keras.Model):
         if isinstance(x, Batches):
             kwargs["shuffle"] = False  # the batches have an order, which a resumed training repeats
             callbacks.insert(0, FollowEpoch(x))
+        if hasattr(x, "element_spec") or hasattr(x, "__next__"):
+            kwargs.setdefault("shuffle", False)  # Keras cannot, and warns that it does not
         self._set_modes(callbacks)
         callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))  # these go last
         for callback in callbacks:

@@ -117,7 +117,7 @@ def own_categorical(**options):
 
 
 def bad_keys(arrays):
-    return [({**arrays, "d": arrays["c"]}, "the inputs hold"), ({"c": arrays["c"]}, "lack 'x'")]
+    return [({**arrays, "d": arrays["c"]}, "the inputs hold")]
 
 
 # -- rows without a condition ---------------------------------------------------------------------

@@ -196,7 +196,7 @@ class CVAE(ELBOModel):
         self.x_arrays, self.c_arrays, self.latent_dim = x_arrays, None, latent_dim
         self.masks, self.given = bool(masks), given
         self.categorical = list(categorical)
-        self.config = {
+        config = {
             "x_shape": None if target is not None else x_shape,
             "c_shape": c_shape,
             "latent_dim": latent_dim,
@@ -215,6 +215,7 @@ class CVAE(ELBOModel):
             "masks": self.masks,
             "seed": seed,
         }
+        self.config = {name: _serialized(value) for name, value in config.items()}
         self.is_adapted = self.add_weight((), "zeros", trainable=False, name="adapted")
         if isinstance(given, (list, tuple)):
             return  # what these columns hold is known at the first `fit`
@@ -682,13 +683,15 @@ class CVAE(ELBOModel):
         return sampler.export(filepath, format, input_signature=[sampler.signature()], **kwargs)
 
     def get_config(self):
-        config = {**self.config, "beta": float(self.term_weights["beta"]), "name": self.name}
+        config = {
+            **_serialized(self.config),
+            "beta": float(self.term_weights["beta"]),
+            "name": self.name,
+        }
         config["given"] = self.given
         variables = self.x_arrays.variables_by_name.items()
         config["categorical"] = list(self.categorical)
         config["labels"] = {n: v.classes.labels for n, v in variables if v.classes is not None}
-        for name in ("posterior", "prior", "likelihood", "target", *NETWORKS):
-            config[name] = _serialized(config[name])
         return config
 
     @classmethod
