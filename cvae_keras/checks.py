@@ -107,6 +107,37 @@ def check_rows(arrays, features):
     return arrays
 
 
+def check_numbers(name, value):
+    """Check an array of finite numbers of any shape.
+
+    Args:
+        name: of the argument, for the message.
+        value: what it got.
+
+    Returns:
+        NumPy array; float64 unless it had a floating type.
+
+    Raises:
+        TypeError: it does not hold numbers.
+        ValueError: it holds NaN or infinity.
+
+    Example:
+        >>> check_numbers("draws", [[1, 2]]).dtype
+        dtype('float64')
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}: convert it first.")
+    array = array if array.dtype.kind == "f" else array.astype(float)
+    bad = array.size - np.isfinite(array).sum()
+    if bad:
+        raise ValueError(
+            f"{name} holds NaN or infinity in {bad:,} of {array.size:,} entries: leave those "
+            f"examples out, and say so."
+        )
+    return array
+
+
 COMPARED = 4096  # rows in which `merged` counts distinct values
 MERGED = 0.01  # share of the distinct values of a column that may become equal
 
