@@ -125,8 +125,10 @@ def tarp(draws, truth, references=None, confidence=0.99, seed=0):
     truth`, uniform on [0, 1] if the draws are of the posterior; the curve is `mean(f <= level)`
 
     Distances are Euclidean, each dimension divided by the standard deviation of its true values.
-    Reference points that do not depend on c cannot tell the posterior from the prior: pass
-    `references` that depend on it for a stricter test.
+    It shows wrong dependence between dimensions, which ranks and coverage cannot; a small shift,
+    which points on all sides of it average out, is shown by the ranks. Reference points that do not
+    depend on c cannot tell the posterior from the prior: pass `references` that do for a stricter
+    test.
 
     Args:
         draws: `(n_samples, batch, dims)`, as for `simulation_based_calibration`.

@@ -205,17 +205,14 @@ def _ranks(u, curve, low, high):
 def _tarp(u, curve, low, high):
     """What is wrong with the draws of all dimensions together."""
     _, width = _deviations(u)
-    if abs(width) > CLEAR:
-        outer = percent(np.mean(np.abs(2 * u - 1) > 0.9))
-        word = "too narrow or shifted" if width > 0 else "too wide"
-        return (
-            f"{word}: in {outer} of the examples, not 10 %, the truth is nearer to a random point "
-            f"than 95 % of its draws, or farther"
-        )
     at = _worst(curve, low, high)
+    word = "of the wrong shape"
+    if abs(width) > CLEAR:
+        word = f"too {'narrow, or shifted,' if width > 0 else 'wide'} in some directions"
     return (
-        f"of the wrong shape: in {percent(curve[at])} of the examples at most "
-        f"{100 * LEVELS[at]:.0f} % of the draws are nearer to a random point than the truth"
+        f"{word}: in {percent(curve[at])} of the examples at most {100 * LEVELS[at]:.0f} % of the "
+        f"draws are nearer to a random point than the truth (chance explains {100 * low[at]:.1f} "
+        f"to {percent(high[at])})"
     )
 
 

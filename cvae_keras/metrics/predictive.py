@@ -76,7 +76,7 @@ class Predictive:
         if not count:
             return f"{PASSED} in {', '.join(self.names)}"
         text = self.sentences[int(np.argmax(self.outlying))]
-        return text if of == 1 else f"{text}; {count} of {of} statistics fail"
+        return text if of == 1 else f"{text}; {count} of {of} statistics fail{'s' * (count == 1)}"
 
 
 def predictive_check(replicas, observed, statistics=None, confidence=0.99):

@@ -62,7 +62,7 @@ class CalibrationReport:
         lines += _by_dimension(self.ranks, self.coverage)
         if self.tarp.failed.any() and not (self.ranks.failed.any() or self.coverage.failed.any()):
             lines.append(
-                "Each dimension is calibrated alone: how they depend on each other is not."
+                "Each dimension alone is calibrated; how they depend on each other is not."
             )
         lines += [f"Warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
@@ -125,12 +125,16 @@ def _by_dimension(ranks, coverage):
     for i in order[:LISTED]:
         half, nine = (percent(coverage.curve[at, i]) for at in (49, 89))
         lines.append(
-            f"  {ranks.names[i]:{width}}  {half:>10}  {nine:>10}  {ranks.p_value[i]:9.2g}  "
-            f"{coverage.p_value[i]:12.2g}"
+            f"  {ranks.names[i]:{width}}  {half:>10}  {nine:>10}  {_shown_p(ranks.p_value[i]):>9}  "
+            f"{_shown_p(coverage.p_value[i]):>12}"
         )
     if len(order) > LISTED:
         lines.append(f"  ... and {len(order) - LISTED} dimensions that deviate less")
     return lines
+
+
+def _shown_p(p_value):
+    return f"{p_value:.2g}" if p_value > 1e-10 else "< 1e-10"
 
 
 def _check_more(more):

@@ -1,6 +1,13 @@
 """Each figure, as a function that returns a matplotlib `Figure`, and the colors of all."""
 
 from cvae_keras.plots.auto_decoder import STYLES, plot_curves, plot_panel, plot_rows
+from cvae_keras.plots.calibration import (
+    plot_c2st,
+    plot_calibration,
+    plot_coverage,
+    plot_predictive,
+    plot_ranks,
+)
 from cvae_keras.plots.compression import plot_embedding, plot_latent_grid
 from cvae_keras.plots.dense import plot_dense_run, plot_rate_distortion
 from cvae_keras.plots.multimodal import plot_multimodal, tiled
@@ -21,6 +28,9 @@ __all__ = [
     "TRUTH",
     "plot_beside",
     "plot_best_so_far",
+    "plot_c2st",
+    "plot_calibration",
+    "plot_coverage",
     "plot_curves",
     "plot_dense_run",
     "plot_embedding",
@@ -29,6 +39,8 @@ __all__ = [
     "plot_multimodal",
     "plot_panel",
     "plot_parallel",
+    "plot_predictive",
+    "plot_ranks",
     "plot_rate_distortion",
     "plot_rows",
     "plot_samples",
