@@ -75,9 +75,10 @@ class Calibration:
         text, count, of = self.sentences[worst], int(self.failed.sum()), len(self.names)
         if not count:
             return text if of == 1 else f"{PASSED} in all {of} dimensions"
-        return (
-            text if of == 1 else f"{self.names[worst]} is {text}; {count} of {of} dimensions fail"
-        )
+        if of == 1:
+            return text
+        fail = "fails" if count == 1 else "fail"
+        return f"{self.names[worst]} is {text}; {count} of {of} dimensions {fail}"
 
 
 def compare(check, u, n_samples, names, confidence):

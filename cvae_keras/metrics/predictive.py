@@ -76,7 +76,9 @@ class Predictive:
         if not count:
             return f"{PASSED} in {', '.join(self.names)}"
         text = self.sentences[int(np.argmax(self.outlying))]
-        return text if of == 1 else f"{text}; {count} of {of} statistics fail{'s' * (count == 1)}"
+        if of == 1:
+            return text
+        return f"{text}; {count} of {of} statistics {'fails' if count == 1 else 'fail'}"
 
 
 def predictive_check(replicas, observed, statistics=None, confidence=0.99):

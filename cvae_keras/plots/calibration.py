@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from cvae_keras.plots.style import DISTINCT, OBSERVED, SAMPLE, TRUTH, panels
 
-BAND = {"color": "#d9d9d9", "linewidth": 0, "label": "chance"}
+BAND = {"color": "#d9d9d9", "linewidth": 0, "label": "what chance explains"}
 #: Of the dimensions that fail, the worst first; further ones are thin and black.
 FAILED = tuple(DISTINCT[i] for i in (5, 2, 3, 8, 9, 1))
 
@@ -196,7 +196,7 @@ def _lines(result, values):
     failed = failed[np.argsort(result.statistic[failed])]
     rest = {"color": OBSERVED, "linewidth": 0.6}, {"color": SAMPLE, "linewidth": 1.0}
     for i in passed:
-        yield values[:, i], rest[1] | {"label": "explained by chance" if i == passed[0] else None}
+        yield values[:, i], rest[1] | {"label": "within it" if i == passed[0] else None}
     for place, i in enumerate(failed[len(FAILED) :]):
         yield values[:, i], rest[0] | {"label": None if place else "further ones that fail"}
     for color, i in zip(FAILED, failed, strict=False):
