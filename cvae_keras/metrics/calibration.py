@@ -39,7 +39,8 @@ def simulation_based_calibration(draws, truth, names=None, confidence=0.99, seed
     the diagonal. Ties, as of discrete values, are broken at random.
 
     Args:
-        draws: `(n_samples, batch, dims)`, from p(x | c) for the c of each example; at least 20.
+        draws: `(n_samples, batch, dims)`, from p(x | c) for the c of each example, independent of
+            the draws of other examples; at least 20.
         truth: `(batch, dims)`, the x of each example. The examples must be independent draws from
             p(x, c), as a test set is; at least 20.
         names: of the dimensions; None for x0, x1, ...
@@ -165,9 +166,12 @@ def tarp(draws, truth, references=None, confidence=0.99, seed=0):
                 f"references must have the shape of truth, {truth.shape}, got {references.shape}: "
                 f"give one point per example."
             )
+    truth = truth.astype(float)
     scale = truth.std(axis=0)
     far = np.linalg.norm((truth - references) / scale, axis=-1)
-    distances = [np.linalg.norm((each - references) / scale, axis=-1) for each in draws]
+    distances = [
+        np.linalg.norm((each.astype(float) - references) / scale, axis=-1) for each in draws
+    ]
     _, f = _randomized_ranks(np.stack(distances)[..., None], far[:, None], seed)
     return compare("TARP", f, len(draws), ["all dimensions"], confidence)
 
@@ -186,8 +190,8 @@ def check_draws(draws, truth):
         TypeError, ValueError: as `simulation_based_calibration`.
 
     Example:
-        >>> draws, truth = check_draws(np.random.normal(size=(20, 30, 1)), np.arange(30)[:, None])
-        >>> truth.dtype
+        >>> draws = np.random.default_rng(0).normal(size=(20, 30, 1))
+        >>> check_draws(draws, np.arange(30)[:, None])[1].dtype
         dtype('float64')
     """
     draws, truth = check_numbers("draws", draws), check_numbers("truth", truth)
@@ -201,7 +205,8 @@ def check_draws(draws, truth):
             f"draws must hold at least {MIN_DRAWS} draws of {MIN_EXAMPLES} examples, got "
             f"{len(draws)} of {len(truth)}: fewer say nothing about calibration."
         )
-    truth = truth.astype(draws.dtype)  # so that equal values tie
+    with np.errstate(over="ignore"):
+        truth = check_numbers("truth", truth.astype(draws.dtype))  # so that equal values tie
     for column in np.flatnonzero((draws == draws[0]).all(axis=(0, 1))):
         raise ValueError(
             f"draws do not vary in dimension {column}, for any example: draw with the noise of the "

@@ -52,9 +52,10 @@ class CalibrationReport:
 
     def __str__(self):
         of, width = self.ranks, max(len(result.check) for result in self.results)
+        dimensions = "1 dimension" if len(of.names) == 1 else f"{len(of.names)} dimensions"
         lines = [
             f"Calibration on {of.examples:,} examples with {of.n_samples:,} draws each, in "
-            f"{len(of.names)} dimensions: {'passed' if self.calibrated else 'FAILED'}"
+            f"{dimensions}: {'passed' if self.calibrated else 'FAILED'}"
         ]
         for result in self.results:
             mark = "pass" if result.calibrated else "FAIL"

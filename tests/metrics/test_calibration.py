@@ -169,3 +169,12 @@ def test_bad_names_and_references_are_refused():
             expected_coverage(DRAWS, TRUTH, names=names)
     with pytest.raises(ValueError, match="^references must have the shape of truth"):
         tarp(DRAWS, TRUTH, references=TRUTH[:, :1])
+
+
+def test_float32_draws_tie_with_the_float64_truth_that_they_equal():
+    """Values 0.1, 0.2, ... differ between the types; compared as they are, none would tie."""
+    draws, truth = sampler(digits=1)
+    ranks = simulation_based_calibration(draws.astype("float32"), truth)
+    assert (ranks.ranks == simulation_based_calibration(draws, truth).ranks).all()
+    with pytest.raises(ValueError, match="^truth holds NaN or infinity"):
+        tarp(draws.astype("float32"), truth * 1e300)
