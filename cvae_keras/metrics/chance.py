@@ -106,7 +106,7 @@ def chance_band(n, confidence=0.99, tests=1):
     """
     wanted = (1 - confidence) / tests
     least, most = np.log(wanted) - 12, np.log(0.5)  # p is at most 99 * 2 times the statistic
-    for _ in range(40):
+    for _ in range(30):
         middle = (least + most) / 2
         if tail_probability(np.exp(middle), n) <= wanted:
             least = middle
