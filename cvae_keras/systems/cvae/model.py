@@ -34,6 +34,7 @@ from cvae_keras.systems.cvae.parts import (
     make_posterior,
     make_prior,
 )
+from cvae_keras.systems.cvae.report import report
 from cvae_keras.systems.cvae.sampler import Sampler
 
 KEYS = ("x", "c", "mask", "index")
@@ -577,8 +578,7 @@ class CVAE(ELBOModel):
     def _mean(self, c, n_samples, seed):
         """The mean of p(x | c), as `predict` returns it."""
         n_samples = check_count("n_samples", n_samples)
-        rows = max(1, DRAWN // n_samples)
-        drawn = super().sample(c, n_samples, seed, rows, noise=False)
+        drawn = self.draw(c, n_samples, seed, noise=False)
         drawn = self.x_arrays.restore(drawn)
         by_name = {self.x_arrays.side: drawn} if self.x_arrays.single else drawn
         means = {name: values.mean(axis=0) for name, values in by_name.items()}
@@ -608,9 +608,7 @@ class CVAE(ELBOModel):
         """
         level = check_share("level", level)
         ends = [0.5 - level / 2, 0.5 + level / 2]
-        drawn = self.x_arrays.restore(
-            super().sample(c, n_samples, seed, max(1, DRAWN // n_samples), noise=True)
-        )
+        drawn = self.x_arrays.restore(self.draw(c, n_samples, seed, noise=True))
         by_name = {self.x_arrays.side: drawn} if self.x_arrays.single else drawn
         found = {
             name: np.quantile(values, ends, axis=0)
@@ -630,6 +628,43 @@ class CVAE(ELBOModel):
         }
         frame = pd.DataFrame(columns)
         return frame.set_axis(c.index) if is_frame(c) else frame
+
+    def draw(self, c, n_samples, seed, noise):
+        """Standardized draws of x, by name: `sample` of a checked condition, without the unit."""
+        return super().sample(c, n_samples, seed, max(1, DRAWN // n_samples), noise)
+
+    def report(self, x, c=None, n_samples=200, confidence=0.99, seed=0):
+        """Check on new examples whether draws may be trusted, print it in words, and return it.
+
+        Ranks, coverage and TARP of `cvae_keras.metrics.calibration_report`, and warnings of a
+        latent that is not used, of a posterior wider than the prior, and of a validation loss far
+        above the training loss.
+
+        Args:
+            x: x of examples that the model was not trained on; or all of their data, as for `fit`.
+            c: their condition, if x does not hold it.
+            n_samples: draws of each example.
+            confidence: of the bands that say what chance alone does.
+            seed: integer.
+
+        Returns:
+            `CalibrationReport`; `cvae_keras.plots.plot_calibration` draws it.
+
+        Raises:
+            ValueError: data that do not fit.
+
+        Example:
+            ```python
+            report = model.report(x_test, c_test)
+            ```
+        """
+        whole = is_frame(x) or (isinstance(x, dict) and "x" in x)
+        inputs = self._pair(x) if whole and c is None else {"x": x, "c": c}
+        given = inputs.get("c") if isinstance(inputs, dict) else None
+        checked = self.check_inputs({k: v for k, v in inputs.items() if v is not None})
+        found = report(self, checked, given, check_count("n_samples", n_samples), confidence, seed)
+        print(found)
+        return found
 
     def log_prob(self, inputs, n_samples=1000, seed=0):
         """Importance-weighted log p(x | c) of each example, in nats, in the units of the data.

@@ -260,6 +260,27 @@ def test_a_fit_without_epochs_stops_early():
     assert len(history["val_loss"]) == 3 and type(model.optimizer).__name__ == "AdamW"
 
 
+# -- trust ----------------------------------------------------------------------------------------
+def test_the_report_says_what_is_wrong(capsys):
+    data = rows(300)
+    model = fitted(data=data, prior="conditional")
+    model.history.history.update(loss=[0.0], val_loss=[5.0])
+    report = model.report(data["x"], data["c"], n_samples=100)
+    assert str(report) in capsys.readouterr().out and report.ranks.examples == 300
+    assert any("5.00 nats above the training loss" in warning for warning in report.warnings)
+    model.decoder.log_scales["x"].bias.assign([-6.0, -6.0])
+    narrow = model.report(data, n_samples=100)
+    assert not narrow.calibrated and "overconfident" in str(narrow)
+
+
+def test_a_latent_that_is_not_used_is_named():
+    model = fitted(posterior="gaussian", prior="standard")
+    for weight in (*model.posterior.mean.weights, *model.posterior.log_var.weights):
+        weight.assign(keras.ops.zeros(weight.shape))  # q = N(0, I)
+    warnings = model.report(rows(), n_samples=50).warnings
+    assert any("The latent is not used" in warning for warning in warnings)
+
+
 # -- combinations ---------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("options", "sentence"),
