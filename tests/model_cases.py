@@ -112,10 +112,6 @@ def own(**options):
     return compiled(CVAE((3,), (4,), **{"latent_dim": 2, "width": 8, "depth": 1, **options}))
 
 
-def own_categorical(**options):
-    return own(posterior="categorical", **options)
-
-
 def bad_keys(arrays):
     return [({**arrays, "d": arrays["c"]}, "the inputs hold")]
 
@@ -178,7 +174,6 @@ CASES = {
     "sinusoid, deep": Case(deep, SHORT, bad_curves, bad_curve_conditions, graph=False),
     "solver": Case(solver, EASY, bad_curves, bad_curve_conditions),
     "cvae": Case(own, MODALITIES, bad_keys, graph=False),
-    "cvae, categorical": Case(own_categorical, MODALITIES, bad_keys, graph=False),
     "multimodal": Case(multimodal, MODALITIES, bad_modalities),
     "multimodal, may miss": Case(
         may_miss, MODALITIES, bad_modalities, needs_condition=False, graph=False

@@ -40,7 +40,7 @@ from cvae_keras.systems.cvae.sampler import Sampler
 KEYS = ("x", "c", "mask", "index")
 DRAWN = 50_000  # rows decoded at once
 MEASURED = 20  # batches of a data set from which units are measured
-EPOCHS, PATIENCE, BATCH = 100, 10, 128  # of a `fit` that names no epochs
+EPOCHS, PATIENCE, BATCH = 100, 10, 128  # of a model that was not compiled
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -55,8 +55,8 @@ class CVAE(ELBOModel):
 
     To stop when the validation loss no longer falls, and to keep the best weights, pass
     `callbacks=[keras.callbacks.EarlyStopping("val_loss", patience=10, restore_best_weights=True)]`
-    and a `validation_split` to `fit`. A `fit` that names no `epochs` does so by itself, for at most
-    100 epochs, on a tenth of the rows, and compiles the model with AdamW where it is not compiled.
+    and a `validation_split` to `fit`. A model that was not compiled does so by itself, with AdamW,
+    for at most 100 epochs, on a tenth of the rows.
 
     Args:
         x_shape: shape of one example of x; or a dictionary of name -> shape. `(features,)` is a
@@ -432,8 +432,9 @@ class CVAE(ELBOModel):
             sample_weight: `(examples,)`.
             validation_data: of the kinds of x, or `(c, x)`.
             args: further positional arguments of `keras.Model.fit`.
-            kwargs: further arguments of `keras.Model.fit`. Without `epochs`, at most 100 with early
-                stopping on a tenth of the rows, and batches of 128.
+            kwargs: further arguments of `keras.Model.fit`. If the model was not compiled, what is
+                not named is AdamW, at most 100 epochs, early stopping on a tenth of the rows, and
+                batches of 128.
 
         Returns:
             `keras.callbacks.History`.
@@ -448,9 +449,10 @@ class CVAE(ELBOModel):
             self._discover(x)
         if not self.compiled:
             self.compile(keras.optimizers.AdamW(1e-3, weight_decay=1e-4))
-        if "epochs" not in kwargs and not args:
-            kwargs["epochs"] = EPOCHS
-            kwargs.setdefault("batch_size", BATCH if arrays else None)
+            if len(args) < 2:
+                kwargs.setdefault("epochs", EPOCHS)
+            if not args and arrays:
+                kwargs.setdefault("batch_size", BATCH)
             if validation_data is None and "validation_split" not in kwargs and arrays:
                 kwargs["validation_split"] = 0.1
             if validation_data is not None or kwargs.get("validation_split"):

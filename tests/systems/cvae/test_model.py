@@ -251,7 +251,7 @@ def test_frames_come_back_as_they_went_in(tmp_path):
         model.sample(data[:1].assign(city="Rome"))
 
 
-def test_a_fit_without_epochs_stops_early():
+def test_a_model_that_was_not_compiled_trains_and_stops_early():
     data = rows(200)
     model = CVAE((2,), (3,), **SMALL)
     with pytest.MonkeyPatch.context() as patch:
