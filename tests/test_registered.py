@@ -11,7 +11,7 @@ from model_cases import EASY, auto_decoder, dense, masked_vae, multimodal, sinus
 from model_cases import compression as compression_model
 
 import cvae_keras
-from cvae_keras.parts import flows, likelihoods, networks, posteriors, priors
+from cvae_keras.parts import flows, likelihoods, mixtures, networks, posteriors, priors
 from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.latent_model import LatentModel
@@ -57,6 +57,10 @@ def proposed():
 #: name -> how one is made, few arguments at their defaults, and what then to compare: numbers from
 #: a call; None where the configuration is enough, because other layers of the list hold all weights
 CASES = {
+    "AutoregressiveMixture": (
+        lambda: mixtures.AutoregressiveMixture(3, 2, 8),
+        lambda layer: layer(x(2, 5, 3), x(5, 4)),
+    ),
     "AbsoluteError": (likelihoods.AbsoluteError, None),
     "AutoregressiveFlow": (
         lambda: flows.AutoregressiveFlow(3, 2, 8),

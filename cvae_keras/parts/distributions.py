@@ -206,6 +206,7 @@ class Flow(Distribution):
         flow: an `AutoregressiveFlow`.
         context: `(batch, features)`, what the steps are conditioned on.
         inverse: whether the flow goes from z to the noise.
+        noise: None for standard normal noise; or the `Distribution` of the noise of a prior.
 
     Source: Kingma et al., "Improving variational inference with inverse autoregressive flow", 2016,
     eq. 10 to 14; the other direction: Papamakarios, Pavlakou and Murray, "Masked autoregressive
@@ -218,8 +219,9 @@ class Flow(Distribution):
         ```
     """
 
-    def __init__(self, base, flow, context, inverse=False):
-        self.base, self.flow, self.context, self.inverse = base, flow, context, inverse
+    def __init__(self, base, flow, context, inverse=False, noise=None):
+        self.base, self.flow, self.context = base, flow, context
+        self.inverse, self.noise = inverse, noise
 
     @property
     def mean(self):
@@ -250,10 +252,16 @@ class Flow(Distribution):
             return self.base.log_prob_per_dim(start) - self.flow(start, self.context)[1]
         u = (z - self.base.mean) * ops.exp(-0.5 * self.base.log_var)
         noise, log_s = self.flow(u, self.context)
-        return gaussian_log_prob(noise, 0.0, 0.0) + log_s - 0.5 * self.base.log_var
+        if self.noise is None:
+            log_prob = gaussian_log_prob(noise, 0.0, 0.0)
+        else:
+            log_prob = self.noise.log_prob_per_dim(noise)
+        return log_prob + log_s - 0.5 * self.base.log_var
 
     def from_noise(self, noise):
         """z from standard normal noise of its shape: of a prior, the inversion of the flow."""
+        if self.noise is not None:
+            noise = self.noise.from_noise(noise)
         u = self.flow.inverse(noise, self.context)
         return self.base.mean + ops.exp(0.5 * self.base.log_var) * u
 

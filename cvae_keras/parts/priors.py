@@ -7,6 +7,7 @@ from cvae_keras.checks import check_count
 from cvae_keras.parts.distributions import Categorical, Flow, Gaussian
 from cvae_keras.parts.flows import AutoregressiveFlow
 from cvae_keras.parts.layers import CompositeLayer
+from cvae_keras.parts.mixtures import AutoregressiveMixture, Mixture
 
 
 class Prior(CompositeLayer):
@@ -128,6 +129,9 @@ class FlowPrior(ConditionalNormal):
 
     `log p(z | c) = sum_i log N(e_i; 0, 1) + sum_t log s_(t,i) - log_var_i / 2`
 
+    With several components e is not normal but an `AutoregressiveMixture`: a flow alone keeps the
+    one mode of its noise, with a bridge of density between the modes of z.
+
     The steps go from z to the noise: the density of any z costs one pass, and a sample the
     inversion, one dimension after the other. The KL has no closed form then. The aggregate of all
     examples' posteriors is seldom Gaussian, and where the prior has mass and they have none, the
@@ -139,7 +143,8 @@ class FlowPrior(ConditionalNormal):
         network: layer called as `network(c)` that returns `(mean, log_var)`, instead; or
             `(mean, log_var, features)`, the last `(batch, n)`, which the steps read as well.
         flow_length: steps of the flow.
-        flow_width: hidden units of each step.
+        flow_width: hidden units of each step, and of the mixture.
+        components: Gaussians of each dimension of e; 1 for a standard normal e.
 
     Returns:
         Called: a `Flow` of direction `inverse`.
@@ -157,18 +162,31 @@ class FlowPrior(ConditionalNormal):
         (3, 10)
     """
 
-    def __init__(self, latent_dim, width=128, network=None, flow_length=3, flow_width=64, **kwargs):
+    def __init__(
+        self,
+        latent_dim,
+        width=128,
+        network=None,
+        flow_length=3,
+        flow_width=64,
+        components=1,
+        **kwargs,
+    ):
         super().__init__(latent_dim, width, network, **kwargs)
         self.flow = AutoregressiveFlow(latent_dim, flow_length, flow_width)
+        self.components, self.mixture = check_count("components", components), None
+        if components > 1:
+            self.mixture = AutoregressiveMixture(latent_dim, components, self.flow.width)
 
     def call(self, c=None):
         base, features = self.read(c)
         context = ops.concatenate([base.mean, base.log_var, *features], axis=-1)
-        return Flow(base, self.flow, context, inverse=True)
+        noise = None if self.mixture is None else Mixture(self.mixture, context)
+        return Flow(base, self.flow, context, inverse=True, noise=noise)
 
     def get_config(self):
         config = {"flow_length": len(self.flow.steps), "flow_width": self.flow.width}
-        return {**super().get_config(), **config}
+        return {**super().get_config(), **config, "components": self.components}
 
 
 @keras.saving.register_keras_serializable("cvae_keras")

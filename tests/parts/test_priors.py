@@ -81,28 +81,31 @@ def test_each_sample_alone_is_an_exact_draw(independent):
 
 
 # -- the prior with a flow -------------------------------------------------------------------------
-def far(latent_dim=2, length=3, seed=0):
+def far(latent_dim=2, length=3, seed=0, components=1):
     """A prior whose flow is far from the identity, and its parameters for one condition."""
     keras.utils.set_random_seed(seed)
-    prior, c = FlowPrior(latent_dim, width=8, flow_length=length, flow_width=16), np.ones((1, 4))
+    sizes = {"flow_length": length, "flow_width": 16, "components": components}
+    prior, c = FlowPrior(latent_dim, width=8, **sizes), np.ones((1, 4))
     prior(c).log_prob(np.zeros((1, 1, latent_dim), "float32"))  # builds
     rng = np.random.default_rng(seed)
+    size = 0.3 if components == 1 else 0.15  # the mass stays on the grid
     for weight in prior.weights:
-        weight.assign(weight + 0.3 * rng.normal(size=weight.shape))
+        weight.assign(weight + size * rng.normal(size=weight.shape))
     return prior, prior(c)
 
 
-@pytest.mark.parametrize("length", [1, 2, 3])
-def test_flow_density_integrates_to_one(length):
-    _, p = far(length=length)
+@pytest.mark.parametrize("components", [1, 3])
+@pytest.mark.parametrize("length", [0, 1, 2, 3])
+def test_flow_density_integrates_to_one(length, components):
+    _, p = far(length=length, components=components)
     density = np.exp(p.log_prob(GRID))
     assert density.sum() * (AXIS[1] - AXIS[0]) ** 2 == pytest.approx(1, abs=0.01)
 
 
-@pytest.mark.parametrize("length", [2, 3])
-def test_flow_samples_follow_the_density(length):
+@pytest.mark.parametrize(("length", "components"), [(2, 1), (3, 1), (0, 3), (3, 3)])
+def test_flow_samples_follow_the_density(length, components):
     """Mean and second moments of many samples, against the integrals over the density."""
-    _, p = far(length=length)
+    _, p = far(length=length, components=components)
     z = np.array(p.sample(40_000, seed=keras.random.SeedGenerator(0)))[:, 0]
     w = np.exp(p.log_prob(GRID)).ravel()
     mean = w @ GRID[:, 0] / w.sum()

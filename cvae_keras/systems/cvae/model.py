@@ -25,7 +25,13 @@ from cvae_keras.parts.likelihoods import Categorical, Product
 from cvae_keras.parts.posteriors import FreeTablePosterior
 from cvae_keras.systems.cvae.arrays import Arrays, Variable
 from cvae_keras.systems.cvae.frames import columns_of, holds_labels, labels_of, to_column
-from cvae_keras.systems.cvae.networks import ArrayDecoder, ArrayReader, FeatureNetwork, kind_of
+from cvae_keras.systems.cvae.networks import (
+    ArrayDecoder,
+    ArrayReader,
+    DirectHeads,
+    FeatureNetwork,
+    kind_of,
+)
 from cvae_keras.systems.cvae.parts import (
     check_layer,
     in_unit,
@@ -38,6 +44,7 @@ from cvae_keras.systems.cvae.report import report
 from cvae_keras.systems.cvae.sampler import Sampler
 
 KEYS = ("x", "c", "mask", "index")
+OTHERS = 8  # latent dimensions of arrays that are no vectors of real numbers
 DRAWN = 50_000  # rows decoded at once
 MEASURED = 20  # batches of a data set from which units are measured
 EPOCHS, PATIENCE, BATCH = 100, 10, 128  # of a model that was not compiled
@@ -64,6 +71,9 @@ class CVAE(ELBOModel):
         c_shape: the same of the condition, or None. A last axis of K classes may come as class
             numbers.
         latent_dim: number of latent dimensions; of categories for the posterior "categorical".
+            None is one for each real-valued entry of vectors, and 8 for all other arrays. A
+            "gaussian" posterior with that many dimensions or more starts with z = x for these
+            entries, so that the prior learns their distribution from the first step.
         posterior: "gaussian", "flow", "categorical" (summed exactly), or a `Posterior`; a
             `FreeTablePosterior` needs the number of each row as input "index".
         prior: "standard", "conditional", "flow", "categorical", or a `Prior`. None is "flow" with a
@@ -123,8 +133,8 @@ class CVAE(ELBOModel):
         self,
         x_shape=None,
         c_shape=None,
-        latent_dim=4,
-        posterior="flow",
+        latent_dim=None,
+        posterior="gaussian",
         prior=None,
         likelihood="normal",
         bounds=None,
@@ -151,7 +161,7 @@ class CVAE(ELBOModel):
             )
         if target is not None:
             x_shape, likelihood = _shapes_of(target), target
-        latent_dim, width = check_count("latent_dim", latent_dim), check_count("width", width)
+        width = check_count("width", width)
         single, shapes = _by_name("x", x_shape)
         likelihoods = _spread("likelihood", likelihood, shapes)
         likelihoods = {name: make_likelihood(name, spec) for name, spec in likelihoods.items()}
@@ -162,6 +172,17 @@ class CVAE(ELBOModel):
             for name, shape in shapes.items()
         }
         x_arrays = Arrays("x", variables, single)
+        direct = [
+            name
+            for name, variable in variables.items()
+            if variable.real and kind_of(name, variable.shape, network) == "dense"
+        ]
+        entries = sum(math.prod(shapes[name]) for name in direct)
+        if latent_dim is None:
+            latent_dim = entries + (OTHERS if len(direct) < len(shapes) else 0)
+        latent_dim = check_count("latent_dim", latent_dim)
+        if not (isinstance(posterior, str) and posterior == "gaussian" and entries <= latent_dim):
+            direct = []
         c_single, c_names = _names_of_condition(c_shape, given)
         reads = {"width": width, "depth": depth}
         x_reader = _reader("x_network", x_network, shapes, network)
@@ -171,12 +192,16 @@ class CVAE(ELBOModel):
             one = "c" if c_single and c_network is not None else None
             condition = FeatureNetwork(c_reader, single=one, dropout=dropout, seed=seed, **reads)
         one = "x" if single and x_network is not None else None
-        made = make_posterior(posterior, FeatureNetwork(x_reader, single=one, **reads), latent_dim)
+        encoder = FeatureNetwork(x_reader, single=one, **reads)
+        if direct:
+            encoder = DirectHeads(encoder, direct, latent_dim, entries)
+        made = make_posterior(posterior, encoder, latent_dim, heads=not direct)
         decoder = ArrayDecoder(
             shapes,
             {name: kind_of(name, shape, network) for name, shape in shapes.items()},
             {name: scale for name, (_, scale) in kinds.items()},
             check_layer("decoder_network", decoder_network),
+            direct=direct,
             **reads,
         )
         parts = {

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count
@@ -11,6 +12,7 @@ from cvae_keras.parts.networks import GatedMLP, tile
 
 KINDS = ("dense", "conv1d", "conv2d")
 CONVOLUTIONS = {"conv1d": keras.layers.Conv1D, "conv2d": keras.layers.Conv2D}
+LOG_NOISE = math.log(0.01)  # before training, of arrays that z carries, relative to their scales
 TRANSPOSED = {"conv1d": keras.layers.Conv1DTranspose, "conv2d": keras.layers.Conv2DTranspose}
 
 
@@ -152,11 +154,62 @@ class FeatureNetwork(CompositeLayer):
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
+class DirectHeads(CompositeLayer):
+    """An encoder whose mean starts as x itself: `mean = [x, 0] + f(x, c)`, f = 0 before training.
+
+    With it and a decoder of the same kind, z is x with little noise before training, and the prior
+    p(z | c), which may be of any shape, learns p(x | c) from the first step. An encoder that starts
+    at random has to find that z is to carry x, and seldom does so completely.
+
+    Args:
+        network: a `FeatureNetwork`.
+        direct: names of the arrays whose entries are the first dimensions of z.
+        latent_dim: number of latent dimensions.
+        entries: number of the entries of these arrays, at most latent_dim.
+
+    Call arguments:
+        arrays: dictionary of tensors `(batch, ...)` by name.
+        c: features of the condition, or None.
+        mask: dictionary of masks by name, or None.
+
+    Returns:
+        `(mean, log_var)`, each `(batch, latent_dim)`, float32.
+    """
+
+    nested = ("network",)
+
+    def __init__(self, network, direct, latent_dim, entries, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.network, self.direct = network, list(direct)
+        self.latent_dim, self.entries = latent_dim, entries
+        zeros, rest = {"kernel_initializer": "zeros", "dtype": "float32"}, latent_dim - entries
+        start = np.array([2 * LOG_NOISE] * entries + [0.0] * rest, "float32")
+        self.start = start
+        self.mean = keras.layers.Dense(latent_dim, **zeros)
+        self.log_var = keras.layers.Dense(latent_dim, **zeros)
+        self.rest = keras.layers.Dense(rest, dtype="float32") if rest else None
+
+    def call(self, arrays, c=None, mask=None):
+        h = self.network(arrays, c, mask=mask)
+        flat = [ops.reshape(arrays[n], (-1, math.prod(arrays[n].shape[1:]))) for n in self.direct]
+        if self.rest is not None:
+            flat.append(self.rest(h))
+        return ops.concatenate(flat, axis=-1) + self.mean(h), self.start + self.log_var(h)
+
+    def get_config(self):
+        config = {"network": keras.saving.serialize_keras_object(self.network)}
+        config |= {"direct": self.direct, "latent_dim": self.latent_dim, "entries": self.entries}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
 class ArrayDecoder(CompositeLayer):
     """Generates named arrays from z and the features of the condition: what their likelihoods take.
 
     Gated dense blocks on [z, h], which all arrays share, then for each array a dense layer, or
-    transposed convolutions of stride 2 up to the size of the curve or image.
+    transposed convolutions of stride 2 up to the size of the curve or image. Arrays in `direct`
+    have a dimension of z for each entry, and their mean is `z + f(z, h)`, with f = 0 before
+    training: see `DirectHeads`.
 
     Args:
         shapes: dictionary of name -> shape of one example.
@@ -167,7 +220,7 @@ class ArrayDecoder(CompositeLayer):
         network: None for the dense blocks, or a layer from `(rows, n)` to `(rows, features)`.
         width: units of the dense blocks.
         depth: number of dense blocks.
-        log_scale: of the noise of every entry before training.
+        direct: names of arrays whose entries, in this order, are the first dimensions of z.
 
     Call arguments:
         z: `(samples, batch, latent_dim)`.
@@ -188,17 +241,19 @@ class ArrayDecoder(CompositeLayer):
     nested = ("network",)
 
     def __init__(
-        self, shapes, kinds, scales, network=None, width=128, depth=2, log_scale=0.0, **kwargs
+        self, shapes, kinds, scales, network=None, width=128, depth=2, direct=(), **kwargs
     ):
         super().__init__(**kwargs)
         self.shapes = {name: tuple(shape) for name, shape in shapes.items()}
         self.kinds, self.scales, self.network = dict(kinds), dict(scales), network
-        self.width, self.depth, self.start = width, depth, float(log_scale)
+        self.width, self.depth, self.direct = width, depth, list(direct)
         self.body = GatedMLP(width, depth) if network is None else network
         self.heads, self.log_scales, self.learned = {}, {}, {}
-        start = keras.initializers.Constant(self.start)
         for name, shape in self.shapes.items():
-            self.heads[name] = _Head(shape, self.kinds[name], dtype="float32")
+            near = name in self.direct
+            start = keras.initializers.Constant(LOG_NOISE if near else 0.0)
+            more = {"kernel_initializer": "zeros" if near else "glorot_uniform"}
+            self.heads[name] = _Head(shape, self.kinds[name], dtype="float32", **more)
             if self.scales[name] == "decoder":
                 more = {"kernel_initializer": "zeros", "bias_initializer": start}
                 dense = keras.layers.Dense(math.prod(shape), dtype="float32", **more)
@@ -214,10 +269,16 @@ class ArrayDecoder(CompositeLayer):
         if c is not None:
             h = ops.concatenate([h, ops.cast(tile(c, samples), h.dtype)], axis=-1)
         h = self.body(h)
-        found = {}
+        found, at = {}, {}
+        for name in self.direct:
+            first = sum(math.prod(self.shapes[other]) for other in at)
+            at[name] = slice(first, first + math.prod(self.shapes[name]))
         for name, shape in self.shapes.items():
             whole = (samples, batch, *shape)
-            found[name] = x_hat = ops.reshape(self.heads[name](h), whole)
+            x_hat = ops.reshape(self.heads[name](h), whole)
+            if name in at:
+                x_hat = x_hat + ops.reshape(z[..., at[name]], whole)
+            found[name] = x_hat
             if name in self.log_scales:
                 log_scale = ops.reshape(self.log_scales[name](h), whole)
                 found[name] = {"mean": x_hat, "log_scale": log_scale}
@@ -230,18 +291,19 @@ class ArrayDecoder(CompositeLayer):
         network = self.network and keras.saving.serialize_keras_object(self.network)
         config = {"shapes": {name: list(shape) for name, shape in self.shapes.items()}}
         config |= {"kinds": self.kinds, "scales": self.scales, "network": network}
-        config |= {"width": self.width, "depth": self.depth, "log_scale": self.start}
+        config |= {"width": self.width, "depth": self.depth, "direct": self.direct}
         return {**super().get_config(), **config}
 
 
 class _Head(CompositeLayer):
     """From features to one array: a dense layer, or a dense layer and transposed convolutions."""
 
-    def __init__(self, shape, kind, filters=(64, 32), **kwargs):
+    def __init__(self, shape, kind, filters=(64, 32), kernel_initializer=None, **kwargs):
         super().__init__(**kwargs)
         self.shape, self.kind = shape, kind
         if kind == "dense":
-            self.dense = keras.layers.Dense(math.prod(shape), dtype=self.dtype_policy)
+            more = {"kernel_initializer": kernel_initializer, "dtype": self.dtype_policy}
+            self.dense = keras.layers.Dense(math.prod(shape), **more)
             return
         sizes = [-(-size // 4) for size in shape[:-1]]  # two strides of 2, rounded up
         self.small = (*sizes, filters[0])

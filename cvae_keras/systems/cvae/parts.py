@@ -39,19 +39,26 @@ KINDS = {
     likelihoods.Categorical: "classes",
     likelihoods.Poisson: "count",
 }
-POSTERIOR_STEPS, PRIOR_STEPS = 2, 6  # of the flows
-FLOW_WIDTH = 64
+POSTERIOR_STEPS, PRIOR_STEPS = 2, 5  # of the flows
+FLOW_WIDTH, COMPONENTS = 64, 8  # of the prior's flow
 
 
-def make_posterior(posterior, network, latent_dim):
-    """The posterior of this name over this network, or the object itself."""
+def make_posterior(posterior, network, latent_dim, heads):
+    """The posterior of this name over this network, or the object itself.
+
+    Args:
+        posterior: a name, or a `Posterior`.
+        network: returns features; for "gaussian" without `heads` mean and log-variance.
+        latent_dim: number of latent dimensions.
+        heads: whether a "gaussian" posterior has heads of its own.
+    """
     if isinstance(posterior, Posterior):
         return posterior
     check_choice("posterior", posterior, POSTERIORS)
     if posterior == "categorical":
         return CategoricalPosterior(latent_dim)
     if posterior == "gaussian":
-        return GaussianPosterior(network, latent_dim)
+        return GaussianPosterior(network, latent_dim, heads=heads)
     return IAFPosterior(network, latent_dim, POSTERIOR_STEPS, FLOW_WIDTH)
 
 
@@ -75,7 +82,13 @@ def make_prior(prior, latent_dim, posterior, has_condition, width):
     if prior == "conditional":
         return ConditionalNormal(latent_dim, width)
     head = PriorHead(latent_dim, width)
-    return FlowPrior(latent_dim, network=head, flow_length=PRIOR_STEPS, flow_width=FLOW_WIDTH)
+    return FlowPrior(
+        latent_dim,
+        network=head,
+        flow_length=PRIOR_STEPS,
+        flow_width=FLOW_WIDTH,
+        components=COMPONENTS,
+    )
 
 
 def make_likelihood(name, likelihood):
