@@ -8,6 +8,7 @@ from cvae_keras.data.gaussian import (
     ProjectedGaussian,
 )
 from cvae_keras.data.images import GARMENTS, load_images
+from cvae_keras.data.inference import INFERENCE_TASKS, InferenceTask, load_reference
 from cvae_keras.data.manifolds import Manifold, SideBySide
 from cvae_keras.data.missing import artificial, draw_mask, load_rows, observed_entries
 from cvae_keras.data.multimodal import GaussianModalities, image_modalities
@@ -17,11 +18,13 @@ from cvae_keras.data.sinusoid import TASKS, SinusoidTask, load
 
 __all__ = [
     "GARMENTS",
+    "INFERENCE_TASKS",
     "TASKS",
     "Conditioned",
     "CorrelatedGaussian",
     "GaussianData",
     "GaussianModalities",
+    "InferenceTask",
     "IndependentGaussian",
     "Manifold",
     "MappedRows",
@@ -38,6 +41,7 @@ __all__ = [
     "known_patterns",
     "load",
     "load_images",
+    "load_reference",
     "load_rows",
     "observed_entries",
     "open_rows",
