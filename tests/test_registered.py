@@ -11,11 +11,18 @@ from model_cases import EASY, auto_decoder, dense, masked_vae, multimodal, sinus
 from model_cases import compression as compression_model
 
 import cvae_keras
-from cvae_keras.parts import flows, likelihoods, mixtures, networks, posteriors, priors
+from cvae_keras.parts import flows, likelihoods, networks, posteriors, priors
 from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.latent_model import LatentModel
 from cvae_keras.systems.compression.model import Components, RowDecoder
+from cvae_keras.systems.cvae.model import CVAE
+from cvae_keras.systems.cvae.networks import (
+    ArrayDecoder,
+    ArrayReader,
+    DirectHeads,
+    FeatureNetwork,
+)
 from cvae_keras.systems.dense.model import SubsetDecoder, SubsetEncoder
 from cvae_keras.systems.multimodal.networks import (
     DecoderAdapter,
@@ -54,13 +61,17 @@ def proposed():
     return Proposals(4, EASY.box, 8, 1, 2)(CURVES)
 
 
+KINDS, SCALES = {"x": "dense", "y": "conv1d"}, {"x": "decoder", "y": "learned"}
+
+
+def features():
+    """A network over one array, with dropout."""
+    return FeatureNetwork(ArrayReader({"x": "dense"}), width=8, depth=1, dropout=0.1, seed=3)
+
+
 #: name -> how one is made, few arguments at their defaults, and what then to compare: numbers from
 #: a call; None where the configuration is enough, because other layers of the list hold all weights
 CASES = {
-    "AutoregressiveMixture": (
-        lambda: mixtures.AutoregressiveMixture(3, 2, 8),
-        lambda layer: layer(x(2, 5, 3), x(5, 4)),
-    ),
     "AbsoluteError": (likelihoods.AbsoluteError, None),
     "AutoregressiveFlow": (
         lambda: flows.AutoregressiveFlow(3, 2, 8),
@@ -68,7 +79,16 @@ CASES = {
     ),
     "CurveReader": (lambda: CurveReader(8, 1), lambda layer: layer(CURVES + x(5, 20, 2))),
     "GatedMLP": (lambda: networks.GatedMLP(8, 2), lambda layer: layer(x(5, 6))),
+    "ArrayDecoder": (
+        lambda: ArrayDecoder({"x": (2,), "y": (9, 1)}, KINDS, SCALES, width=8, direct=["x"]),
+        lambda layer: layer(x(2, 5, 3), x(5, 4)),
+    ),
+    "ArrayReader": (
+        lambda: ArrayReader(KINDS, (4, 5)),
+        lambda layer: layer({"x": x(5, 2), "y": x(5, 9, 1)}),
+    ),
     "Bernoulli": (likelihoods.Bernoulli, None),
+    "CVAE": (lambda: CVAE((3,), {"c": (4,)}, latent_dim=2, width=8, bounds=(0, None)), None),
     "Categorical": (likelihoods.Categorical, None),
     "CategoricalPosterior": (lambda: posteriors.CategoricalPosterior(4), None),
     "CategoricalPrior": (
@@ -107,6 +127,11 @@ CASES = {
         lambda: EncoderAdapter(FusedEncoder(2, (4,)), (2,), main="image"),
         lambda layer: layer(x(5, 2, 3), {"label": x(5, 4)}),
     ),
+    "DirectHeads": (
+        lambda: DirectHeads(features(), ["x"], 3, 2),
+        lambda layer: layer({"x": x(5, 2)}, x(5, 4)),
+    ),
+    "FeatureNetwork": (features, lambda layer: layer({"x": x(5, 2)}, x(5, 4))),
     "FlowPrior": (
         lambda: priors.FlowPrior(2, width=8, flow_length=2, flow_width=4),
         None,

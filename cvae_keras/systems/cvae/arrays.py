@@ -10,10 +10,11 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import shown
+from cvae_keras.systems.cvae.bounds import Bounds
 from cvae_keras.systems.multimodal.modalities import Modality
 from cvae_keras.systems.multimodal.units import Unit, usable_scale
 
-EDGE = 1e-6  # of the width of the bounds, to which values on them are moved
+SKEW = 1.0  # skewness from which on an entry of a condition has a long tail
 
 
 class Variable(Modality):
@@ -26,7 +27,7 @@ class Variable(Modality):
             "classes" for one-hot vectors or class numbers; "count" for 0, 1, 2, ...; "bit" for
             numbers in [0, 1]; "other" for real values that keep their unit.
         labels: None, or list of the labels of the classes.
-        bounds: None, or `(low, high)`, numbers or arrays of the shape, that real values lie in.
+        bounds: None, or what `Bounds` takes, that real values lie in.
 
     Raises:
         ValueError: a shape, labels or bounds that do not fit.
@@ -40,20 +41,7 @@ class Variable(Modality):
     def __init__(self, name, shape, kind="real", labels=None, bounds=None):
         super().__init__(name, shape, classes=labels)
         self.kind, self.real = kind, kind in ("real", "given")
-        self.bounds = None if bounds is None else self._check_bounds(bounds)
-
-    def _check_bounds(self, bounds):
-        pair = isinstance(bounds, (list, tuple)) and len(bounds) == 2
-        try:
-            low, high = (np.broadcast_to(np.asarray(b, "float64"), self.shape) for b in bounds)
-        except (TypeError, ValueError):
-            pair = False
-        if not pair or not np.isfinite([low, high]).all() or (low >= high).any():
-            raise ValueError(
-                f"bounds of {self.name!r} must be (low, high), finite and low below high, numbers "
-                f"or arrays of shape {self.shape}, got {shown(bounds)}: correct them."
-            )
-        return low, high
+        self.bounds = None if bounds is None else Bounds(name, bounds, self.shape)
 
     def holds_classes(self, shape):
         return self.kind in ("classes", "given") and super().holds_classes(shape)
@@ -66,7 +54,7 @@ class Variable(Modality):
         """
         values = self.read(values)
         if mask is not None:
-            values = np.where(mask, values, 0.0 if self.bounds is None else self._middle)
+            values = np.where(mask, values, 0.0 if self.bounds is None else self.bounds.inside)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ValueError(
                 f"{self.name} holds NaN or infinity: remove those rows, or, if it is generated, "
@@ -84,43 +72,24 @@ class Variable(Modality):
                 f" got values from {low:g} to {high:g}: correct them, or choose 'normal'."
             )
         if self.bounds is not None:
-            outside = (values < self.bounds[0]) | (values > self.bounds[1])
-            if outside.any():
+            outside = self.bounds.outside(values)
+            if outside:
                 raise ValueError(
-                    f"{self.name} must lie within its bounds, but {int(outside.sum())} of its "
-                    f"values do not, which reach from {low:g} to {high:g}: correct the values or "
-                    f"the bounds."
+                    f"{self.name} must lie within its bounds, but {outside} of its values do not, "
+                    f"which reach from {low:g} to {high:g}: correct the values or the bounds."
                 )
         return values
 
-    @property
-    def _middle(self):
-        return 0.5 * (self.bounds[0] + self.bounds[1])
-
     def unbounded(self, values):
-        """Checked values on the whole line: `logit((value - low) / (high - low))`, float64."""
-        if self.bounds is None:
-            return values
-        low, high = self.bounds
-        share = np.clip((values.astype("float64") - low) / (high - low), EDGE, 1.0 - EDGE)
-        return np.log(share) - np.log1p(-share)
-
-    def bounded(self, values):
-        """The inverse of `unbounded`; never outside the bounds, also not after rounding."""
-        if self.bounds is None:
-            return values
-        low, high = self.bounds
-        share = np.exp(-np.logaddexp(0.0, -values.astype("float64")))
-        found = (low + (high - low) * share).astype("float32")
-        inner = (np.nextafter(b.astype("float32"), np.float32(s)) for b, s in ((low, 1), (high, 0)))
-        floor, ceiling = inner  # float32 may round a bound outwards
-        floor = np.where(low.astype("float32") < low, floor, low.astype("float32"))
-        ceiling = np.where(high.astype("float32") > high, ceiling, high.astype("float32"))
-        return np.clip(found, floor, ceiling)
+        """Checked values on the whole line."""
+        return values if self.bounds is None else self.bounds.unbounded(values)
 
 
 class Arrays(keras.layers.Layer):
     """The arrays of one side of a `CVAE`: x, which is generated, or c, which is given.
+
+    Entries of c that are never negative and have a skewness above 1, counts or incomes for
+    instance, are read as `log(c + least positive value)`.
 
     Args:
         side: "x" or "c".
@@ -138,7 +107,7 @@ class Arrays(keras.layers.Layer):
     def __init__(self, side, variables, single, **kwargs):
         super().__init__(**kwargs)
         self.side, self.variables_by_name, self.single = side, dict(variables), single
-        self.units = {}
+        self.units, self.tails = {}, {}  # tails: what is added before the logarithm, 0 for none
         for name, variable in self.variables_by_name.items():
             if variable.real:
                 weights = [
@@ -151,6 +120,9 @@ class Arrays(keras.layers.Layer):
                     )
                 ]
                 self.units[name] = Unit(*weights)
+            if variable.kind == "given":
+                more = {"trainable": False, "name": f"tail_{name}"}
+                self.tails[name] = self.add_weight(variable.shape, "zeros", **more)
 
     @property
     def names(self):
@@ -235,7 +207,11 @@ class Arrays(keras.layers.Layer):
     def measure(self, checked, weights=None, masks=None):
         """Set the units to mean and scale of checked real-valued arrays."""
         for name, unit in self.units.items():
-            values = self.variables_by_name[name].unbounded(checked[name])
+            if name in self.tails and self.variables_by_name[name].keeps_unit(checked[name]):
+                continue
+            if name in self.tails:
+                self.tails[name].assign(_tails(checked[name]))
+            values = self._on_the_line(name, checked[name])
             mask = (masks or {}).get(name)
             if mask is None:
                 shift, scale = self.variables_by_name[name].moments(values, weights)
@@ -248,23 +224,37 @@ class Arrays(keras.layers.Layer):
         found = {}
         for name, values in checked.items():
             if name in self.units:
-                values = self.variables_by_name[name].unbounded(values)
+                if self.variables_by_name[name].holds_classes(values.shape):
+                    values = self._one_hot(name, values)
+                values = self._on_the_line(name, values)
                 values = self.units[name].standardize(name, values)
                 mask = (masks or {}).get(name)
                 values = values if mask is None else values * mask
             elif self.variables_by_name[name].holds_classes(values.shape):
-                shape = self.variables_by_name[name].shape
-                values = np.eye(shape[-1], dtype="float32")[values.reshape(-1)]
-                values = values.reshape(-1, *shape)
+                values = self._one_hot(name, values)
             found[f"{self.side}:{name}"] = values.astype("float32", copy=False)
         return found
+
+    def _one_hot(self, name, numbers):
+        shape = self.variables_by_name[name].shape
+        return np.eye(shape[-1], dtype="float32")[numbers.reshape(-1)].reshape(-1, *shape)
+
+    def _on_the_line(self, name, values):
+        """Checked real values without bounds, and without a long tail."""
+        values = self.variables_by_name[name].unbounded(values)
+        if name not in self.tails:
+            return values
+        added = ops.convert_to_numpy(self.tails[name]).astype("float64")
+        logs = np.log(np.where(added > 0, np.maximum(values, 0.0) + added, 1.0))
+        return np.where(added > 0, logs, values)
 
     def restore(self, values):
         """What the likelihoods return, in the units of the data: arrays by name."""
         found = {}
         for name, array in values.items():
             if name in self.units:
-                array = self.variables_by_name[name].bounded(self.units[name].restore(array))
+                array, bounds = self.units[name].restore(array), self.variables_by_name[name].bounds
+                array = array if bounds is None else bounds.bounded(array)
             found[name] = array
         return found[self.side] if self.single else found
 
@@ -277,8 +267,7 @@ class Arrays(keras.layers.Layer):
             if name in self.units:
                 tensor = self.units[name].write(tensor)
             if variable.bounds is not None:
-                low, high = (bound.astype("float32") for bound in variable.bounds)
-                tensor = low + (high - low) * ops.sigmoid(tensor)
+                tensor = variable.bounds.write(tensor)
             found[name] = tensor
         return found
 
@@ -300,10 +289,23 @@ class Arrays(keras.layers.Layer):
         if name not in self.units:
             return values
         if variable.bounds is not None:
-            low, high = (bound.astype("float32") for bound in variable.bounds)
-            share = ops.clip((ops.cast(values, "float32") - low) / (high - low), EDGE, 1.0 - EDGE)
-            values = ops.log(share) - ops.log1p(-share)
+            values = variable.bounds.read(values)
+        if name in self.tails:
+            added = ops.cast(self.tails[name], values.dtype)
+            logs = ops.log(ops.where(added > 0, ops.maximum(values, 0.0) + added, 1.0))
+            values = ops.where(added > 0, logs, values)
         return self.units[name].read(values)
+
+
+def _tails(values):
+    """What is added to each entry before its logarithm: its least positive value, or 0 for none."""
+    values = values.astype("float64")
+    centered = values - values.mean(axis=0)
+    deviation = np.sqrt(np.square(centered).mean(axis=0))
+    third = (centered**3).mean(axis=0) / np.where(deviation > 0, deviation, 1.0) ** 3
+    positive = np.where(values > 0, values, np.inf).min(axis=0)
+    long = (values.min(axis=0) >= 0) & (third > SKEW) & np.isfinite(positive)
+    return np.where(long, positive, 0.0).astype("float32")
 
 
 def _observed_moments(values, mask):

@@ -83,7 +83,7 @@ class CVAE(ELBOModel):
             which depends on z and c; `Normal("learned")` has one for each entry alone, and
             `Normal(0.1)` a fixed one in the unit of x.
         bounds: `(low, high)` of real-valued x, or a dictionary of these by name: a logit-normal,
-            whose samples never leave them.
+            whose samples never leave them; with None or infinity for one end a log-normal.
         target: dictionary of column -> likelihood, of the columns that are generated. A
             `Categorical(K)` column holds K labels.
         given: list of the columns of the condition: numbers, or labels of a class.

@@ -1,9 +1,6 @@
 """The parts of a `CVAE`, by name or as objects."""
 
-import math
-
 import keras
-from keras import ops
 
 from cvae_keras.checks import check_choice, shown
 from cvae_keras.parts import likelihoods
@@ -130,28 +127,24 @@ def in_unit(likelihood, variable, unit):
 
 
 class BoundedNormal(units.Normal):
-    """A logit-normal: `log p(v) = log N(u; mean, s) + log |du / dv|`, u the logit of v's share.
+    """A Normal of u, what is within bounds taken off them: `log p(v) = log N(u; mean, s) - J`.
 
-    `u = log((v - low) / (high - v))`, `du / dv = (high - low) / ((v - low) (high - v))`
+    J is `log |dv / du|`, see `Bounds`. With two bounds v is logit-normal, with one log-normal.
 
     Args:
         unit: `Unit` of u.
-        bounds: `(low, high)`, arrays of v's shape.
+        bounds: `Bounds` of v.
 
     Source: Aitchison and Shen, "Logistic-normal distributions", 1980, with one dimension.
     """
 
     def __init__(self, unit, bounds, scale="decoder", **kwargs):
         super().__init__(unit, scale, **kwargs)
-        low, high = bounds
-        self.log_width = ops.convert_to_tensor([math.log(w) for w in (high - low).reshape(-1)])
-        self.log_width = ops.reshape(self.log_width, low.shape)
+        self.bounds = bounds
 
     def elementwise(self, x, x_hat):
-        shift, scale, low, _ = self.unit.variables
-        u = x * scale + shift + low
-        jacobian = ops.softplus(u) + ops.softplus(-u) - self.log_width
-        return super().elementwise(x, x_hat) + jacobian
+        u = self.unit.write(x)
+        return super().elementwise(x, x_hat) - self.bounds.log_jacobian(u)
 
 
 def check_layer(name, layer):

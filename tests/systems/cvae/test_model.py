@@ -59,6 +59,16 @@ def test_the_density_within_bounds_integrates_to_one():
     assert np.exp(log_p).sum() * (grid[1] - grid[0])[0] == pytest.approx(1.0, abs=2e-3)
 
 
+def test_the_density_above_a_bound_integrates_to_one():
+    data = rows()
+    data["x"] = 2.0 + np.exp(data["x"][:, :1])
+    model = fitted((1,), posterior="categorical", bounds=(2, None), data=data)
+    grid = np.linspace(2, 80, 80_001)[1:, None]
+    log_p = model.log_prob({"x": grid, "c": np.repeat(data["c"][:1], len(grid), axis=0)})
+    assert np.exp(log_p).sum() * (grid[1] - grid[0])[0] == pytest.approx(1.0, abs=5e-3)
+    assert model.sample(data["c"], 50, seed=0).min() >= 2
+
+
 def test_probabilities_of_counts_sum_to_one():
     data = rows()
     data["x"] = np.random.default_rng(0).poisson(3.0, size=(64, 1))
@@ -207,6 +217,21 @@ def test_units_are_those_of_the_training_rows_and_stay():
     np.testing.assert_allclose(shift, data["x"][:48].mean(axis=0), rtol=1e-5)
 
 
+def test_a_condition_with_a_long_tail_is_read_as_its_logarithm():
+    data = rows()
+    tail = np.exp(3.0 * data["c"])
+    model, other = fitted(data=data), fitted(data={**data, "c": tail})
+    shift, scale = other.c_arrays.units["c"].numbers()
+    np.testing.assert_allclose(shift, np.log(tail + tail.min(axis=0)).mean(axis=0), rtol=1e-4)
+    assert (
+        not model.c_arrays.tails["c"].numpy().any()
+        and (other.c_arrays.tails["c"] > 0).numpy().all()
+    )
+    inside = other.c_arrays.tensors({"c": tf.constant(tail, "float32")})["c"]
+    outside = other.c_arrays.standardize(other.c_arrays.check(tail))["c:c"]
+    np.testing.assert_allclose(inside, outside, atol=1e-4)
+
+
 # -- frames ---------------------------------------------------------------------------------------
 def frame(n=80):
     rng = np.random.default_rng(0)
@@ -275,8 +300,10 @@ def test_the_report_says_what_is_wrong(capsys):
 
 def test_a_latent_that_is_not_used_is_named():
     model = fitted(posterior="gaussian", prior="standard")
-    for weight in (*model.posterior.mean.weights, *model.posterior.log_var.weights):
-        weight.assign(keras.ops.zeros(weight.shape))  # q = N(0, I)
+    model.posterior.network.start = np.zeros(3, "float32")
+    for weight in model.posterior.weights:
+        weight.assign(keras.ops.zeros(weight.shape))
+    model.x_arrays.units["x"].assign(np.zeros(2), np.full(2, 1e6))  # x is 0: q = N(0, I)
     warnings = model.report(rows(), n_samples=50).warnings
     assert any("The latent is not used" in warning for warning in warnings)
 
