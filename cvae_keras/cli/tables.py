@@ -94,6 +94,27 @@ def table_multimodal(**arguments):
     _table("multimodal", "run_table", files="multimodal", **arguments)
 
 
+@table.command("inference")
+@options.quick("Two moons alone, 1,000 simulations, 10 epochs.")
+@OUT
+@options.data_dir("Folder of the reference samples of sbibm, TASK.npz, and published_c2st.csv.")
+@options.seed
+@click.option(
+    "--tasks", "tasks", multiple=True, help="A task; repeat it for several  [default: all]"
+)
+@click.option(
+    "--simulations",
+    multiple=True,
+    type=click.Choice(["1000", "10000", "100000"]),
+    help="A budget; repeat it for several  [default: all]",
+)
+def table_inference(tasks, simulations, **arguments):
+    """A CVAE on the benchmark sbibm; rows that the folder holds are not run again."""
+    budgets = [int(each) for each in dict.fromkeys(simulations)] or None
+    arguments |= {"tasks": list(dict.fromkeys(tasks)) or None, "simulations": budgets}
+    _table("inference", "run_table", files="inference", **arguments)
+
+
 @table.command("imputation")
 @options.quick("One small bundled table, and one Gaussian.")
 @OUT
