@@ -320,11 +320,14 @@ class ELBOModel(SavesRandomState, keras.Model):
 
         A categorical latent is summed over: `sum_k q(k | x, c) E[x | k, c]`.
         """
-        _, c, _ = self.split(inputs)
+        x, c, _ = self.split(inputs)
         h = self.read(c)
         q = self.infer(inputs, h)
         if self.posterior.family != "categorical":
-            return self.likelihood.mean(self.decoder(ops.expand_dims(q.mean, 0), h))[0]
+            z = ops.expand_dims(q.mean, 0)
+            x_hat = self.decoder(z, h)
+            check_decoded(self.likelihood, x, x_hat, z)
+            return keras.tree.map_structure(operator.itemgetter(0), self.likelihood.mean(x_hat))
         z, _ = q.points()
         q, x_hat, _ = self.decode_points(inputs, h, self.prior(h), q, z)
         mean = self.likelihood.mean(x_hat)

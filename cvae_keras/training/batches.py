@@ -9,6 +9,10 @@ import numpy as np
 
 from cvae_keras.checks import check_count, check_seed
 
+#: Keras's words around the sentence with which a layer refuses its input.
+OF_LAYER = re.compile(
+    r"Exception encountered when calling .*\n\n\x1b\[1m(.*\.)\x1b\[0m\n\nArguments"
+)
 REFUSED = "{} holds NaN or infinity in a batch: remove those examples, or fill in the values"
 
 
@@ -379,10 +383,12 @@ def _check_in_graph(check, inputs, *more):
 
 @contextmanager
 def refusals():
-    """Context of a `fit`, in which TensorFlow's error of a batch that is refused is one sentence.
+    """Context of a `fit`, in which errors of what is refused are one sentence.
+
+    Around it are TensorFlow's words where a batch is refused, and Keras's where a layer does so.
 
     Raises:
-        ValueError: a batch held NaN or infinity, or the model's own check refused it.
+        ValueError: a batch held NaN or infinity, the model's own check refused it, or a layer.
 
     Example:
         ```python
@@ -396,6 +402,9 @@ def refusals():
         not_finite = re.escape(REFUSED).replace(r"\{\}", r"\w+")
         own = r"(?<=ValueError: ).* in a batch: .*(?=\.$)"
         found = re.search(f"{not_finite}|{own}", str(error), re.MULTILINE)
+        of_layer = OF_LAYER.search(str(error)) if isinstance(error, ValueError) else None
+        if of_layer is not None:
+            raise ValueError(of_layer.group(1)) from error
         if found is None or isinstance(error, ValueError):
             raise
         raise ValueError(found.group() + ".") from error
