@@ -2,7 +2,7 @@
 # make test       all tests but the long and the thorough ones
 # make test-long  the long tests: each notebook from top to bottom
 # make test-thorough  every input of the tests of data as people have it, every moment of the kills
-# make matrix    every combination of the parts, on the backend of KERAS_BACKEND
+# make matrix    every combination of the parts, on the backend of KERAS_BACKEND; CELLS=pairs for some
 # make lint       ruff, over the notebooks too
 # make notebooks  open the notebooks in Jupyter
 # make clean      remove .venv, caches and results/quick
@@ -27,7 +27,7 @@ test-thorough: $(STAMP)
 	$(PYTHON) -m pytest --numprocesses auto --dist worksteal tests/data_as_people_have_it tests/faults
 
 matrix: $(STAMP)
-	$(PYTHON) -m cvae_keras.experiments.matrix
+	$(PYTHON) -m cvae_keras.experiments.matrix $(CELLS)
 
 lint: $(STAMP)
 	$(PYTHON) -m ruff check .

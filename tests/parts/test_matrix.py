@@ -1,5 +1,6 @@
 """Parts in combination through a plain model: they work, or one sentence says why not."""
 
+import ast
 import json
 import os
 import subprocess
@@ -101,6 +102,14 @@ from cvae_keras.parts import GaussianPosterior
 import keras
 print(json.dumps([keras.backend.backend(), "tensorflow.python" in sys.modules]))
 """
+
+
+def test_no_module_imports_tensorflow_when_it_is_imported():
+    for path in (ROOT / "cvae_keras").rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:  # not inside functions
+            names = [each.name for each in getattr(node, "names", [])]
+            names.append(getattr(node, "module", None) or "")
+            assert not any(name.split(".")[0] == "tensorflow" for name in names), path
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
