@@ -254,7 +254,8 @@ def summarize(folder=None):
             row = counts.setdefault(key, dict(zip(keys, key, strict=True)))
             worked = (group.outcome == "works").sum()
             row[backend] = f"{worked} of {len(group)}"
-            row["refused because"] = "" if worked == len(group) else group.outcome.iloc[0]
+            reason = "" if worked == len(group) else group.outcome.iloc[0]
+            row.setdefault("refused because", reason)
     frame = pd.DataFrame(counts.values())
     frame = frame[[*(name for name in frame if name != "refused because"), "refused because"]]
     return files.write_table(
