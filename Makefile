@@ -3,6 +3,7 @@
 # make test       all tests but the long and the thorough ones
 # make test-long  the long tests: each notebook from top to bottom
 # make test-thorough  every input of the tests of data as people have it, every moment of the kills
+# make matrix    every combination of the parts, on the backend of KERAS_BACKEND; CELLS=pairs for some
 # make lint       ruff, over the notebooks too
 # make notebooks  open the notebooks in Jupyter
 # make clean      remove .venv, caches and results/quick
@@ -12,7 +13,7 @@ STAMP := .venv/installed
 CANDIDATES := python3.13 python3.12 python3.11 python3
 IN_RANGE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: run table test test-long test-thorough lint notebooks clean
+.PHONY: run table test test-long test-thorough matrix lint notebooks clean
 
 run: $(STAMP)
 	.venv/bin/cvae-keras quick --force
@@ -28,6 +29,9 @@ test-long: $(STAMP)
 
 test-thorough: $(STAMP)
 	$(PYTHON) -m pytest --numprocesses auto --dist worksteal tests/data_as_people_have_it tests/faults
+
+matrix: $(STAMP)
+	$(PYTHON) -m cvae_keras.experiments.matrix $(CELLS)
 
 lint: $(STAMP)
 	$(PYTHON) -m ruff check .

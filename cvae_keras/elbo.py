@@ -7,6 +7,8 @@ dimensions, **mean** over the batch, in **nats**. `elbo` below is the one place 
 """
 
 import operator
+import re
+from collections import Counter
 
 import keras
 import numpy as np
@@ -19,17 +21,37 @@ from cvae_keras.checks import (
     check_sample_weight,
     check_seed,
     check_weight,
+    shown,
+)
+from cvae_keras.parts.adapters import PlainDecoder, reads_one
+from cvae_keras.parts.agreement import (
+    check_decoded,
+    check_latents,
+    check_mask,
+    check_model_arrays,
 )
 from cvae_keras.parts.distributions import kl_divergence
-from cvae_keras.parts.layers import SavesRandomState
+from cvae_keras.parts.layers import SavesRandomState, zero_missing
+from cvae_keras.parts.likelihoods import Likelihood
+from cvae_keras.parts.posteriors import Posterior
+from cvae_keras.parts.priors import Prior
 from cvae_keras.training.backends import replicas
 from cvae_keras.training.batches import Batches, FollowEpoch, finite, refusals
 from cvae_keras.training.checkpoint import Checkpoint
 from cvae_keras.training.finite import StopIfNotFinite
 
 ACTIVE_NATS = 0.01
+SAVED = "weights"  # key of the names of a saved model's weights
 #: What may follow y in `keras.Model.fit` without a name.
 FIT_ARGUMENTS = ("batch_size", "epochs", "verbose", "callbacks", "validation_split")
+#: slot -> its class; the decoder and the condition are any layers
+PARTS = {
+    "posterior": Posterior,
+    "prior": Prior,
+    "decoder": keras.layers.Layer,
+    "likelihood": Likelihood,
+    "condition": keras.layers.Layer,
+}
 WEIGHTS = "sample_weight"  # key of the weights among the targets: without targets Keras drops them
 
 
@@ -111,6 +133,7 @@ def elbo(log_likelihood, kl, beta=1.0):
     return log_likelihood - beta * ops.sum(kl, axis=-1)
 
 
+@keras.saving.register_keras_serializable("cvae_keras")
 class ELBOModel(SavesRandomState, keras.Model):
     """A conditional VAE made of four parts and trained on `elbo`.
 
@@ -119,6 +142,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         prior: p(z | c), from `cvae_keras.parts.priors`.
         decoder: a layer `decoder(z, c)`; z is `(samples, batch, latent_dim)`, and what it returns
             starts with `(samples, batch)`: a tensor, or a dictionary with "mean" and "log_scale".
+            A Keras layer or model of one tensor becomes a `PlainDecoder`.
         likelihood: p(x | z, c), from `cvae_keras.parts.likelihoods`.
         condition: None, or a layer that is called once with c; the parts get its output instead.
         beta: weight of the KL term, not negative. It is a variable of the model, not a constant of
@@ -126,8 +150,9 @@ class ELBOModel(SavesRandomState, keras.Model):
         seed: seed of the posterior samples. Its state is saved with the model.
 
     Call arguments:
-        inputs: dictionary of `x` `(batch, ...)`, and where the parts use them `c` `(batch, ...)`
-            and `mask`, of x's shape, 1 where x is observed and 0 where it is missing.
+        inputs: dictionary of `x` `(batch, ...)`, and where the parts use them `c` `(batch, ...)`,
+            or a dictionary of such; `mask`, of x's shape, 1 where x is observed and 0 where it is
+            missing, and x may be anything, also NaN; and `index` `(batch, 1)` for a free table.
 
     Returns:
         Dictionary of tensors, one row per example: `log_likelihood` `(batch,)`, `kl`
@@ -138,10 +163,11 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     Raises:
         ValueError: parts that do not fit each other, a negative weight, bad arrays in `fit`.
+        TypeError: a part of another class.
 
     A subclass fills the slots in its `__init__`, states its arguments in `get_config`, and where it
     has terms of its own overrides `extra_terms` (computes them) and `loss_per_example` (weighs
-    them).
+    them). The parts of a model without an `__init__` of its own are saved with it.
 
     Source: active units: Burda et al., "Importance Weighted Autoencoders", 2016, counted here by
     their KL.
@@ -166,6 +192,13 @@ class ELBOModel(SavesRandomState, keras.Model):
         self, posterior, prior, decoder, likelihood, condition=None, beta=1.0, seed=0, **kwargs
     ):
         super().__init__(dtype="float32", **kwargs)  # the parts choose their own precision
+        parts = dict(zip(PARTS, (posterior, prior, decoder, likelihood, condition), strict=True))
+        for name, part in parts.items():
+            if not isinstance(part, PARTS[name]) and not (name == "condition" and part is None):
+                raise TypeError(
+                    f"{name} must be a {PARTS[name].__module__.split('.')[0]} "
+                    f"{PARTS[name].__name__}, got {type(part).__name__}: give one."
+                )
         if posterior.family != prior.family:
             raise ValueError(
                 f"posterior is {posterior.family} but prior is {prior.family}: use a prior of the "
@@ -173,11 +206,12 @@ class ELBOModel(SavesRandomState, keras.Model):
             )
         self.posterior = posterior
         self.prior = prior
-        self.decoder = decoder
+        self.decoder = PlainDecoder(decoder) if reads_one(decoder) else decoder
         self.likelihood = likelihood
         self.condition = condition
         self.seed = check_seed("seed", seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.input_shapes = None
         self.term_weights = {}
         self.add_term_weight("beta", beta)
         self.means = EpochMeans(self.term_names(), posterior.kl_dims)
@@ -208,6 +242,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         h = self.read(c, training)
         p = self.prior(h, training=training)
         q = self.infer(inputs, h, training)
+        check_latents(q, p)
         z, log_q = q.points(self.seed_generator)  # (S, B, L)
         q, x_hat, log_p = self.decode_points(inputs, h, p, q, z, training)
         w = q.weights(z)  # (S, B), sums to 1
@@ -216,19 +251,23 @@ class ELBOModel(SavesRandomState, keras.Model):
         return terms
 
     def build(self, input_shape=None):
-        """Nothing to build: the parts do so in their first call."""
+        """Nothing to build: the parts do so in their first call, whose shapes are saved."""
+        self.input_shapes = input_shape
 
     def split(self, inputs):
-        """The arrays of a batch as x, c and mask, None where it has none."""
-        return inputs["x"], inputs.get("c"), inputs.get("mask")
+        """The arrays of a batch as x, c and mask, None where it has none; missing x become 0."""
+        x, c, mask = inputs["x"], inputs.get("c"), inputs.get("mask")
+        check_mask(x, mask)
+        return zero_missing(x, mask), c, mask
 
     def read(self, c, training=None):
         """What the parts see of the condition c."""
         return c if self.condition is None else self.condition(c, training=training)
 
     def infer(self, inputs, h, training=None):
-        """The distribution q(z | x, c); a posterior that reads something else overrides this."""
+        """The distribution q(z | x, c), or q(z | index) of a free table."""
         x, _, mask = self.split(inputs)
+        x = x if self.posterior.reads == "x" else inputs[self.posterior.reads]
         return self.posterior(x, h, mask=mask, training=training)
 
     def decode_points(self, inputs, h, p, q, z, training=None):
@@ -248,6 +287,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         """
         x, _, mask = self.split(inputs)
         x_hat = self.decoder(z, h, training=training)
+        check_decoded(self.likelihood, x, x_hat, z)
         log_p = self.likelihood.log_prob(x, x_hat, mask)
         return self.posterior.update(q, p, log_p, self.term_weights["beta"]), x_hat, log_p
 
@@ -280,12 +320,14 @@ class ELBOModel(SavesRandomState, keras.Model):
 
         A categorical latent is summed over: `sum_k q(k | x, c) E[x | k, c]`.
         """
-        _, c, _ = self.split(inputs)
+        x, c, _ = self.split(inputs)
         h = self.read(c)
         q = self.infer(inputs, h)
         if self.posterior.family != "categorical":
-            mean = self.likelihood.mean(self.decoder(ops.expand_dims(q.mean, 0), h))
-            return keras.tree.map_structure(operator.itemgetter(0), mean)
+            z = ops.expand_dims(q.mean, 0)
+            x_hat = self.decoder(z, h)
+            check_decoded(self.likelihood, x, x_hat, z)
+            return keras.tree.map_structure(operator.itemgetter(0), self.likelihood.mean(x_hat))
         z, _ = q.points()
         q, x_hat, _ = self.decode_points(inputs, h, self.prior(h), q, z)
         weights = q.weights(z)
@@ -360,11 +402,16 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     def check_condition(self, c):
         """Refuse a condition that the model cannot read; a subclass checks more than NaN."""
+        if isinstance(c, dict):
+            return check_arrays(c)
         return None if c is None else check_arrays({"c": c})["c"]
 
     def check_inputs(self, inputs):
-        """Refuse arrays that the model cannot train on; a subclass checks more than NaN."""
-        return check_arrays(inputs)
+        """Refuse arrays that the model cannot train on, see `check_model_arrays`."""
+        if "index" in inputs and np.ndim(inputs["index"]) == 1:
+            inputs = {**inputs, "index": np.asarray(inputs["index"])[:, None]}
+        self.posterior.check_inputs(inputs)
+        return check_model_arrays(inputs, self.likelihood)
 
     def fit(self, x=None, y=None, *args, sample_weight=None, validation_data=None, **kwargs):
         """Train as `keras.Model.fit` does, on a dictionary of arrays or on batches of them.
@@ -417,6 +464,11 @@ class ELBOModel(SavesRandomState, keras.Model):
                 f"the model is not compiled: call compile(keras.optimizers.Adam(1e-3)) before "
                 f"{method}."
             )
+        if self.loss is not None:
+            raise ValueError(
+                f"compile got loss={shown(self.loss)}, which would not be used: leave it out; the "
+                f"loss is minus the ELBO, and set_term_weight weighs its terms."
+            )
 
     def _set_modes(self, callbacks):
         """Resolve the mode "auto" of callbacks; Keras can do so for compiled metrics only."""
@@ -439,6 +491,70 @@ class ELBOModel(SavesRandomState, keras.Model):
         with refusals():
             return super().predict(self._checked(x)[0], *args, **kwargs)
 
+    # -- saving ---------------------------------------------------------------------------------
+    def get_config(self):
+        """The parts, serialized; a subclass with an `__init__` of its own states its arguments."""
+        if type(self).__init__ is not ELBOModel.__init__:
+            raise NotImplementedError(
+                f"{type(self).__name__} has an __init__ of its own and no get_config: return its "
+                f"arguments there, so that a saved model can be loaded."
+            )
+        parts = {name: getattr(self, name) for name in PARTS}
+        weights = [id(each) for part in parts.values() if part for each in part.weights]
+        if len(set(weights)) < len(weights):
+            raise ValueError(
+                "two parts of the model share weights, and would not after loading: put what they "
+                "share into `condition`."
+            )
+        config = {
+            name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()
+        }
+        beta = float(self.term_weights["beta"])
+        return {**config, "beta": beta, "seed": self.seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """A model of this configuration; parts that are serialized in it are made first."""
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in PARTS
+            if isinstance(config.get(name), dict) and "class_name" in config[name]
+        }
+        return super().from_config({**config, **parts})
+
+    def get_build_config(self):
+        """The shapes of the arrays of the first call, from which a load builds the parts."""
+        return None if self.input_shapes is None else {"inputs": self.input_shapes}
+
+    def build_from_config(self, config):
+        if config.get("inputs"):
+            self(_zeros(config["inputs"]))
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        names = "\n".join(weight.path for weight in self.weights)
+        store[SAVED] = np.frombuffer(names.encode(), "uint8")
+
+    def load_own_variables(self, store):
+        """Refuses a file with weights that this model does not have."""
+        store = {name: store[name] for name in store.keys()}
+        names = store.pop(SAVED, None)
+        if names is None and self.input_shapes is None:
+            raise ValueError(
+                f"{type(self).__name__} has not been called, so that the weights of its parts do "
+                f"not exist yet: call it once, at the end of its __init__ or before load_weights."
+            )
+        if names is not None:
+            saved = bytes(np.asarray(names, "uint8")).decode().split("\n")
+            lost = Counter(map(_plain, saved)) - Counter(_plain(each.path) for each in self.weights)
+            if lost and len(saved) > len(self.weights):
+                raise ValueError(
+                    f"the file holds {len(saved)} weights and the model {len(self.weights)}: it "
+                    f"lacks {', '.join(lost)}; call it on arrays like those it was trained on "
+                    f"before its weights are loaded."
+                )
+        super().load_own_variables(store)
+
     def _checked(self, x, y=None, sample_weight=None):
         """Data as Keras reads them, and their weights as its targets, or None."""
         sample_weight = _weights(y, sample_weight)
@@ -458,6 +574,18 @@ class ELBOModel(SavesRandomState, keras.Model):
                 "(dictionary, None, sample_weight)."
             )
         return finite(x, self.check_batch), None
+
+
+def _zeros(shapes):
+    """An example of arrays of these shapes, which may be nested in dictionaries."""
+    if isinstance(shapes, dict):
+        return {name: _zeros(each) for name, each in shapes.items()}
+    return ops.zeros((1, *(size or 1 for size in shapes[1:])))
+
+
+def _plain(path):
+    """The path of a weight without what differs between two models of one configuration."""
+    return "/".join(re.sub(r"_\d+$", "", name) for name in path.split("/")[1:]) or path
 
 
 def _weights(y, sample_weight):

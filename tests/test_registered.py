@@ -11,7 +11,8 @@ from model_cases import EASY, auto_decoder, dense, masked_vae, multimodal, sinus
 from model_cases import compression as compression_model
 
 import cvae_keras
-from cvae_keras.parts import flows, likelihoods, networks, posteriors, priors
+from cvae_keras.elbo import ELBOModel
+from cvae_keras.parts import adapters, flows, likelihoods, networks, posteriors, priors
 from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.latent_model import LatentModel
@@ -123,6 +124,17 @@ CASES = {
         lambda layer: layer(x(5, 6), x(5, 2)),
     ),
     "Dropout": (lambda: networks.Dropout(seed=3), lambda layer: layer(x(5, 6))),
+    "ELBOModel": (
+        lambda: ELBOModel(
+            posteriors.GaussianPosterior(networks.NormalizedMLP([8]), 2),
+            priors.StandardNormal(2),
+            networks.ResidualMLP(6, 1),
+            likelihoods.Normal(0.5),
+            beta=0.5,
+            seed=3,
+        ),
+        None,
+    ),
     "EncoderAdapter": (
         lambda: EncoderAdapter(FusedEncoder(2, (4,)), (2,), main="image"),
         lambda layer: layer(x(5, 2, 3), {"label": x(5, 4)}),
@@ -173,6 +185,14 @@ CASES = {
     "NormalizedMLP": (
         lambda: networks.NormalizedMLP([8, 4], "he_uniform", seed=3),
         lambda layer: layer(x(5, 6)),
+    ),
+    "PlainDecoder": (
+        lambda: adapters.PlainDecoder(networks.ResidualMLP(8, 1)),
+        lambda layer: layer(x(2, 5, 3), {"a": x(5, 4), "b": x(5, 2, 2)}),
+    ),
+    "PlainEncoder": (
+        lambda: adapters.PlainEncoder(networks.ResidualMLP(8, 1)),
+        lambda layer: layer(x(5, 3), x(5, 2, 2)),
     ),
     "Poisson": (lambda: likelihoods.Poisson(3.0), None),
     "PriorHead": (lambda: networks.PriorHead(2, 4), lambda layer: layer(x(5, 6))[2]),

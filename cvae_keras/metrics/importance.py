@@ -1,11 +1,13 @@
 """The importance-weighted bound: an estimate of log p(x | c) with many latent samples."""
 
+import operator
+
 import keras
 import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count, check_seed
-from cvae_keras.parts.posteriors import FreeTablePosterior
+from cvae_keras.parts.distributions import Delta
 
 ROWS = 20_000  # latent samples in memory at once
 
@@ -18,8 +20,9 @@ def importance_weighted_bound(model, inputs, n_samples=100, seed=0):
     With K = 1 it is the ELBO; it rises with K, and meets log p(x | c) as K grows.
 
     Args:
-        model: an `ELBOModel` with an encoder and a continuous latent.
-        inputs: its dictionary of arrays, as for `fit`.
+        model: an `ELBOModel` with a continuous latent.
+        inputs: its dictionary of arrays, as for `fit`; with a free table, `index` among them: the
+            rows of the table whose examples these are.
         n_samples: K.
         seed: integer.
 
@@ -28,7 +31,8 @@ def importance_weighted_bound(model, inputs, n_samples=100, seed=0):
         its standard error over the K samples (infinite for K = 1).
 
     Raises:
-        ValueError: a free table or a categorical latent, bad arrays, or K not positive.
+        ValueError: a categorical latent, a latent without noise, a free table without an index, bad
+            arrays, or K not positive.
 
     Source: Burda, Grosse and Salakhutdinov, "Importance weighted autoencoders", 2016, eq. 8.
 
@@ -38,25 +42,26 @@ def importance_weighted_bound(model, inputs, n_samples=100, seed=0):
         ```
     """
     samples = check_count("n_samples", n_samples)
-    if isinstance(model.posterior, FreeTablePosterior):
-        raise ValueError(
-            "model must have an encoder, got a free table, which knows only its own rows: use "
-            "laplace_bound of cvae_keras.systems.auto_decoder."
-        )
     if model.posterior.family == "categorical":
         raise ValueError(
             "model must have a continuous latent, got a categorical one, whose ELBO is exact: use "
             "evaluate."
         )
+    needed = model.posterior.reads
+    if needed != "x" and needed not in inputs:
+        raise ValueError(
+            f"the inputs must hold {needed!r}, got {sorted(inputs)}: a free table has a posterior "
+            f"for its own rows alone; for new rows of a VariationalAutoDecoder use laplace_bound "
+            f"of cvae_keras.systems.auto_decoder."
+        )
     inputs = model.check_inputs(inputs)
     seed = keras.random.SeedGenerator(check_seed("seed", seed))
     examples = max(1, ROWS // samples)
     bounds, errors = [], []
-    for start in range(0, len(next(iter(inputs.values()))), examples):
-        part = {
-            name: ops.convert_to_tensor(array[start : start + examples])
-            for name, array in inputs.items()
-        }
+    for start in range(0, len(keras.tree.flatten(inputs)[0]), examples):
+        rows = slice(start, start + examples)
+        part = keras.tree.map_structure(operator.itemgetter(rows), inputs)
+        part = keras.tree.map_structure(ops.convert_to_tensor, part)
         log_w = np.concatenate(
             [
                 _log_weights(model, part, min(ROWS, samples - first), seed)
@@ -78,6 +83,10 @@ def _log_weights(model, inputs, samples, seed):
     x, c, mask = model.split(inputs)
     h = model.read(c)
     q = model.infer(inputs, h)
+    if isinstance(q, Delta):
+        raise ValueError(
+            "the posterior is a point without noise, which has no density: use evaluate."
+        )
     z, log_q = q.sample_and_log_prob(samples, seed=seed)
     log_p = model.likelihood.log_prob(x, model.decoder(z, h), mask) + model.prior(h).log_prob(z)
     log_w = ops.transpose(log_p - ops.sum(log_q, axis=-1))

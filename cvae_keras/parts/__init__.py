@@ -4,6 +4,7 @@
 """
 
 from cvae_keras.parts import distributions
+from cvae_keras.parts.adapters import PlainDecoder, PlainEncoder
 from cvae_keras.parts.flows import AutoregressiveFlow, IAFStep
 from cvae_keras.parts.layers import CompositeLayer, Dropout, SavesRandomState
 from cvae_keras.parts.likelihoods import (
@@ -61,6 +62,8 @@ __all__ = [
     "Likelihood",
     "Normal",
     "NormalizedMLP",
+    "PlainDecoder",
+    "PlainEncoder",
     "Posterior",
     "Prior",
     "GatedMLP",

@@ -82,6 +82,11 @@ class Distribution:
         ```
     """
 
+    @property
+    def dims(self):
+        """Number of latent dimensions; of categories for a categorical."""
+        return self.mean.shape[-1]
+
     def sample(self, n_samples=1, batch=None, seed=None):
         """Draw z `(n_samples, batch, latent_dim)`.
 
@@ -166,7 +171,7 @@ class Delta(Distribution):
         mean: `(batch, latent_dim)`.
 
     Raises:
-        ValueError: a density is asked for.
+        ValueError: a density is asked for, or the KL to another prior than a Gaussian.
 
     Example:
         >>> import numpy as np
@@ -190,7 +195,10 @@ class Delta(Distribution):
 
     def kl(self, other):
         if not isinstance(other, Gaussian):
-            return None
+            raise ValueError(
+                f"a Delta has no KL to a {type(other).__name__}, whose density at a point may grow "
+                f"without bound: use a posterior with noise, or a Gaussian prior."
+            )
         return 0.5 * ops.square(self.mean - other.mean) * ops.exp(-other.log_var)
 
 
@@ -223,6 +231,10 @@ class Flow(Distribution):
     def __init__(self, base, flow, context, inverse=False, noise=None):
         self.base, self.flow, self.context = base, flow, context
         self.inverse, self.noise = inverse, noise
+
+    @property
+    def dims(self):
+        return self.base.dims
 
     @property
     def mean(self):
@@ -353,6 +365,10 @@ class Categorical(Distribution):
 
     def __init__(self, logits, systematic=False):
         self.logits, self.systematic = logits, systematic
+
+    @property
+    def dims(self):
+        return self.logits.shape[-1]
 
     @property
     def mean(self):

@@ -1,5 +1,7 @@
 """Bases of the project's layers: what Keras leaves to the author of a layer made of layers."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -101,3 +103,69 @@ class Dropout(SavesRandomState, keras.layers.Layer):
             return h
         draw = keras.random.uniform(ops.shape(h), seed=self.seed_generator, dtype="float32")
         return ops.where(draw < self.keep, h / ops.cast(self.keep, h.dtype), 0.0)
+
+
+def flat(*values):
+    """Tensors, flattened per example and concatenated.
+
+    Args:
+        values: tensors `(batch, ...)`, dictionaries of such (read in the order of their names), or
+            None, which is left out.
+
+    Returns:
+        `(batch, features)`, float32.
+
+    Example:
+        >>> import numpy as np
+        >>> tuple(flat(np.zeros((5, 2, 3)), None, {"a": np.zeros((5, 1))}).shape)
+        (5, 7)
+    """
+    tensors = [each for each in keras.tree.flatten(values) if each is not None]
+    rows = [ops.reshape(each, (-1, math.prod(each.shape[1:]))) for each in tensors]
+    return ops.concatenate([ops.cast(each, "float32") for each in rows], axis=-1)
+
+
+def join(z, c=None):
+    """`[z, c]` of each sample and example, with these two axes as one.
+
+    Args:
+        z: `(samples, batch, latent_dim)`; of batch 1 if it is the same for all examples.
+        c: `(batch, ...)`, a dictionary of such, or None.
+
+    Returns:
+        `(samples * batch, features)`, sample first.
+
+    Example:
+        >>> import numpy as np
+        >>> tuple(join(np.zeros((4, 1, 3)), np.zeros((5, 2, 2))).shape)
+        (20, 7)
+    """
+    if c is None:
+        return ops.reshape(z, (-1, z.shape[-1]))
+    c = flat(c)
+    if z.shape[1] == 1:
+        z = ops.repeat(z, ops.shape(c)[0], axis=1)
+    tiled = ops.tile(c, (ops.shape(z)[0], 1))
+    return ops.concatenate([ops.reshape(z, (-1, z.shape[-1])), tiled], axis=-1)
+
+
+def zero_missing(x, mask):
+    """A batch x with 0 where the mask is 0: a NaN there would make gradients NaN.
+
+    Args:
+        x: tensor `(batch, ...)`, or a dictionary of such.
+        mask: tensor of the same shape, 1 where observed; None if all is observed; or a dictionary.
+
+    Returns:
+        As x.
+
+    Example:
+        >>> import numpy as np
+        >>> np.array(zero_missing(np.array([[np.nan, 2.0]]), np.array([[0, 1]]))).tolist()
+        [[0.0, 2.0]]
+    """
+    if mask is None:
+        return x
+    if isinstance(x, dict):
+        return {name: zero_missing(each, mask.get(name)) for name, each in x.items()}
+    return ops.where(ops.cast(mask, "bool"), x, ops.zeros_like(x))

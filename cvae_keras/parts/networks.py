@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from cvae_keras.checks import check_count, check_units
-from cvae_keras.parts.layers import CompositeLayer, Dropout
+from cvae_keras.parts.layers import CompositeLayer, Dropout, flat, join
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -54,6 +54,8 @@ class DenseStack(CompositeLayer):
         self.gates = [dense(width, **gates) for width in units] if gated else [None] * len(units)
 
     def call(self, h, pattern=None):
+        if self.read is not None and pattern is None:
+            raise ValueError("pattern is missing: the gates read it; use gated=False without one.")
         read = None if self.read is None else self.read(pattern)
         for dense, norm, gate in zip(self.dense, self.norms, self.gates, strict=True):
             h = dense(h) if norm is None else norm(dense(h))
@@ -185,7 +187,8 @@ class ConvEncoder(CompositeLayer):
 
     Call arguments:
         x: `(batch, points, channels)`.
-        c: `(batch, points, channels)`, or None.
+        c: `(batch, points, channels)`; `(batch, ...)` or a dictionary of such, which is repeated
+            at each point; or None.
         mask: of x's shape, read as further channels, or None.
 
     Returns:
@@ -220,6 +223,8 @@ class ConvEncoder(CompositeLayer):
 
     def call(self, x, c=None, mask=None):
         c = c if self.reads_condition else None
+        if isinstance(c, dict) or (c is not None and c.shape[1:-1] != x.shape[1:-1]):
+            c = ops.repeat(ops.expand_dims(flat(c), 1), x.shape[1], axis=1)
         h = ops.concatenate([part for part in (x, c, mask) if part is not None], axis=-1)
         for convolution in self.convolutions:
             h = convolution(h)
@@ -238,14 +243,15 @@ class ConvDecoder(CompositeLayer):
         dense_channels: channels that the dense layer passes to the first convolution.
         kernel_initializer: of all layers.
         inner_activation: a Keras activation, of the transposed convolutions before the last. The
-            dense layer and the last one have ReLU.
+            dense layer has ReLU.
+        activation: of the last one; "relu" for curves that are not negative.
 
     Call arguments:
         z: `(samples, batch, latent_dim)`.
-        c: `(batch, points, channels)`.
+        c: `(batch, ...)`, a dictionary of such, or None.
 
     Returns:
-        `(samples, batch, points, channels)`, float32, not negative (the last layer ends in ReLU).
+        `(samples, batch, points, channels)`, float32.
 
     Raises:
         ValueError: points is too small for the kernels.
@@ -265,6 +271,7 @@ class ConvDecoder(CompositeLayer):
         dense_channels=64,
         kernel_initializer="glorot_uniform",
         inner_activation="relu",
+        activation="linear",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -280,22 +287,18 @@ class ConvDecoder(CompositeLayer):
             )
         self.points, self.channels, self.dense_channels = points, channels, dense_channels
         init = {"kernel_initializer": kernel_initializer}
-        self.flatten = keras.layers.Flatten()
         self.dense = keras.layers.Dense(self.length * dense_channels, activation="relu", **init)
-        activations = [*(inner_activation for _ in filters), "relu"]
+        activations = [*(inner_activation for _ in filters), activation]
         self.convolutions = [
             keras.layers.Conv1DTranspose(f, k, activation=activation, **init)
             for f, k, activation in zip((*filters, channels), kernels, activations, strict=True)
         ]
 
-    def call(self, z, c):
-        samples, batch = ops.shape(z)[0], ops.shape(c)[0]
-        flat = ops.reshape(z, (-1, z.shape[-1]))
-        h = ops.concatenate([flat, self.flatten(tile(c, samples))], axis=-1)
-        h = ops.reshape(self.dense(h), (-1, self.length, self.dense_channels))
+    def call(self, z, c=None):
+        h = ops.reshape(self.dense(join(z, c)), (-1, self.length, self.dense_channels))
         for convolution in self.convolutions:
             h = convolution(h)
-        h = ops.reshape(h, (samples, batch, self.points, self.channels))
+        h = ops.reshape(h, (ops.shape(z)[0], -1, self.points, self.channels))
         return ops.cast(h, "float32")
 
 
@@ -310,8 +313,8 @@ class NormalizedMLP(CompositeLayer):
 
     Call arguments:
         h: `(batch, features)`.
-        c: not used; the argument makes the layer fit as the network of a posterior.
-        mask: not used.
+        c: `(batch, ...)`, a dictionary of such, or None; flattened and concatenated with h.
+        mask: of h's shape, concatenated as well, or None.
 
     Returns:
         `(batch, widths[-1])`.
@@ -333,6 +336,7 @@ class NormalizedMLP(CompositeLayer):
         self.dropouts = [] if seed is None else [Dropout(seed + i) for i in range(len(widths))]
 
     def call(self, h, c=None, mask=None, training=None):
+        h = h if c is None and mask is None else flat(h, c, mask)
         for number, (dense, norm) in enumerate(zip(self.dense, self.norms, strict=True)):
             h = ops.silu(norm(dense(h)))
             if self.dropouts:

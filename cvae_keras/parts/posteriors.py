@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count, check_finite, check_seed, check_weight
+from cvae_keras.parts.adapters import PlainEncoder, reads_one
 from cvae_keras.parts.distributions import Categorical, Delta, Flow, Gaussian
 from cvae_keras.parts.flows import AutoregressiveFlow
 from cvae_keras.parts.layers import CompositeLayer
@@ -22,6 +23,8 @@ class Posterior(CompositeLayer):
       mask of x's shape or None; returns a `Distribution` over z `(samples, batch, latent_dim)`;
     - `kl_dims`: columns of the KL, `latent_dim`, or 1 for a categorical;
     - `family`: "continuous" or "categorical", compared with the prior's;
+    - `reads`: the name of the array that `call` gets as x, "x" unless it is a free table;
+    - `check_inputs(inputs)`, only if it needs more than x: raises a ValueError if it is not there;
     - `update(q, p, log_p, beta)`, only if the posterior depends on the likelihood itself (see
       `CategoricalPosterior`).
 
@@ -41,6 +44,10 @@ class Posterior(CompositeLayer):
 
     family = "continuous"
     kl_dims = None
+    reads = "x"
+
+    def check_inputs(self, inputs):
+        """Refuse arrays by name, `(batch, ...)` each, that this posterior cannot read."""
 
     def update(self, q, p, log_p, beta):
         """The distribution once the likelihood is known; q itself unless overridden.
@@ -61,7 +68,8 @@ class GaussianPosterior(Posterior):
     `q(z | x, c) = N(z; mean(x, c), diag exp(log_var(x, c)))`, `z = mean + exp(log_var / 2) * eps`
 
     Args:
-        network: layer called as `network(x, c, mask=mask)`; returns features `(batch, width)`.
+        network: layer called as `network(x, c, mask=mask)`; returns features `(batch, width)`. A
+            Keras layer or model of one tensor becomes a `PlainEncoder`.
         latent_dim: number of latent dimensions.
         kernel_initializer: of the two dense layers that end in mean and log-variance.
         heads: False if the network itself returns `(mean, log_var)`, each `(batch, latent_dim)`.
@@ -88,7 +96,7 @@ class GaussianPosterior(Posterior):
         self, network, latent_dim, kernel_initializer="glorot_uniform", heads=True, **kwargs
     ):
         super().__init__(**kwargs)
-        self.network = network
+        self.network = PlainEncoder(network) if reads_one(network) else network
         self.latent_dim = self.kl_dims = check_count("latent_dim", latent_dim)
         dense = {"kernel_initializer": kernel_initializer, "dtype": "float32"}
         self.heads = heads
@@ -227,7 +235,8 @@ class FreeTablePosterior(Posterior):
         Called: a `Gaussian`, in float32; a `Delta` for "ae".
 
     Raises:
-        ValueError: an unknown variant, no positive count, a log_var outside [-20, 20].
+        ValueError: an unknown variant, no positive count, a log_var outside [-20, 20]; in training,
+            an index that is missing, not whole, or outside the table.
 
     Source: Zadeh, Lim, Liang and Morency, "Variational Auto-Decoder", 2019, section 3.
 
@@ -236,6 +245,8 @@ class FreeTablePosterior(Posterior):
         >>> tuple(posterior(np.array([3, 17])).mean.shape)
         (2, 4)
     """
+
+    reads = "index"
 
     def __init__(
         self, examples, latent_dim, variant="vae_free", log_var=-3.0, scale=0.001, seed=0, **kwargs
@@ -248,14 +259,30 @@ class FreeTablePosterior(Posterior):
         if not low <= check_finite("log_var", log_var) <= high:
             raise ValueError(f"log_var must lie in [{low}, {high}], got {log_var!r}: choose less.")
         self.start_log_var = float(log_var)
-        rng, scale = np.random.default_rng(check_seed("seed", seed)), check_weight("scale", scale)
-        start = rng.normal(scale=scale, size=(examples, latent_dim))
+        self.scale, self.seed = check_weight("scale", scale), check_seed("seed", seed)
+        rng = np.random.default_rng(self.seed)
+        start = rng.normal(scale=self.scale, size=(examples, latent_dim))
         self.mean = self.add_weight(shape=(examples, latent_dim), name="mean")
         self.mean.assign(start.astype("float32"))
         self.log_var = None
         if variant == "vae_free":
             start = keras.initializers.Constant(log_var)
             self.log_var = self.add_weight((examples, latent_dim), start, name="log_var")
+
+    def check_inputs(self, inputs):
+        give = f"give the row of the table of each example, 0 to {self.examples - 1}."
+        if "index" not in inputs:
+            raise ValueError(f"index is missing, and the posterior is a free table: {give}")
+        index = np.asarray(inputs["index"])
+        if index.size != len(index) or not (np.floor(index) == index).all():
+            raise ValueError(f"index does not hold one whole number an example: {give}")
+        if not 0 <= index.min() <= index.max() < self.examples:
+            raise ValueError(f"index runs from {index.min():g} to {index.max():g}: {give}")
+
+    def get_config(self):
+        config = {"examples": self.examples, "latent_dim": self.latent_dim}
+        config |= {"variant": self.variant, "log_var": self.start_log_var}
+        return {**super().get_config(), **config, "scale": self.scale, "seed": self.seed}
 
     def call(self, index, c=None, mask=None):
         index = ops.reshape(ops.cast(index, "int32"), (-1,))

@@ -5,9 +5,10 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count
+from cvae_keras.parts.adapters import reads_one_tensor
 from cvae_keras.parts.distributions import Categorical, Flow, Gaussian, GaussianMixture
 from cvae_keras.parts.flows import AutoregressiveFlow
-from cvae_keras.parts.layers import CompositeLayer
+from cvae_keras.parts.layers import CompositeLayer, flat
 
 LOG_SCALES = (-6.0, 3.0)  # of the components of a mixture
 
@@ -87,7 +88,9 @@ class ConditionalNormal(Prior):
     Args:
         latent_dim: number of latent dimensions.
         width: units of the one hidden layer between c and the parameters.
-        network: layer called as `network(c)` that returns `(mean, log_var)` itself, instead.
+        network: Keras layer or model called as `network(c)`, instead; returns `(mean, log_var)`
+            itself, or features, from which both are then computed. A dictionary c is flattened
+            and concatenated for a network of one tensor.
 
     Returns:
         Called: a `Gaussian`.
@@ -111,10 +114,7 @@ class ConditionalNormal(Prior):
         self.latent_dim = check_count("latent_dim", latent_dim)
         self.width = check_count("width", width)
         self.network = network
-        if network is not None:
-            return
-        self.hidden = keras.layers.Dense(self.width, activation="relu")
-        self.flatten = keras.layers.Flatten()
+        self.hidden = keras.layers.Dense(self.width, activation="relu") if network is None else None
         zeros = {"kernel_initializer": "zeros", "dtype": "float32"}
         self.mean = keras.layers.Dense(self.latent_dim, name="mean", **zeros)
         self.log_var = keras.layers.Dense(self.latent_dim, name="log_var", **zeros)
@@ -126,10 +126,15 @@ class ConditionalNormal(Prior):
         """The Gaussian `(mean, log_var)` of c, and the list of what else the network returned."""
         if c is None:
             raise ValueError("c is missing: a conditional prior needs the condition as input 'c'.")
-        if self.network is not None:
-            mean, log_var, *features = self.network(c)
+        if self.network is None:
+            found = self.hidden(flat(c))
         else:
-            hidden, features = self.hidden(self.flatten(c)), []
+            one = isinstance(c, dict) and reads_one_tensor(self.network)
+            found = self.network(flat(c) if one else c)
+        if isinstance(found, (tuple, list)):
+            mean, log_var, *features = found
+        else:
+            hidden, features = flat(found), []
             mean, log_var = self.mean(hidden), self.log_var(hidden)
         return Gaussian(mean, ops.clip(log_var, -20.0, 20.0)), features
 
@@ -159,8 +164,8 @@ class FlowPrior(ConditionalNormal):
     Args:
         latent_dim: number of latent dimensions.
         width: units of the hidden layer that computes mean and log-variance.
-        network: layer called as `network(c)` that returns `(mean, log_var)`, instead; or
-            `(mean, log_var, features)`, the last `(batch, n)`, which the steps read as well.
+        network: as for `ConditionalNormal`; or it returns `(mean, log_var, features)`, the last
+            `(batch, n)`, which the steps read as well.
         flow_length: steps of the flow.
         flow_width: hidden units of each step.
         components: Gaussians of the mixture of e; 1 for a standard normal e.
@@ -254,7 +259,6 @@ class CategoricalPrior(Prior):
         super().__init__(**kwargs)
         self.categories = check_count("categories", categories)
         self.independent = bool(independent)
-        self.flatten = keras.layers.Flatten()
         self.logits = keras.layers.Dense(
             self.categories, kernel_initializer="zeros", dtype="float32"
         )
@@ -266,4 +270,4 @@ class CategoricalPrior(Prior):
         """The logits, `(batch, K)`, in float32; a subclass may override this instead of `call`."""
         if c is None:
             raise ValueError("c is missing: a categorical prior needs the condition as input 'c'.")
-        return self.logits(self.flatten(c))
+        return self.logits(flat(c))

@@ -1,5 +1,6 @@
 """Batches whose order depends on (seed, epoch) alone, so a resumed training sees the same ones."""
 
+import operator
 import re
 from contextlib import contextmanager
 from functools import partial
@@ -9,6 +10,10 @@ import numpy as np
 
 from cvae_keras.checks import check_count, check_seed
 
+#: Keras's words around the sentence with which a layer refuses its input.
+OF_LAYER = re.compile(
+    r"Exception encountered when calling .*\n\n\x1b\[1m(.*\.)\x1b\[0m\n\nArguments"
+)
 REFUSED = "{} holds NaN or infinity in a batch: remove those examples, or fill in the values"
 
 
@@ -61,7 +66,7 @@ def gathered(batches):
     """
     import tensorflow as tf
 
-    arrays = {name: tf.convert_to_tensor(array) for name, array in batches.arrays.items()}
+    arrays = keras.tree.map_structure(tf.convert_to_tensor, batches.arrays)
     shape = (batches.steps, batches.batch_size)
 
     def order(_):
@@ -69,7 +74,7 @@ def gathered(batches):
         return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(rows, shape))
 
     def gather(rows):
-        return ({name: tf.gather(array, rows) for name, array in arrays.items()},)
+        return (keras.tree.map_structure(lambda array: tf.gather(array, rows), arrays),)
 
     dataset = tf.data.Dataset.range(1).flat_map(order).map(gather)
     return _without_tuning(dataset.apply(tf.data.experimental.assert_cardinality(shape[0])))
@@ -149,7 +154,7 @@ class ShuffledBatches(Batches):
     """Fixed arrays in an order drawn anew each epoch; an incomplete last batch is dropped.
 
     Args:
-        arrays: name -> array `(examples, ...)`.
+        arrays: name -> array `(examples, ...)`, or a dictionary of such.
         batch_size: examples per batch.
         seed: of the order.
 
@@ -166,9 +171,12 @@ class ShuffledBatches(Batches):
         if not isinstance(arrays, dict) or not arrays:
             raise ValueError("arrays must be a dictionary of arrays, such as {'x': x}: give one.")
         self.arrays, batch_size = refuse_not_finite(arrays), check_count("batch_size", batch_size)
-        self.examples = len(next(iter(arrays.values())))
+        self.examples = len(keras.tree.flatten(arrays)[0])
         if lengths := {
-            name: len(array) for name, array in arrays.items() if len(array) != self.examples
+            name: len(array)
+            for name, nested in arrays.items()
+            for array in keras.tree.flatten(nested)
+            if len(array) != self.examples
         }:
             raise ValueError(f"arrays differ in length, {self.examples} and {lengths}: pair them.")
         super().__init__(self.examples // batch_size, batch_size, seed)
@@ -188,7 +196,7 @@ class ShuffledBatches(Batches):
 
     def __getitem__(self, index):
         rows = self.order()[index]
-        return ({name: array[rows] for name, array in self.arrays.items()},)
+        return (keras.tree.map_structure(operator.itemgetter(rows), self.arrays),)
 
 
 class FreshBatches(Batches):
@@ -379,10 +387,12 @@ def _check_in_graph(check, inputs, *more):
 
 @contextmanager
 def refusals():
-    """Context of a `fit`, in which TensorFlow's error of a batch that is refused is one sentence.
+    """Context of a `fit`, in which errors of what is refused are one sentence.
+
+    Around it are TensorFlow's words where a batch is refused, and Keras's where a layer does so.
 
     Raises:
-        ValueError: a batch held NaN or infinity, or the model's own check refused it.
+        ValueError: a batch held NaN or infinity, the model's own check refused it, or a layer.
 
     Example:
         ```python
@@ -396,6 +406,9 @@ def refusals():
         not_finite = re.escape(REFUSED).replace(r"\{\}", r"\w+")
         own = r"(?<=ValueError: ).* in a batch: .*(?=\.$)"
         found = re.search(f"{not_finite}|{own}", str(error), re.MULTILINE)
+        of_layer = OF_LAYER.search(str(error)) if isinstance(error, ValueError) else None
+        if of_layer is not None:
+            raise ValueError(of_layer.group(1)) from error
         if found is None or isinstance(error, ValueError):
             raise
         raise ValueError(found.group() + ".") from error

@@ -8,7 +8,7 @@ from keras import ops
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.likelihoods import Normal
-from cvae_keras.parts.posteriors import GaussianPosterior, IAFPosterior
+from cvae_keras.parts.posteriors import FreeTablePosterior, GaussianPosterior, IAFPosterior
 from cvae_keras.parts.priors import StandardNormal
 
 
@@ -111,3 +111,27 @@ def test_bound_refuses_what_has_no_density():
         importance_weighted_bound(model, {}, 10)
     with pytest.raises(ValueError, match="n_samples"):
         importance_weighted_bound(model, {}, 0)
+
+
+def test_bound_of_the_rows_of_a_free_table():
+    """The table holds the true posteriors of its rows: the bound is log p(x), without error."""
+    precision = MATRIX[0, 0] ** 2 + 1
+    table = FreeTablePosterior(3, 1, "vae", log_var=-float(np.log(precision)))
+    model = ELBOModel(table, StandardNormal(1), Linear(MATRIX[:1, :1]), Normal(1.0))
+    x = np.array([[0.7], [-1.3], [2.0]], "float32")
+    table.mean.assign(x * MATRIX[0, 0] / precision)
+    rows = np.array([2, 0])
+    bound, error = importance_weighted_bound(model, {"x": x[rows], "index": rows}, 5)
+    truth = -0.5 * (x[rows, 0] ** 2 / precision + np.log(2 * np.pi * precision))
+    np.testing.assert_allclose(bound, truth, atol=1e-5)
+    np.testing.assert_allclose(error, 0, atol=1e-5)
+    with pytest.raises(ValueError, match="must hold 'index', got .*: a free table has a posterior"):
+        importance_weighted_bound(model, {"x": x}, 5)
+
+
+def test_bound_refuses_a_point_without_noise():
+    model = ELBOModel(
+        FreeTablePosterior(2, 1, "ae"), StandardNormal(1), Linear(MATRIX[:1, :1]), Normal(1.0)
+    )
+    with pytest.raises(ValueError, match="has no density: use evaluate"):
+        importance_weighted_bound(model, {"x": np.ones((2, 1)), "index": np.arange(2)}, 5)

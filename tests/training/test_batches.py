@@ -63,3 +63,15 @@ def test_pipeline_gives_the_same_batches_and_follows_the_epoch(make):
 def test_an_epoch_of_no_batches_is_refused_by_keras_not_by_the_pipeline():
     batches = ShuffledBatches({"x": np.arange(3)}, 5)
     assert len(batches) == 0 and batches.pipeline() is batches
+
+
+def test_shuffled_batches_of_a_nested_dictionary():
+    c = {"a": np.arange(10.0)[:, None], "b": -np.arange(10.0)[:, None]}
+    batches = ShuffledBatches({"x": c["a"], "c": c}, batch_size=4, seed=0)
+    for (found,), (read,) in zip(batches, batches.pipeline(), strict=False):
+        for each in (found, read):
+            np.testing.assert_array_equal(each["x"], each["c"]["a"])
+            np.testing.assert_array_equal(each["x"], -np.asarray(each["c"]["b"]))
+        np.testing.assert_array_equal(found["x"], read["x"])
+    with pytest.raises(ValueError, match="arrays differ in length"):
+        ShuffledBatches({"x": c["a"], "c": {"a": c["a"][:5]}}, batch_size=4)

@@ -10,7 +10,7 @@ from cvae_keras.parts.likelihoods import SquaredError
 from cvae_keras.parts.posteriors import GaussianPosterior
 from cvae_keras.parts.priors import StandardNormal
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder, check_hidden
-from cvae_keras.systems.auto_decoder.rows import read_rows, zero_missing
+from cvae_keras.systems.auto_decoder.rows import read_rows
 
 
 @keras.saving.register_keras_serializable("cvae_keras", name="HoleEncoder")
@@ -108,10 +108,6 @@ class MaskedVAE(ELBOModel):
         self.options = {"features": features, "latent_dim": latent_dim, "hidden": hidden}
         self.options |= {"sees_mask": bool(sees_mask), "seed": seed}
         self({"x": ops.zeros((1, features)), "mask": ops.ones((1, features))})
-
-    def split(self, inputs):
-        x, c, mask = super().split(inputs)
-        return zero_missing(x, mask), c, mask
 
     def check_inputs(self, inputs):
         """Refuse arrays that the model cannot train on; x becomes 0 where it is missing."""

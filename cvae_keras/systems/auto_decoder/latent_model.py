@@ -9,10 +9,11 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count, check_weight
+from cvae_keras.parts.layers import zero_missing
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.inference import initial_latents
 from cvae_keras.systems.auto_decoder.model import REDUCTIONS
-from cvae_keras.systems.auto_decoder.rows import read_rows, zero_missing
+from cvae_keras.systems.auto_decoder.rows import read_rows
 
 
 @keras.saving.register_keras_serializable("cvae_keras")

@@ -28,7 +28,7 @@ from cvae_keras.systems.auto_decoder.decoder import DenseDecoder, check_hidden
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.inference import infer_latents
 from cvae_keras.systems.auto_decoder.laplace import posterior_draws, posterior_mean
-from cvae_keras.systems.auto_decoder.rows import read_rows, zero_missing
+from cvae_keras.systems.auto_decoder.rows import read_rows
 from cvae_keras.training.batches import Batches
 from cvae_keras.training.optimizers import TwoRates
 
@@ -151,9 +151,6 @@ class VariationalAutoDecoder(ELBOModel):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def infer(self, inputs, h, training=None):
-        return self.posterior(inputs["index"], training=training)
-
     def term_names(self):
         return ["elbo", "reconstruction", "mse"]
 
@@ -170,10 +167,6 @@ class VariationalAutoDecoder(ELBOModel):
         if self.options["reduction"] == "original":
             terms = {**terms, "log_likelihood": terms["log_likelihood"] / terms["observed"]}
         return super().loss_per_example(terms)
-
-    def split(self, inputs):
-        x, c, mask = super().split(inputs)
-        return zero_missing(x, mask), c, mask
 
     def check_inputs(self, inputs):
         """Refuse arrays that the model cannot train on; rows without an index are numbered.

@@ -1,7 +1,6 @@
 """Rows with missing entries as the auto-decoder and the VAE beside it read them."""
 
 import numpy as np
-from keras import ops
 
 from cvae_keras.checks import check_rows
 from cvae_keras.data.frames import read_numbers
@@ -43,22 +42,3 @@ def read_rows(inputs, features):
             f"a mean near 0 and a scale near 1 first."
         )
     return x, mask
-
-
-def zero_missing(x, mask):
-    """A batch x with 0 where the mask is 0: a NaN there would make gradients NaN.
-
-    Args:
-        x: tensor `(batch, features)`.
-        mask: tensor of the same shape, 1 where observed; or None.
-
-    Returns:
-        Tensor `(batch, features)`.
-
-    Example:
-        >>> np.array(zero_missing(np.array([[np.nan, 2.0]]), np.array([[0, 1]]))).tolist()
-        [[0.0, 2.0]]
-    """
-    if mask is None:
-        return x
-    return ops.where(ops.cast(mask, "bool"), x, ops.zeros_like(x))

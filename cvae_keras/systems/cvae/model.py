@@ -287,13 +287,6 @@ class CVAE(ELBOModel):
             x = {name: ops.where(mask[name] > 0, x[name], 0.0) for name in names}
         return x, c, mask
 
-    def infer(self, inputs, h, training=None):
-        if self._has_free_table:
-            if "index" not in inputs:
-                raise ValueError("a free table needs the number of each row as input 'index'.")
-            return self.posterior(inputs["index"])
-        return super().infer(inputs, h, training)
-
     # -- data -----------------------------------------------------------------------------------
     @property
     def adapted(self):

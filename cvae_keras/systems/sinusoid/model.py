@@ -161,7 +161,7 @@ def original_parts(task, options):
     return {
         "posterior": POSTERIORS[options["posterior"]](encoder, latent, **init, **posterior),
         "prior": PRIORS[options["prior"]](latent),
-        "decoder": ConvDecoder(task.points, inner_activation=inner, **init),
+        "decoder": ConvDecoder(task.points, inner_activation=inner, activation="relu", **init),
         "likelihood": LOSSES[options["loss"]](),
     }
 
