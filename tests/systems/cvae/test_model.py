@@ -293,8 +293,8 @@ def test_the_report_says_what_is_wrong(capsys):
     report = model.report(data["x"], data["c"], n_samples=100)
     assert str(report) in capsys.readouterr().out and report.ranks.examples == 300
     assert any("5.00 nats above the training loss" in warning for warning in report.warnings)
-    model.decoder.log_scales["x"].bias.assign([-6.0, -6.0])
-    narrow = model.report(data, n_samples=100)
+    wider = data["x"] + 5.0 * np.random.default_rng(1).normal(size=(300, 2))
+    narrow = model.report(wider, data["c"], n_samples=100)
     assert not narrow.calibrated and "overconfident" in str(narrow)
 
 
