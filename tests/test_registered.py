@@ -12,7 +12,7 @@ from model_cases import compression as compression_model
 
 import cvae_keras
 from cvae_keras.elbo import ELBOModel
-from cvae_keras.parts import adapters, flows, likelihoods, networks, posteriors, priors
+from cvae_keras.parts import adapters, flows, likelihoods, mixtures, networks, posteriors, priors
 from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.latent_model import LatentModel
@@ -180,6 +180,10 @@ CASES = {
         lambda layer: layer(x(5, 6)),
     ),
     "MaskedVAE": (lambda: masked_vae(beta=0.5), None),
+    "MixtureNetwork": (
+        lambda: mixtures.MixtureNetwork(3, 2, 8),
+        lambda layer: layer(x(2, 5, 3), x(5, 4)),
+    ),
     "MultimodalCVAE": (lambda: multimodal(prior_network="flow", beta=0.5, drop_rate=0.2), None),
     "Normal": (lambda: likelihoods.Normal("decoder", min_log_scale=-3.0), None),
     "NormalizedMLP": (

@@ -32,6 +32,7 @@ class InferenceJob(rows.Job):
         batch: simulations in a batch.
         epochs: of training, at most.
         rate: highest learning rate.
+        decay: weight decay.
         dropout: of the features of the data.
         observations: of the five with reference samples, how many are scored.
 
@@ -48,7 +49,8 @@ class InferenceJob(rows.Job):
     batch: int = 100
     epochs: int = 60
     rate: float = 1e-3
-    dropout: float = 0.0
+    decay: float = 0.1
+    dropout: float = 0.1
     observations: int = 5
 
     @property
@@ -106,7 +108,7 @@ def train(job, saves=None):
     rate = keras.optimizers.schedules.CosineDecay(
         job.rate / 20, steps - steps // 50, warmup_target=job.rate, warmup_steps=steps // 50
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3, global_clipnorm=5.0)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=job.decay, global_clipnorm=5.0)
     model.compile(optimizer, steps_per_execution=at_once(10))
     stop = keras.callbacks.EarlyStopping(
         "val_loss", patience=job.epochs // 4, mode="min", restore_best_weights=True

@@ -9,7 +9,6 @@ import keras
 from keras import ops
 
 LOG_2PI = math.log(2.0 * math.pi)
-EDGE = 1e-6  # distance of a uniform number from 0 and 1
 
 
 def gaussian_kl(mean_q, log_var_q, mean_p, log_var_p):
@@ -277,70 +276,6 @@ class Flow(Distribution):
             noise = self.noise.from_noise(noise)
         u = self.flow.inverse(noise, self.context)
         return self.base.mean + ops.exp(0.5 * self.base.log_var) * u
-
-
-class GaussianMixture(Distribution):
-    """A mixture of K diagonal Gaussians.
-
-    `p(z) = sum_k w_k prod_i N(z_i; m_ki, s_ki)`. The share of dimension i in the log-density is
-    `log p(z_i | z_1 .. z_(i-1))`.
-
-    Args:
-        logits: `(batch, K)`, log w up to a constant.
-        means: `(batch, K, latent_dim)`, m.
-        log_scales: `(batch, K, latent_dim)`, log s.
-
-    Example:
-        >>> import numpy as np
-        >>> two = np.array([[[-3.0], [3.0]]], "float32")
-        >>> p = GaussianMixture(np.zeros((1, 2), "float32"), two, np.zeros_like(two))
-        >>> tuple(p.log_prob(p.sample(10, seed=0)).shape)
-        (10, 1)
-    """
-
-    def __init__(self, logits, means, log_scales):
-        self.log_weights = ops.log_softmax(logits, axis=-1)
-        self.means, self.log_scales = means, log_scales
-
-    @property
-    def mean(self):
-        weights = ops.expand_dims(ops.exp(self.log_weights), -1)
-        return ops.sum(weights * self.means, axis=-2)
-
-    def log_prob_per_dim(self, z):
-        each = gaussian_log_prob(ops.expand_dims(z, -2), self.means, 2.0 * self.log_scales)
-        joint = ops.expand_dims(self.log_weights, -1) + ops.cumsum(each, axis=-1)
-        upto = ops.logsumexp(joint, axis=-2)  # log p(z_1 .. z_i)
-        return upto - ops.concatenate([ops.zeros_like(upto[..., :1]), upto[..., :-1]], axis=-1)
-
-    def sample_and_log_prob(self, n_samples=1, batch=None, seed=None):
-        rows = ops.shape(self.means)[0] if batch is None else batch
-        shape = (n_samples, rows, self.means.shape[-1])
-        z = self.from_noise(keras.random.normal(shape, seed=seed, dtype="float32"))
-        return z, self.log_prob_per_dim(z)
-
-    def from_noise(self, noise):
-        """z from standard normal noise of its shape.
-
-        `u = Phi(noise_1)` selects the component in whose share of [0, 1) it falls; where it falls
-        in that share is a uniform number again, which gives z_1.
-        """
-        uniform = 0.5 * (1.0 + ops.erf(noise[..., :1] / math.sqrt(2.0)))
-        upper = ops.cumsum(ops.exp(self.log_weights), axis=-1)
-        first, last = ops.zeros_like(upper[..., :1]), ops.ones_like(upper[..., :1])
-        edges = ops.concatenate([first, upper[..., :-1], last + 1.0], axis=-1)
-        reached = ops.cast(uniform >= edges, "float32")  # (samples, batch, K + 1)
-        chosen = reached[..., :-1] - reached[..., 1:]
-        lower = ops.sum(chosen * edges[..., :-1], axis=-1, keepdims=True)
-        share = ops.sum(chosen * ops.exp(self.log_weights), axis=-1, keepdims=True)
-        within = ops.clip((uniform - lower) / ops.maximum(share, EDGE), EDGE, 1.0 - EDGE)
-        again = math.sqrt(2.0) * ops.erfinv(2.0 * within - 1.0)
-        noise = ops.concatenate([again, noise[..., 1:]], axis=-1)
-        chosen = ops.expand_dims(chosen, -1)
-        mean, log_scale = (
-            ops.sum(chosen * each, axis=-2) for each in (self.means, self.log_scales)
-        )
-        return mean + ops.exp(log_scale) * noise
 
 
 class Categorical(Distribution):

@@ -1,33 +1,14 @@
 """Priors p(z | c): what the latent is before x is seen, and what samples are drawn from."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count
 from cvae_keras.parts.adapters import reads_one_tensor
-from cvae_keras.parts.distributions import Categorical, Flow, Gaussian, GaussianMixture
+from cvae_keras.parts.distributions import Categorical, Flow, Gaussian
 from cvae_keras.parts.flows import AutoregressiveFlow
 from cvae_keras.parts.layers import CompositeLayer, flat
-
-LOG_SCALES = (-6.0, 3.0)  # of the components of a mixture
-
-
-class Start(keras.initializers.Initializer):
-    """The initializer that gives these values.
-
-    Args:
-        values: list of numbers.
-    """
-
-    def __init__(self, values):
-        self.values = values
-
-    def __call__(self, shape, dtype=None):
-        return ops.reshape(ops.convert_to_tensor(self.values, dtype), shape)
-
-    def get_config(self):
-        return {"values": self.values}
+from cvae_keras.parts.mixtures import AutoregressiveMixture, MixtureNetwork
 
 
 class Prior(CompositeLayer):
@@ -153,7 +134,7 @@ class FlowPrior(ConditionalNormal):
 
     `log p(z | c) = sum_i log N(e_i; 0, 1) + sum_t log s_(t,i) - log_var_i / 2`
 
-    With several components the distribution of e is not N(0, I) but a `GaussianMixture` given c: a
+    With several components the distribution of e is not N(0, I) but an `AutoregressiveMixture`: a
     flow alone keeps the one mode of its noise, with bridges of density between the modes of z.
 
     The steps go from z to the noise: the density of any z costs one pass, and a sample the
@@ -168,7 +149,7 @@ class FlowPrior(ConditionalNormal):
             `(batch, n)`, which the steps read as well.
         flow_length: steps of the flow.
         flow_width: hidden units of each step.
-        components: Gaussians of the mixture of e; 1 for a standard normal e.
+        components: Gaussians of each dimension of e; 1 for a standard normal e.
 
     Returns:
         Called: a `Flow` of direction `inverse`.
@@ -200,29 +181,13 @@ class FlowPrior(ConditionalNormal):
         self.flow = AutoregressiveFlow(latent_dim, flow_length, flow_width)
         self.components, self.mixture = check_count("components", components), None
         if components > 1:
-            spread = np.random.default_rng(0).normal(0.0, 0.7, components * latent_dim)
-            start = [np.zeros(components), spread, np.zeros(components * latent_dim)]
-            self.mixture = keras.layers.Dense(
-                components * (1 + 2 * latent_dim),
-                kernel_initializer="zeros",
-                bias_initializer=Start(np.concatenate(start).tolist()),
-                dtype="float32",
-            )
+            self.mixture = MixtureNetwork(latent_dim, components, self.flow.width)
 
     def call(self, c=None):
         base, features = self.read(c)
         context = ops.concatenate([base.mean, base.log_var, *features], axis=-1)
-        noise = None if self.mixture is None else self.mix(context)
+        noise = None if self.mixture is None else AutoregressiveMixture(self.mixture, context)
         return Flow(base, self.flow, context, inverse=True, noise=noise)
-
-    def mix(self, context):
-        """The `GaussianMixture` of the noise."""
-        size, shape = self.components, (-1, self.components, self.latent_dim)
-        means = self.components * self.latent_dim
-        parts = self.mixture(context)
-        log_scales = ops.clip(ops.reshape(parts[:, size + means :], shape), *LOG_SCALES)
-        mixed = ops.reshape(parts[:, size : size + means], shape)
-        return GaussianMixture(parts[:, :size], mixed, log_scales)
 
     def get_config(self):
         config = {"flow_length": len(self.flow.steps), "flow_width": self.flow.width}

@@ -146,7 +146,7 @@ class CVAE(ELBOModel):
         decoder_network=None,
         width=128,
         depth=2,
-        dropout=0.0,
+        dropout=0.1,
         masks=False,
         beta=1.0,
         seed=0,
@@ -466,7 +466,7 @@ class CVAE(ELBOModel):
         if arrays:
             self._discover(x)
         if not self.compiled:
-            self.compile(keras.optimizers.AdamW(1e-3, weight_decay=1e-4))
+            self.compile(keras.optimizers.AdamW(1e-3, weight_decay=0.1))
             if len(args) < 2:
                 kwargs.setdefault("epochs", EPOCHS)
             if not args and arrays:
