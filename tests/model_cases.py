@@ -108,8 +108,11 @@ def bad_modalities(arrays):
 
 
 # -- your own data ------------------------------------------------------------------------------
+SMALL = {"latent_dim": 2, "width": 8, "depth": 1, "prior": "conditional"}
+
+
 def own(**options):
-    return compiled(CVAE((3,), (4,), **{"latent_dim": 2, "width": 8, "depth": 1, **options}))
+    return compiled(CVAE((3,), (4,), **{**SMALL, **options}))
 
 
 def bad_keys(arrays):

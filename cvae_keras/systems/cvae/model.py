@@ -17,14 +17,20 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_count, check_sample_weight, check_share, shown
+from cvae_keras.checks import check_count, check_sample_weight, check_share
 from cvae_keras.data.frames import is_frame
 from cvae_keras.elbo import WEIGHTS, ELBOModel, elbo
 from cvae_keras.metrics.importance import importance_weighted_bound
-from cvae_keras.parts.likelihoods import Categorical, Product
+from cvae_keras.parts.likelihoods import Product
 from cvae_keras.parts.posteriors import FreeTablePosterior
 from cvae_keras.systems.cvae.arrays import Arrays, Variable
-from cvae_keras.systems.cvae.frames import columns_of, holds_labels, labels_of, to_column
+from cvae_keras.systems.cvae.data import (
+    Data,
+    by_name,
+    shapes_of,
+    shapes_of_condition,
+    spread,
+)
 from cvae_keras.systems.cvae.networks import (
     ArrayDecoder,
     ArrayReader,
@@ -43,7 +49,6 @@ from cvae_keras.systems.cvae.parts import (
 from cvae_keras.systems.cvae.report import report
 from cvae_keras.systems.cvae.sampler import Sampler
 
-KEYS = ("x", "c", "mask", "index")
 OTHERS = 8  # latent dimensions of arrays that are no vectors of real numbers
 DRAWN = 50_000  # rows decoded at once
 MEASURED = 20  # batches of a data set from which units are measured
@@ -160,12 +165,12 @@ class CVAE(ELBOModel):
                 "that are generated."
             )
         if target is not None:
-            x_shape, likelihood = _shapes_of(target), target
+            x_shape, likelihood = shapes_of(target), target
         width = check_count("width", width)
-        single, shapes = _by_name("x", x_shape)
-        likelihoods = _spread("likelihood", likelihood, shapes)
+        single, shapes = by_name("x", x_shape)
+        likelihoods = spread("likelihood", likelihood, shapes)
         likelihoods = {name: make_likelihood(name, spec) for name, spec in likelihoods.items()}
-        limits = _spread("bounds", bounds, shapes, optional=True)
+        limits = spread("bounds", bounds, shapes, optional=True)
         kinds = {name: kind_and_scale(each) for name, each in likelihoods.items()}
         variables = {
             name: Variable(name, shape, kinds[name][0], (labels or {}).get(name), limits[name])
@@ -183,7 +188,7 @@ class CVAE(ELBOModel):
         latent_dim = check_count("latent_dim", latent_dim)
         if not (isinstance(posterior, str) and posterior == "gaussian" and entries <= latent_dim):
             direct = []
-        c_single, c_names = _names_of_condition(c_shape, given)
+        c_single, c_names = shapes_of_condition(c_shape, given)
         reads = {"width": width, "depth": depth}
         x_reader = _reader("x_network", x_network, shapes, network)
         condition = None
@@ -219,9 +224,10 @@ class CVAE(ELBOModel):
             **kwargs,
         )
         self.autocast = False  # float64 tensors are centered first
-        self.x_arrays, self.c_arrays, self.latent_dim = x_arrays, None, latent_dim
-        self.masks, self.given = bool(masks), given
-        self.categorical = list(categorical)
+        rows = made.examples if isinstance(made, FreeTablePosterior) else None
+        frame = target is not None
+        self.data = Data(x_arrays, c_names, c_single, given, frame, bool(masks), rows, categorical)
+        self.latent_dim = latent_dim
         config = {
             "x_shape": None if target is not None else x_shape,
             "c_shape": c_shape,
@@ -238,61 +244,18 @@ class CVAE(ELBOModel):
             "width": width,
             "depth": depth,
             "dropout": dropout,
-            "masks": self.masks,
+            "masks": bool(masks),
             "seed": seed,
         }
         self.config = {name: _serialized(value) for name, value in config.items()}
-        self.is_adapted = self.add_weight((), "zeros", trainable=False, name="adapted")
-        if isinstance(given, (list, tuple)):
-            return  # what these columns hold is known at the first `fit`
-        if isinstance(given, dict):
-            self._set_condition({name: _column(name, found) for name, found in given.items()})
-        elif c_names is not None:
-            self._set_condition(
-                {name: Variable(name, shape, "given") for name, shape in c_names.items()}, c_single
-            )
-        self._build()
-
-    def _set_condition(self, variables, single=False):
-        self.c_arrays = Arrays("c", variables, single)
-
-    def _build(self):
-        example = self.x_arrays.example()
-        if self.c_arrays is not None:
-            example |= self.c_arrays.example()
-        if self.masks:
-            masks = self.x_arrays.variables_by_name.items()
-            example |= {f"mask:{name}": ops.ones((2, *each.shape)) for name, each in masks}
-        if self._has_free_table:
-            example["index"] = ops.zeros((2, 1))
-        self(example)
-
-    @property
-    def _has_free_table(self):
-        return isinstance(self.posterior, FreeTablePosterior)
+        if self.data.is_known:
+            self(self.data.example())
 
     # -- the objective --------------------------------------------------------------------------
     def split(self, inputs):
-        x = self.x_arrays.tensors(inputs)
-        c = None if self.c_arrays is None else self.c_arrays.tensors(inputs)
-        mask = None
-        if self.masks:
-            names = self.x_arrays.names
-            mask = {name: inputs.get(f"mask:{name}") for name in names}
-            given = inputs.get("mask")
-            if given is not None:
-                given = given if isinstance(given, dict) else {names[0]: given}
-                mask |= {name: ops.cast(value, "float32") for name, value in given.items()}
-            mask = {n: ops.ones_like(x[n]) if mask[n] is None else mask[n] for n in names}
-            x = {name: ops.where(mask[name] > 0, x[name], 0.0) for name in names}
-        return x, c, mask
+        return self.data.split(inputs)
 
     # -- data -----------------------------------------------------------------------------------
-    @property
-    def adapted(self):
-        """Whether the units are fixed: a weight, which is saved and loaded with the others."""
-        return bool(ops.convert_to_numpy(self.is_adapted) > 0)
-
     def adapt(self, inputs, sample_weight=None):
         """Measure the mean and scale of real-valued arrays, by which they are standardized.
 
@@ -306,138 +269,27 @@ class CVAE(ELBOModel):
         Raises:
             ValueError: inputs that `fit` refuses.
         """
-        inputs = self._pair(inputs)
+        inputs = self.data.pair(inputs)
         self._discover(inputs)
-        x, c, masks = self._check_raw(inputs)
+        x, c, masks = self.data.check(inputs)
         rows = len(next(iter(x.values())))
-        self._measure(x, c, masks, check_sample_weight(sample_weight, rows))
-
-    def _measure(self, x, c, masks, weights):
-        if weights is not None:
-            used = weights > 0
-            if not used.any():
-                return
-            x, c, masks = ({n: a[used] for n, a in side.items()} for side in (x, c, masks))
-            weights = weights[used]
-        self.x_arrays.measure(x, weights, masks)
-        if self.c_arrays is not None:
-            self.c_arrays.measure(c, weights)
-        self.is_adapted.assign(1.0)
-
-    def _pair(self, x, y=None):
-        """The data as a dictionary of x and c, if they are arrays or frames."""
-        weights = isinstance(y, dict) and set(y) == {WEIGHTS}
-        if y is not None and not weights:
-            if is_frame(x) and self.config["target"] is not None:
-                y = y if is_frame(y) else {name: y for name in self.x_arrays.names}
-                x = columns_of(x, self._given_names, "given") if self._given_names else None
-                return {"x": columns_of(y, self.x_arrays.names, "target"), "c": x}
-            return {"c": x, "x": y}
-        if not is_frame(x) or self.config["target"] is None:
-            return x
-        found = {"x": columns_of(x, self.x_arrays.names, "target")}
-        if self._given_names:
-            found["c"] = columns_of(x, self._given_names, "given")
-        return found
-
-    @property
-    def _given_names(self):
-        return None if self.given is None else list(self.given)
+        self.data.measure(x, c, masks, check_sample_weight(sample_weight, rows))
 
     def _discover(self, inputs):
-        """What the columns of a frame hold, at the first `fit`."""
-        if self.config["target"] is None or not isinstance(inputs, dict):
-            return
-        for name, variable in self.x_arrays.variables_by_name.items():
-            if variable.kind == "classes" and variable.classes is None:
-                labels = labels_of(name, inputs["x"][name])
-                found = Variable(name, variable.shape, "classes", labels)
-                if str(getattr(inputs["x"][name], "dtype", "")) == "category":
-                    self.categorical.append(name)
-                self.x_arrays.variables_by_name[name] = found
-        if isinstance(self.given, (list, tuple)):
-            given = {
-                name: labels_of(name, series) if holds_labels(series) else None
-                for name, series in inputs["c"].items()
-            }
-            self._set_condition({name: _column(name, labels) for name, labels in given.items()})
-            self.given = given
-            self._build()
-
-    def _check_raw(self, inputs):
-        """The arrays of x, those of c, and the masks of x, checked and by name."""
-        if unknown := sorted(set(map(str, inputs)) - set(KEYS)):
-            raise ValueError(f"the inputs hold {shown(unknown)}: give 'x', and 'c' and 'mask'.")
-        for key, needed in (("x", True), ("c", self.c_arrays is not None)):
-            if needed and inputs.get(key) is None:
-                raise ValueError(f"the inputs lack {key!r}, got {shown(sorted(inputs))}: add it.")
-            if not needed and inputs.get(key) is not None:
-                raise ValueError(f"{key!r} is given, but the model has no c_shape: leave it out.")
-        if inputs.get("mask") is not None and not self.masks:
-            raise ValueError("mask is given, but the model was made without: set masks=True.")
-        masks = self.x_arrays.check_masks(inputs.get("mask")) if self.masks else {}
-        if self.masks:
-            masks |= self.x_arrays.found_masks(inputs["x"], masks)
-        x = self.x_arrays.check(inputs["x"], masks)
-        c = {} if self.c_arrays is None else self.c_arrays.check(inputs["c"])
-        arrays = {**{f"x {n}": a for n, a in x.items()}, **{f"c {n}": a for n, a in c.items()}}
-        arrays |= {f"mask {name}": mask for name, mask in masks.items()}
-        if inputs.get("index") is not None:
-            arrays["index"] = inputs["index"]
-        lengths = {name: len(array) for name, array in arrays.items()}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(
-                f"the arrays must have the same length, got {lengths}: give one row per example."
-            )
-        return x, c, masks
+        """Find what the columns of a frame hold, at the first `fit`, and build on it."""
+        if self.data.discover(inputs):
+            self(self.data.example())
 
     def check_inputs(self, inputs):
         """Arrays as the model reads them: standardized, by the keys `x:name` and `c:name`."""
-        inputs = self._pair(inputs)
-        if f"x:{self.x_arrays.names[0]}" in inputs:
-            return dict(inputs)  # checked already
-        self._check_built()
-        x, c, masks = self._check_raw(inputs)
-        found = self.x_arrays.standardize(x, masks)
-        if self.c_arrays is not None:
-            found |= self.c_arrays.standardize(c)
-        if self.masks:
-            for name in self.x_arrays.names:
-                ones = np.ones(found[f"x:{name}"].shape, "float32")
-                found[f"mask:{name}"] = masks.get(name, ones)
-        if self._has_free_table:
-            if inputs.get("index") is None:
-                raise ValueError("a free table needs the number of each row as input 'index'.")
-            found["index"] = _check_index(inputs["index"], self.posterior.examples)
-        return found
+        return self.data.standardize(inputs)
 
     def check_condition(self, c):
         """Conditions as the model reads them: standardized, by name."""
-        self._check_built()
-        if self.c_arrays is None:
-            if c is not None:
-                raise ValueError("c is given, but the model has no condition: leave it out.")
-            return None
-        if c is None:
-            raise ValueError(f"c is missing: give {shown(self.c_arrays.names)}.")
-        if is_frame(c) and self._given_names:
-            c = columns_of(c, self._given_names, "given")
-        checked = self.c_arrays.check(c)
-        if len({len(array) for array in checked.values()}) > 1:
-            raise ValueError("the arrays of c must have the same length: give one row per example.")
-        found = self.c_arrays.standardize(checked)
-        return {name: found[f"c:{name}"] for name in self.c_arrays.names}
-
-    def _check_built(self):
-        if isinstance(self.given, (list, tuple)):
-            raise ValueError("the model has not seen its columns yet: call fit or adapt first.")
+        return self.data.standardize_condition(c)
 
     def _checked(self, x, y=None, sample_weight=None):
-        return super()._checked(*self._paired(x, y), sample_weight)
-
-    def _paired(self, x, y):
-        found = self._pair(x, y)
-        return (found, y) if found is x or isinstance(y, dict) and WEIGHTS in y else (found, None)
+        return super()._checked(*self.data.paired(x, y), sample_weight)
 
     # -- training -------------------------------------------------------------------------------
     def fit(self, x=None, y=None, *args, sample_weight=None, validation_data=None, **kwargs):
@@ -461,7 +313,7 @@ class CVAE(ELBOModel):
             ValueError: data that do not fit.
             RunError: the loss became NaN or infinite.
         """
-        x, y = self._paired(x, y)
+        x, y = self.data.paired(x, y)
         arrays = isinstance(x, dict)
         if arrays:
             self._discover(x)
@@ -479,7 +331,7 @@ class CVAE(ELBOModel):
                 )
                 given = keras.tree.flatten(kwargs.pop("callbacks", None) or [])
                 kwargs["callbacks"] = [*given, stop]
-        if not self.adapted:
+        if not self.data.measured:
             x = self._adapt_to(x, y, sample_weight, validation_data, args, kwargs)
         data = {"sample_weight": sample_weight, "validation_data": validation_data}
         return super().fit(x, y, *args, **data, **kwargs)
@@ -487,14 +339,14 @@ class CVAE(ELBOModel):
     def _adapt_to(self, x, y, sample_weight, validation_data, args, kwargs):
         """`adapt` to the training rows of `fit`; returns the data, none of them consumed."""
         if isinstance(x, dict):
-            found, c, masks = self._check_raw(x)
+            found, c, masks = self.data.check(x)
             rows = len(next(iter(found.values())))
             weights = check_sample_weight(y[WEIGHTS] if y else sample_weight, rows)
             share = kwargs.get("validation_split", args[4] if len(args) > 4 else 0.0)
             if validation_data is None and isinstance(share, Real) and 0 < share < 1:
                 rows = math.floor(rows * (1.0 - share))  # as Keras does, which refuses 0
             parts = ({n: a[:rows] for n, a in side.items()} for side in (found, c, masks))
-            self._measure(*parts, None if weights is None else weights[:rows])
+            self.data.measure(*parts, None if weights is None else weights[:rows])
             return x
         if isinstance(x, keras.utils.PyDataset):
             first = (x[number] for number in range(min(len(x), MEASURED)))
@@ -510,8 +362,8 @@ class CVAE(ELBOModel):
         if batches:
             batches = [keras.tree.map_structure(np.asarray, batch) for batch in batches]
             joined = keras.tree.map_structure(lambda *each: np.concatenate(each), *batches)
-            found, c, masks = self._check_raw(joined)
-            self._measure(found, c, masks, None)
+            found, c, masks = self.data.check(joined)
+            self.data.measure(found, c, masks, None)
         return x
 
     # -- use ------------------------------------------------------------------------------------
@@ -538,32 +390,10 @@ class CVAE(ELBOModel):
         n_samples = check_count("n_samples", n_samples)
         rows = max(1, DRAWN // n_samples) if batch_size is None else batch_size
         drawn = super().sample(c, n_samples, seed, rows, noise)
-        drawn = self.x_arrays.restore(drawn)
-        if self.config["target"] is None:
+        drawn = self.data.x.restore(drawn)
+        if not self.data.has_target:
             return drawn
-        return self._to_frame(drawn, c, n_samples)
-
-    def _to_frame(self, drawn, c, n_samples):
-        """Draws `(n_samples, batch, ...)` by name as a frame."""
-        import pandas as pd
-
-        rows = next(iter(drawn.values())).shape
-        batch = rows[1] if self.c_arrays is not None else 1
-        index = c.index if is_frame(c) else pd.RangeIndex(batch)
-        columns = {
-            name: to_column(
-                self.x_arrays.variables_by_name[name],
-                values.reshape(n_samples * batch, *values.shape[2 if self.c_arrays else 1 :]),
-                name in self.categorical,
-            )
-            for name, values in drawn.items()
-        }
-        frame = pd.DataFrame(columns)
-        if self.c_arrays is None:
-            return frame.rename_axis("draw")
-        draws = np.repeat(np.arange(n_samples), batch)
-        more = [draws, index.take(np.tile(np.arange(batch), n_samples))]
-        return frame.set_axis(pd.MultiIndex.from_arrays(more, names=["draw", index.name]))
+        return self.data.to_frame(drawn, c, n_samples)
 
     def predict(self, x=None, *args, n_samples=100, seed=0, **kwargs):
         """The mean of p(x | c), and of classes the most likely one; or the reconstruction of x.
@@ -584,31 +414,24 @@ class CVAE(ELBOModel):
         Raises:
             ValueError: data that do not fit.
         """
-        if not self._is_condition(x):
-            return self.x_arrays.restore(super().predict(x, *args, **kwargs))
+        if not self.data.is_condition(x):
+            return self.data.x.restore(super().predict(x, *args, **kwargs))
         return self._mean(x, n_samples, seed)
-
-    def _is_condition(self, x):
-        """Whether this is a condition, and not the data of `fit`."""
-        if isinstance(x, dict):
-            names = [] if self.c_arrays is None else self.c_arrays.names
-            return set(x) == set(names) or not any(str(key).startswith("x") for key in x)
-        return x is None or hasattr(x, "__array__") or isinstance(x, (list, tuple)) or is_frame(x)
 
     def _mean(self, c, n_samples, seed):
         """The mean of p(x | c), as `predict` returns it."""
         n_samples = check_count("n_samples", n_samples)
         drawn = self.draw(c, n_samples, seed, noise=False)
-        drawn = self.x_arrays.restore(drawn)
-        by_name = {self.x_arrays.side: drawn} if self.x_arrays.single else drawn
+        drawn = self.data.x.restore(drawn)
+        by_name = {self.data.x.side: drawn} if self.data.x.single else drawn
         means = {name: values.mean(axis=0) for name, values in by_name.items()}
-        if self.config["target"] is not None:
-            frame = self._to_frame({name: mean[None] for name, mean in means.items()}, c, 1)
-            return frame.droplevel("draw") if self.c_arrays is not None else frame
-        for name, variable in self.x_arrays.variables_by_name.items():
+        if self.data.has_target:
+            frame = self.data.to_frame({name: mean[None] for name, mean in means.items()}, c, 1)
+            return frame.droplevel("draw") if self.data.c is not None else frame
+        for name, variable in self.data.x.variables_by_name.items():
             if variable.kind == "classes":
                 means[name] = means[name].argmax(axis=-1)
-        return means[self.x_arrays.side] if self.x_arrays.single else means
+        return means[self.data.x.side] if self.data.x.single else means
 
     def interval(self, c=None, level=0.9, n_samples=1000, seed=0):
         """The central interval of each entry that holds this share of p(x | c).
@@ -629,9 +452,9 @@ class CVAE(ELBOModel):
         """
         level = check_share("level", level)
         ends = [0.5 - level / 2, 0.5 + level / 2]
-        drawn = self.x_arrays.restore(self.draw(c, n_samples, seed, noise=True))
-        by_name = {self.x_arrays.side: drawn} if self.x_arrays.single else drawn
-        kinds = {name: self.x_arrays.variables_by_name[name].kind for name in by_name}
+        drawn = self.data.x.restore(self.draw(c, n_samples, seed, noise=True))
+        by_name = {self.data.x.side: drawn} if self.data.x.single else drawn
+        kinds = {name: self.data.x.variables_by_name[name].kind for name in by_name}
         methods = {"count": "inverted_cdf", "bit": "inverted_cdf"}  # no number between two counts
         found = {
             name: np.quantile(values, ends, axis=0, method=methods.get(kinds[name], "linear"))
@@ -640,8 +463,8 @@ class CVAE(ELBOModel):
         }
         if not found:
             raise ValueError("interval needs an array of numbers, and x holds classes: use sample.")
-        if self.config["target"] is None:
-            return found[self.x_arrays.side] if self.x_arrays.single else found
+        if not self.data.has_target:
+            return found[self.data.x.side] if self.data.x.single else found
         import pandas as pd
 
         columns = {
@@ -682,7 +505,7 @@ class CVAE(ELBOModel):
             ```
         """
         whole = is_frame(x) or (isinstance(x, dict) and "x" in x)
-        inputs = self._pair(x) if whole and c is None else {"x": x, "c": c}
+        inputs = self.data.pair(x) if whole and c is None else {"x": x, "c": c}
         given = inputs.get("c") if isinstance(inputs, dict) else None
         checked = self.check_inputs({k: v for k, v in inputs.items() if v is not None})
         found = report(self, checked, given, check_count("n_samples", n_samples), confidence, seed)
@@ -709,9 +532,9 @@ class CVAE(ELBOModel):
         inputs = self.check_inputs(inputs)
         if self.posterior.family != "categorical":
             return importance_weighted_bound(self, inputs, n_samples, seed)[0]
-        rows, found = len(next(iter(inputs.values()))), []
-        for start in range(0, rows, BATCH):
-            part = {n: ops.convert_to_tensor(a[start : start + BATCH]) for n, a in inputs.items()}
+        rows, size, found = len(next(iter(inputs.values()))), DRAWN // self.latent_dim, []
+        for start in range(0, rows, max(1, size)):
+            part = {n: ops.convert_to_tensor(a[start : start + size]) for n, a in inputs.items()}
             terms = self(part)
             found.append(ops.convert_to_numpy(elbo(terms["log_likelihood"], terms["kl"])))
         return np.concatenate(found).astype("float64")
@@ -735,7 +558,7 @@ class CVAE(ELBOModel):
         Raises:
             ValueError: a prior that is no function of standard normal noise.
         """
-        self._check_built()
+        self.data.check_known()
         sampler = Sampler(self)
         sampler(sampler.example())
         return sampler.export(filepath, format, input_signature=[sampler.signature()], **kwargs)
@@ -746,9 +569,9 @@ class CVAE(ELBOModel):
             "beta": float(self.term_weights["beta"]),
             "name": self.name,
         }
-        config["given"] = self.given
-        variables = self.x_arrays.variables_by_name.items()
-        config["categorical"] = list(self.categorical)
+        config["given"] = self.data.given
+        variables = self.data.x.variables_by_name.items()
+        config["categorical"] = list(self.data.categorical)
         config["labels"] = {n: v.classes.labels for n, v in variables if v.classes is not None}
         return config
 
@@ -785,88 +608,8 @@ def _tuples(shape):
     return tuple(shape) if isinstance(shape, list) else shape
 
 
-def _by_name(side, shape):
-    """Whether a side is one array, and the shapes by name."""
-    if isinstance(shape, dict):
-        if not shape:
-            raise ValueError(f"{side}_shape must not be empty: name an array, or give one shape.")
-        return False, {name: _shape(name, each) for name, each in shape.items()}
-    return True, {side: _shape(f"{side}_shape", shape)}
-
-
-def _shape(name, shape):
-    shape = shape if isinstance(shape, (tuple, list)) else (shape,)
-    if not shape:
-        raise ValueError(f"{name} must be a shape such as (2,), got (): name the size of its axes.")
-    return tuple(check_count(f"shape of {name}", size) for size in shape)
-
-
-def _shapes_of(target):
-    """The shapes of the columns that are generated."""
-    if not isinstance(target, dict) or not target:
-        raise ValueError(
-            f"target must be a dictionary of column -> likelihood, got {shown(target)}: give for "
-            f"instance {{'price': 'normal'}}."
-        )
-    shapes = {}
-    for name, likelihood in target.items():
-        if likelihood == "categorical" or (
-            isinstance(likelihood, Categorical) and likelihood.classes is None
-        ):
-            raise ValueError(
-                f"target[{name!r}] is categorical without the number of its classes: give "
-                f"Categorical(K)."
-            )
-        shapes[name] = (getattr(likelihood, "classes", None) or 1,)
-    return shapes
-
-
-def _names_of_condition(c_shape, given):
-    """Whether c is one array, and its shapes by name; None where there is no condition."""
-    if given is not None:
-        if c_shape is not None:
-            raise ValueError("c_shape and given are both the condition: give one of them.")
-        if not isinstance(given, (list, tuple, dict)) or not given:
-            raise ValueError(f"given must be a list of columns, got {shown(given)}: name them.")
-        labels = given if isinstance(given, dict) else dict.fromkeys(given)
-        return False, {name: (len(each) if each else 1,) for name, each in labels.items()}
-    return (True, None) if c_shape is None else _by_name("c", c_shape)
-
-
-def _column(name, labels):
-    """A column of the condition: a number, or one of these labels."""
-    if labels is None:
-        return Variable(name, (1,), "given")
-    return Variable(name, (len(labels),), "classes", labels)
-
-
-def _spread(argument, value, shapes, optional=False):
-    """An argument that is one for all arrays, or a dictionary by name."""
-    if not isinstance(value, dict):
-        return dict.fromkeys(shapes, value)
-    unknown = sorted(set(value) - set(shapes))
-    if unknown or (not optional and set(value) != set(shapes)):
-        raise ValueError(
-            f"{argument} must have an entry for each of {shown(sorted(shapes))}, got "
-            f"{shown(sorted(value))}: correct the names."
-        )
-    return {name: value.get(name) for name in shapes}
-
-
 def _reader(argument, layer, shapes, network):
     """The user's layer that reads the arrays of a side, or an `ArrayReader`."""
     if check_layer(argument, layer) is not None:
         return layer
     return ArrayReader({name: kind_of(name, shape, network) for name, shape in shapes.items()})
-
-
-def _check_index(index, examples):
-    """Row numbers of a free table as float32 `(batch, 1)`."""
-    index = np.asarray(index)
-    whole = index.dtype.kind in "iu" and index.ndim in (1, 2) and index.size
-    if not whole or index.min() < 0 or index.max() >= examples:
-        raise ValueError(
-            f"index must hold whole numbers from 0 below {examples}, got {shown(index)}: number "
-            f"the rows of the table."
-        )
-    return index.reshape(-1, 1).astype("int32")

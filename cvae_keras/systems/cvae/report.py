@@ -29,7 +29,7 @@ def report(model, inputs, c, n_samples, confidence, seed):
     """
     drawn = model.draw(c, n_samples, seed, noise=True)
     names, draws, truth = [], [], []
-    for name, variable in model.x_arrays.variables_by_name.items():
+    for name, variable in model.data.x.variables_by_name.items():
         if variable.kind == "classes":
             continue
         size = int(np.prod(variable.shape))

@@ -27,12 +27,12 @@ class Sampler(keras.Model):
                 "export needs a prior that is a function of normal noise, got a categorical one: "
                 "use a model with a continuous latent."
             )
-        if model.c_arrays is not None and "z" in model.c_arrays.names:
+        if model.data.c is not None and "z" in model.data.c.names:
             raise ValueError("an array of c is named 'z', as the noise of export: rename it.")
         self.model = model
 
     def _shapes(self):
-        arrays = self.model.c_arrays
+        arrays = self.model.data.c
         given = {} if arrays is None else arrays.variables_by_name
         shapes = {name: variable.shape for name, variable in given.items()}
         return {"z": (self.model.latent_dim,), **shapes}
@@ -50,10 +50,10 @@ class Sampler(keras.Model):
 
     def call(self, inputs):
         model, h = self.model, None
-        if model.c_arrays is not None:
-            given = {name: inputs[name] for name in model.c_arrays.names}
-            c = model.c_arrays.tensors({"c": given} if not model.c_arrays.single else given)
+        if model.data.c is not None:
+            given = {name: inputs[name] for name in model.data.c.names}
+            c = model.data.c.tensors({"c": given} if not model.data.c.single else given)
             h = model.read(c)
         z = model.prior(h).from_noise(ops.expand_dims(inputs["z"], 0))
         means = model.likelihood.mean(model.decoder(z, h))
-        return model.x_arrays.write({name: mean[0] for name, mean in means.items()})
+        return model.data.x.write({name: mean[0] for name, mean in means.items()})

@@ -15,7 +15,7 @@ from cvae_keras.data.multimodal import GaussianModalities
 from cvae_keras.parts.likelihoods import Categorical, Laplace, Normal, Poisson
 from cvae_keras.parts.posteriors import FreeTablePosterior
 
-SMALL = {"latent_dim": 3, "width": 8, "depth": 1}
+SMALL = {"latent_dim": 3, "width": 8, "depth": 1, "prior": "conditional"}  # flows are slow
 
 
 @pytest.mark.parametrize("name", cases_of("cvae"))
@@ -44,7 +44,7 @@ def fitted(x_shape=(2,), c_shape=(3,), data=None, **options):
 def test_the_density_of_a_categorical_latent_integrates_to_one(likelihood):
     data = rows()
     data["x"] = 50.0 + 7.0 * data["x"][:, :1]
-    model = fitted((1,), posterior="categorical", likelihood=likelihood, data=data)
+    model = fitted((1,), posterior="categorical", prior=None, likelihood=likelihood, data=data)
     grid = np.linspace(-200, 300, 4001)[:, None]
     log_p = model.log_prob({"x": grid, "c": np.repeat(data["c"][:1], len(grid), axis=0)})
     assert np.exp(log_p).sum() * (grid[1] - grid[0])[0] == pytest.approx(1.0, abs=1e-3)
@@ -53,7 +53,7 @@ def test_the_density_of_a_categorical_latent_integrates_to_one(likelihood):
 def test_the_density_within_bounds_integrates_to_one():
     data = rows()
     data["x"] = 3.0 + 2.0 * np.tanh(data["x"][:, :1])
-    model = fitted((1,), posterior="categorical", bounds=(1, 5), data=data)
+    model = fitted((1,), posterior="categorical", prior=None, bounds=(1, 5), data=data)
     grid = np.linspace(1, 5, 20_001)[1:-1, None]
     log_p = model.log_prob({"x": grid, "c": np.repeat(data["c"][:1], len(grid), axis=0)})
     assert np.exp(log_p).sum() * (grid[1] - grid[0])[0] == pytest.approx(1.0, abs=2e-3)
@@ -62,7 +62,7 @@ def test_the_density_within_bounds_integrates_to_one():
 def test_the_density_above_a_bound_integrates_to_one():
     data = rows()
     data["x"] = 2.0 + np.exp(data["x"][:, :1])
-    model = fitted((1,), posterior="categorical", bounds=(2, None), data=data)
+    model = fitted((1,), posterior="categorical", prior=None, bounds=(2, None), data=data)
     grid = np.linspace(2, 80, 80_001)[1:, None]
     log_p = model.log_prob({"x": grid, "c": np.repeat(data["c"][:1], len(grid), axis=0)})
     assert np.exp(log_p).sum() * (grid[1] - grid[0])[0] == pytest.approx(1.0, abs=5e-3)
@@ -72,7 +72,7 @@ def test_the_density_above_a_bound_integrates_to_one():
 def test_probabilities_of_counts_sum_to_one():
     data = rows()
     data["x"] = np.random.default_rng(0).poisson(3.0, size=(64, 1))
-    model = fitted((1,), posterior="categorical", likelihood="poisson", data=data)
+    model = fitted((1,), posterior="categorical", prior=None, likelihood="poisson", data=data)
     counts = np.arange(200)[:, None]
     log_p = model.log_prob({"x": counts, "c": np.repeat(data["c"][:1], 200, axis=0)})
     assert np.exp(log_p).sum() == pytest.approx(1.0, abs=1e-3)
@@ -111,7 +111,7 @@ def test_samples_never_leave_the_bounds():
     model = fitted(bounds=([0.1, -1], [0.7, 1]), data=data)
     with pytest.raises(ValueError, match="x must lie within its bounds, but 1 of"):
         model.log_prob({"x": [[0.05, 0.0]], "c": data["c"][:1]})
-    model.x_arrays.units["x"].assign(np.array([0.0, 0.0]), np.array([1e3, 1e3]))
+    model.data.x.units["x"].assign(np.array([0.0, 0.0]), np.array([1e3, 1e3]))
     draws = model.sample(data["c"], n_samples=200, seed=0).astype("float64")
     assert draws.min(axis=(0, 1)) == pytest.approx([0.1, -1], abs=1e-6)
     assert (draws >= [0.1, -1]).all() and (draws <= [0.7, 1]).all()
@@ -119,7 +119,7 @@ def test_samples_never_leave_the_bounds():
 
 def test_an_interval_of_counts_ends_at_counts_and_holds_its_share():
     data = {**rows(), "x": np.random.default_rng(0).poisson(3.0, (64, 2))}
-    model = fitted(posterior="categorical", likelihood="poisson", data=data)
+    model = fitted(posterior="categorical", prior=None, likelihood="poisson", data=data)
     c = data["c"]
     low, high = ends = model.interval(c, 0.8, n_samples=200, seed=1)
     draws = model.sample(c, n_samples=200, seed=1)
@@ -128,6 +128,7 @@ def test_an_interval_of_counts_ends_at_counts_and_holds_its_share():
     assert (draws < low).mean(axis=0).max() < 0.1 and (draws > high).mean(axis=0).max() <= 0.1
 
 
+@pytest.mark.long
 def test_each_entry_has_its_own_noise():
     rng = np.random.default_rng(0)
     c = rng.normal(size=(512, 2))
@@ -157,7 +158,8 @@ def test_named_arrays_of_every_kind():
         "count": rng.poisson(4.0, size=64),
     }
     data = {"x": x, "c": {"u": rng.normal(size=(64, 3)), "v": rng.normal(size=(64, 8, 2))}}
-    model = fitted(shapes, {"u": (3,), "v": (8, 2)}, data, likelihood=likelihoods)
+    parts = {"likelihood": likelihoods, "prior": "flow", "posterior": "flow"}
+    model = fitted(shapes, {"u": (3,), "v": (8, 2)}, data, **parts)
     draws = model.sample(data["c"], n_samples=2, seed=0)
     assert {name: draws[name].shape[2:] for name in draws} == shapes
     assert set(np.unique(draws["image"])) == {0, 1} and (draws["kind"].sum(axis=-1) == 1).all()
@@ -208,7 +210,7 @@ def test_data_in_every_form_of_keras(kind):
         given = {"PyDataset": Pairs(), "generator": generator()}
         given["tf.data"] = tf.data.Dataset.from_tensor_slices(data).batch(16)
         model.fit(given[kind], epochs=1, steps_per_epoch=steps, verbose=0)
-    shift, scale = model.x_arrays.units["x"].numbers()
+    shift, scale = model.data.x.units["x"].numbers()
     np.testing.assert_allclose(shift, data["x"].mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(scale, data["x"].std(axis=0), rtol=1e-5)
 
@@ -217,14 +219,14 @@ def test_units_are_those_of_the_training_rows_and_stay():
     data = rows()
     data["x"][-16:] += 100
     model = fitted(data=None)
-    before = model.x_arrays.units["x"].numbers()
+    before = model.data.x.units["x"].numbers()
     model.fit(data, epochs=1, verbose=0)
-    np.testing.assert_array_equal(model.x_arrays.units["x"].numbers(), before)
+    np.testing.assert_array_equal(model.data.x.units["x"].numbers(), before)
     split = CVAE((2,), (3,), **SMALL)
     split.compile("adam")
     split.run_eagerly = True
     split.fit(data, validation_split=0.25, epochs=1, verbose=0)
-    shift, _ = split.x_arrays.units["x"].numbers()
+    shift, _ = split.data.x.units["x"].numbers()
     np.testing.assert_allclose(shift, data["x"][:48].mean(axis=0), rtol=1e-5)
 
 
@@ -232,14 +234,11 @@ def test_a_condition_with_a_long_tail_is_read_as_its_logarithm():
     data = rows()
     tail = np.exp(3.0 * data["c"])
     model, other = fitted(data=data), fitted(data={**data, "c": tail})
-    shift, scale = other.c_arrays.units["c"].numbers()
+    shift, scale = other.data.c.units["c"].numbers()
     np.testing.assert_allclose(shift, np.log(tail + tail.min(axis=0)).mean(axis=0), rtol=1e-4)
-    assert (
-        not model.c_arrays.tails["c"].numpy().any()
-        and (other.c_arrays.tails["c"] > 0).numpy().all()
-    )
-    inside = other.c_arrays.tensors({"c": tf.constant(tail, "float32")})["c"]
-    outside = other.c_arrays.standardize(other.c_arrays.check(tail))["c:c"]
+    assert not model.data.c.tails["c"].numpy().any() and (other.data.c.tails["c"] > 0).numpy().all()
+    inside = other.data.c.tensors({"c": tf.constant(tail, "float32")})["c"]
+    outside = other.data.c.standardize(other.data.c.check(tail))["c:c"]
     np.testing.assert_allclose(inside, outside, atol=1e-4)
 
 
@@ -299,7 +298,7 @@ def test_a_model_that_was_not_compiled_trains_and_stops_early():
 # -- trust ----------------------------------------------------------------------------------------
 def test_the_report_says_what_is_wrong(capsys):
     data = rows(300)
-    model = fitted(data=data, prior="conditional")
+    model = fitted(data=data)
     model.history.history.update(loss=[0.0], val_loss=[5.0])
     report = model.report(data["x"], data["c"], n_samples=100)
     assert str(report) in capsys.readouterr().out and report.ranks.examples == 300
@@ -314,7 +313,7 @@ def test_a_latent_that_is_not_used_is_named():
     model.posterior.network.start = np.zeros(3, "float32")
     for weight in model.posterior.weights:
         weight.assign(keras.ops.zeros(weight.shape))
-    model.x_arrays.units["x"].assign(np.zeros(2), np.full(2, 1e6))  # x is 0: q = N(0, I)
+    model.data.x.units["x"].assign(np.zeros(2), np.full(2, 1e6))  # x is 0: q = N(0, I)
     warnings = model.report(rows(), n_samples=50).warnings
     assert any("The latent is not used" in warning for warning in warnings)
 
@@ -364,14 +363,14 @@ def test_a_free_table_reads_the_number_of_each_row():
 
 
 def test_the_exported_sampler_equals_the_model(tmp_path):
-    model, c = fitted(prior="conditional"), rows()["c"][:5].astype("float32")
+    model, c = fitted(), rows()["c"][:5].astype("float32")
     z = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
     model.export(tmp_path / "served", verbose=False)
     served = tf.saved_model.load(str(tmp_path / "served"))
     found = served.serve({"z": z, "c": c})["x"]
     h = model.read({name: tf.constant(a) for name, a in model.check_condition(c).items()})
     latent = model.prior(h).from_noise(z[None])
-    expected = model.x_arrays.restore(
+    expected = model.data.x.restore(
         {"x": model.likelihood.mean(model.decoder(latent, h))["x"][0].numpy()}
     )
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
