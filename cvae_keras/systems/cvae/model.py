@@ -601,7 +601,8 @@ class CVAE(ELBOModel):
 
         Returns:
             `(2, batch, *x_shape)`, low and high ends, or a dictionary of these by name. If the
-            model has a target, a frame of its columns of numbers, each with "low" and "high".
+            model has a target, a frame of its columns of numbers, each with "low" and "high". Ends
+            of counts and bits are whole numbers, and belong to the interval, which may hold more.
 
         Raises:
             ValueError: level is not between 0 and 1, or c does not fit.
@@ -612,10 +613,12 @@ class CVAE(ELBOModel):
             super().sample(c, n_samples, seed, max(1, DRAWN // n_samples), noise=True)
         )
         by_name = {self.x_arrays.side: drawn} if self.x_arrays.single else drawn
+        kinds = {name: self.x_arrays.variables_by_name[name].kind for name in by_name}
+        methods = {"count": "inverted_cdf", "bit": "inverted_cdf"}  # no number between two counts
         found = {
-            name: np.quantile(values, ends, axis=0)
+            name: np.quantile(values, ends, axis=0, method=methods.get(kinds[name], "linear"))
             for name, values in by_name.items()
-            if self.x_arrays.variables_by_name[name].kind != "classes"
+            if kinds[name] != "classes"
         }
         if not found:
             raise ValueError("interval needs an array of numbers, and x holds classes: use sample.")

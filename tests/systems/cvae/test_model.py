@@ -107,6 +107,17 @@ def test_samples_never_leave_the_bounds():
     assert (draws >= [0.1, -1]).all() and (draws <= [0.7, 1]).all()
 
 
+def test_an_interval_of_counts_ends_at_counts_and_holds_its_share():
+    data = {**rows(), "x": np.random.default_rng(0).poisson(3.0, (64, 2))}
+    model = fitted(posterior="categorical", likelihood="poisson", data=data)
+    c = data["c"]
+    low, high = ends = model.interval(c, 0.8, n_samples=200, seed=1)
+    draws = model.sample(c, n_samples=200, seed=1)
+    assert (ends == np.round(ends)).all()
+    assert ((low <= draws) & (draws <= high)).mean(axis=0).min() >= 0.8
+    assert (draws < low).mean(axis=0).max() < 0.1 and (draws > high).mean(axis=0).max() <= 0.1
+
+
 def test_each_entry_has_its_own_noise():
     rng = np.random.default_rng(0)
     c = rng.normal(size=(512, 2))
