@@ -54,10 +54,11 @@ def test_there_are_notebooks():
 
 
 def test_the_set_up_line_comes_before_what_warns():
-    """tqdm.auto warns when it is imported in a notebook, so only after `setup` may anything do so."""
+    """In a notebook tqdm.auto warns when it is imported, which must not be before `setup`."""
     code = "import sys, cvae_keras.notebook; sys.exit('tqdm.auto' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=300).returncode == 0
+    run = subprocess.run([sys.executable, "-c", code], env=environment, timeout=300)
+    assert run.returncode == 0
 
 
 @pytest.mark.long
