@@ -53,6 +53,14 @@ def test_there_are_notebooks():
     assert [path.name for path in NOTEBOOKS], "notebooks/ holds no notebook"
 
 
+def test_the_set_up_line_comes_before_what_warns():
+    """In a notebook tqdm.auto warns when it is imported, which must not be before `setup`."""
+    code = "import sys, cvae_keras.notebook; sys.exit('tqdm.auto' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, timeout=300)
+    assert run.returncode == 0
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_runs_from_top_to_bottom(path, tmp_path):

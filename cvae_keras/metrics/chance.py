@@ -69,6 +69,8 @@ def tail_probability(statistic, n):
         >>> round(tail_probability(0.001, 1000), 2)
         0.04
     """
+    if statistic < 1e-20:
+        return 0.0  # p is at most 2 * 99 times as large, and SciPy finds no quantiles below 1e-300
     low, high = _bounds(statistic, n)
     if np.any(low > high):
         return 1.0

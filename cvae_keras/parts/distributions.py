@@ -308,6 +308,8 @@ class Categorical(Distribution):
     @property
     def mean(self):
         """The probabilities, `(batch, K)`."""
+        if self.logits.shape[-1] == 1:  # Keras warns of a softmax over one logit
+            return ops.ones_like(self.logits, dtype="float32")
         return ops.softmax(ops.cast(self.logits, "float32"), axis=-1)
 
     @property

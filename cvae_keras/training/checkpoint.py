@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 from keras import ops
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from cvae_keras.data.arrays import read_arrays
 from cvae_keras.files import expand, open_folder, parse_json, replacing, write_csv

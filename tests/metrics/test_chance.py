@@ -30,6 +30,12 @@ def test_one_value_has_a_closed_form():
     assert tail_probability(0.005, 1) == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("statistic", [0.0, 1e-310, 1e-300, 1e-15])
+def test_what_is_all_but_impossible_by_chance_has_no_probability_and_no_warning(statistic):
+    assert 0 <= tail_probability(statistic, 500) < 1e-10
+
+
 @pytest.mark.parametrize("confidence", [0.9, 0.99])
 def test_the_band_decides_as_the_p_value_does(confidence):
     rng = np.random.default_rng(1)

@@ -94,6 +94,13 @@ def test_categorical_weights_follow_bayes_rule():
     np.testing.assert_allclose(found, [[np.sum(bayes * np.log(bayes / prior))]], rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("error")
+def test_one_category_is_certain():
+    one = Categorical(np.full((3, 1), -7.0, "float32"))
+    assert np.array(one.mean).tolist() == [[1.0]] * 3
+    assert np.array(one.sample(2, seed=0)).tolist() == [[[1.0]] * 3] * 2
+
+
 def test_categorical_points_are_every_category_once():
     z = np.array(CategoricalPosterior(4)(None).points()[0])
     np.testing.assert_array_equal(z[:, 0], np.eye(4))

@@ -38,6 +38,7 @@ NOTEBOOKS = {
     "06_compression_vae": "embeddings, with scikit-learn's interface",
     "07_auto_decoder": "missing data, without an encoder",
     "08_multimodal": "one modality given any subset of the others",
+    "09_your_own_cvae": "your own table, curves or simulator, with uncertainty",
 }
 MEASURES = ["residual", "precision", "recall", "total_variation", "accepted"]
 

@@ -76,9 +76,9 @@ class CVAE(ELBOModel):
         c_shape: the same of the condition, or None. A last axis of K classes may come as class
             numbers.
         latent_dim: number of latent dimensions; of categories for the posterior "categorical".
-            None is one for each real-valued entry of vectors, and 8 for all other arrays. A
-            "gaussian" posterior with that many dimensions or more starts with z = x for these
-            entries, so that the prior learns their distribution from the first step.
+            None is one for each real-valued entry of vectors, and 8 for all other arrays. With
+            that many or more, a "gaussian" posterior and a "flow" prior, the model starts with
+            z = x for these entries: the prior learns their distribution from the first step.
         posterior: "gaussian", "flow", "categorical" (summed exactly), or a `Posterior`; a
             `FreeTablePosterior` needs the number of each row as input "index".
         prior: "standard", "conditional", "flow", "categorical", or a `Prior`. None is "flow" with a
@@ -186,9 +186,10 @@ class CVAE(ELBOModel):
         if latent_dim is None:
             latent_dim = entries + (OTHERS if len(direct) < len(shapes) else 0)
         latent_dim = check_count("latent_dim", latent_dim)
-        if not (isinstance(posterior, str) and posterior == "gaussian" and entries <= latent_dim):
-            direct = []
         c_single, c_names = shapes_of_condition(c_shape, given)
+        flow = prior == "flow" or (prior is None and c_names is not None)
+        if posterior != "gaussian" or not flow or entries > latent_dim:
+            direct = []
         reads = {"width": width, "depth": depth}
         x_reader = _reader("x_network", x_network, shapes, network)
         condition = None
