@@ -12,6 +12,9 @@ from cvae_keras.experiments.sinusoid.quick import MEASURES, NOTEBOOKS, run_quick
 from cvae_keras.files import ROOT
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run with tiny models, and what its report holds."""

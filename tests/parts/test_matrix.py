@@ -78,6 +78,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.long
 def test_models_load_in_a_process_that_only_imports_the_package(tmp_path):
     paths = []
     for number, cell in enumerate([QUICK[0], QUICK[9]]):

@@ -18,8 +18,19 @@ from cvae_keras.parts.posteriors import FreeTablePosterior
 SMALL = {"latent_dim": 3, "width": 8, "depth": 1, "prior": "conditional"}  # flows are slow
 
 
+SLOW = ("lowers_the_loss", "killed_training", "tensorboard", "early_stopping", "evaluate")
+
+
 @pytest.mark.parametrize("name", cases_of("cvae"))
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, marks=pytest.mark.long)
+        if any(part in check.__name__ for part in SLOW)
+        else check
+        for check in CHECKS
+    ],
+)
 def test_shared_checks(check, name, tmp_path):
     check(CASES[name], tmp_path)
 
@@ -140,6 +151,7 @@ def test_each_entry_has_its_own_noise():
     assert found[0, 0] < 0.3 < 0.8 < found[1, 0] and (found[:, 1] < 0.1).all()
 
 
+@pytest.mark.long
 def test_named_arrays_of_every_kind():
     rng = np.random.default_rng(0)
     shapes = {"real": (2,), "curve": (9, 1), "image": (6, 5, 3), "kind": (4,), "count": (1,)}
@@ -286,6 +298,7 @@ def test_frames_come_back_as_they_went_in(tmp_path):
         model.sample(data[:1].assign(city="Rome"))
 
 
+@pytest.mark.long
 def test_a_model_that_was_not_compiled_trains_and_stops_early():
     data = rows(200)
     model = CVAE((2,), (3,), **SMALL)
@@ -341,6 +354,7 @@ def test_what_cannot_be_combined_is_refused(options, sentence):
         CVAE(**{"x_shape": (2,), "c_shape": (3,), **SMALL, **options})
 
 
+@pytest.mark.long
 def test_networks_of_ones_own(tmp_path):
     layers = {
         name: keras.Sequential([keras.layers.Dense(5, activation="tanh")])
@@ -362,6 +376,7 @@ def test_a_free_table_reads_the_number_of_each_row():
         model.evaluate({**data, "index": np.arange(64) + 1}, verbose=0)
 
 
+@pytest.mark.long
 def test_the_exported_sampler_equals_the_model(tmp_path):
     model, c = fitted(), rows()["c"][:5].astype("float32")
     z = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
