@@ -11,7 +11,6 @@ from cvae_keras.experiments.sinusoid import quick, solved
 from cvae_keras.experiments.sinusoid.quick import MEASURES, NOTEBOOKS, run_quick
 from cvae_keras.files import ROOT
 
-
 pytestmark = pytest.mark.long
 
 
