@@ -464,7 +464,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             column per label; for each categorical column.
 
         Raises:
-            ValueError: `fit` has had no mixed table.
+            ValueError: `fit` has had an array, or a DataFrame of numbers alone.
 
         Example:
             ```python
@@ -473,7 +473,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         given, X = X, self._check(X)
         columns = self.frame_columns_
-        if columns is None or not self.entries_.labels.any():
+        if columns is None:
             raise ValueError(
                 "X has no column of labels: fit a DataFrame with text, categories or Booleans."
             )
