@@ -1,5 +1,7 @@
 """`cvae-keras impute`: a .csv file with empty cells, and the same file with these filled."""
 
+import re
+
 import click
 
 from cvae_keras.cli import options
@@ -63,7 +65,8 @@ def impute(table, out, samples, counts, labels, ignore, epochs, seed, force):
     try:
         filled = imputer.fit_transform(frame)
     except ValueError as error:
-        raise ValueError(str(error).replace("by likelihoods={", "by --ignore {")) from error
+        option = re.sub(r"likelihoods=\{('.*?'): None\}", r"--ignore \1", str(error))
+        raise ValueError(option) from error
     draws = imputer.sample(frame, max(samples or 0, DRAWS))
     report = fill_report(frame, filled, draws, imputer.predict_proba_missing(frame))
     text = read_frame(table, dtype=str, keep_default_na=False)

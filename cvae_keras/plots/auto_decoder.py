@@ -141,8 +141,8 @@ def plot_fills(frame, draws, most=12):
             _histograms(axis, {key: values.astype(float) for key, values in series.items()})
         axis.set_title(f"{name}, {missing.mean():.0%} missing", fontsize=8)
         axis.tick_params(labelsize=7)
-    axes[0].legend(fontsize=7)
     axes[0].set_ylabel("share", fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside upper right")
     return figure
 
 

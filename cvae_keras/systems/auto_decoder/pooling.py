@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
 
 from cvae_keras.checks import check_fraction, check_numbers, check_positive
 
@@ -28,6 +27,8 @@ class Pooled:
 
     def interval(self, level=0.95):
         """The central confidence interval, `(low, high)`."""
+        from scipy.stats import t  # takes half a second to import
+
         half = t.ppf(0.5 + 0.5 * check_fraction("level", level), self.df) * np.sqrt(self.total)
         return self.estimate - half, self.estimate + half
 
