@@ -70,7 +70,7 @@ class Entries:
     @property
     def dimensions(self):
         """How many numbers describe a row: one less than the labels of a categorical column."""
-        return int(np.maximum(self.widths - self.labels, 1).sum())
+        return int(np.where(self.labels, np.maximum(self.widths - 1, 1), self.widths).sum())
 
     def observed(self, X):
         """Which values the model reads, boolean `(rows, columns)`: no gross outliers, and no labels
@@ -106,6 +106,22 @@ class Entries:
         for j, part in zip(np.flatnonzero(self.labels), self.slices, strict=True):
             values[:, j] = x_hat[:, part].argmax(axis=1)
         return values
+
+    def error(self, x, x_hat, held_out):
+        """How far x_hat is from x in the held-out entries, a mean over these.
+
+        Half the square of the distance in units of the spread; of labels -log of their probability.
+
+        Args:
+            x: `(rows, entries)`.
+            x_hat: means, probabilities and rates, `(rows, entries)`.
+            held_out: which entries count, boolean `(rows, entries)`.
+        """
+        errors = 0.5 * np.square((x_hat - x) / self.spread)
+        if self.likelihoods:
+            labels = np.repeat(self.labels, self.widths)
+            errors = np.where(labels, -x * np.log(np.maximum(x_hat, 1e-6)), errors)
+        return float(np.mean(errors[held_out]))
 
     def linear(self, x):
         """x with `log(count + 1/2)` in place of counts, as a linear model starts with it."""

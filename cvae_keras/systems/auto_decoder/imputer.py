@@ -46,12 +46,13 @@ class HeldOutCells(keras.callbacks.Callback):
         x: `(rows, features)`, with the true values of the held-out entries.
         mask: `(rows, features)`, 1 where the model observes x.
         held_out: `(rows, features)`, 1 where x is known but hidden from the model.
-        spread: by which errors are divided, a number or `(features,)`.
+        entries: None, or the `Entries` of a mixed table, whose `error` of the posterior mean is in
+            place of the mean squared error of the reconstruction.
         every: epochs between two evaluations.
         patience: evaluations without a gain before training stops.
 
     Attributes:
-        best: least mean squared error.
+        best: least error.
         epoch: the epoch after which it was reached (0: before training).
 
     Example:
@@ -60,16 +61,20 @@ class HeldOutCells(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, x, mask, held_out, spread=1.0, every=5, patience=4):
+    def __init__(self, x, mask, held_out, every=5, patience=4, entries=None):
         super().__init__()
         self.x, self.mask, self.held_out = x, mask, held_out > 0
-        self.spread, self.every, self.patience = spread, every, patience
+        self.every, self.patience, self.entries = every, patience, entries
         self.best, self.epoch, self.waited = np.inf, 0, 0
 
     def evaluate(self, epoch):
         """Measure the error after `epoch` epochs; keep the weights if it is the least so far."""
-        x_hat = self.model.reconstruct(self.x, self.mask)
-        error = float(np.mean(np.square((x_hat - self.x) / self.spread)[self.held_out]))
+        if self.entries is None:
+            x_hat = self.model.reconstruct(self.x, self.mask)
+            error = float(np.mean(np.square(x_hat - self.x)[self.held_out]))
+        else:
+            x_hat = self.model.posterior_mean(self.x, self.mask)
+            error = self.entries.error(self.x, x_hat, self.held_out)
         self.waited += 1
         if error < self.best:
             self.best, self.epoch, self.waited = error, epoch, 0
@@ -390,7 +395,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         validation = table.validation_rows()
         if len(validation):
             held_out = (validation.x, validation.shown, validation.held_out)
-            callbacks.append(HeldOutCells(*held_out, entries.spread))
+            mixed = entries if entries.likelihoods else None
+            callbacks.append(HeldOutCells(*held_out, entries=mixed))
         index = np.arange(rows, dtype="int32")[:, None]
         batches = ShuffledBatches(
             {"x": table.x, "mask": table.shown, "index": index}, min(batch_size, rows), seed
@@ -416,8 +422,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
             def error(share):
                 x_hat = from_model + share * (from_donors - from_model)
-                error = (x_hat - rows.x) / self.entries_.spread
-                return np.mean(np.square(error)[rows.held_out > 0])
+                return self.entries_.error(rows.x, x_hat, rows.held_out > 0)
 
             self.donor_share_ = float(min(DONOR_SHARES, key=error))
         if self.donor_share_:
