@@ -80,7 +80,8 @@ class ColumnLikelihood(Likelihood):
         if not len(self.index):
             return logits
         blocks = ops.take(logits, self.index.reshape(-1), axis=-1)
-        blocks = ops.reshape(blocks, (*ops.shape(logits)[:-1], *self.index.shape)) + self.padding
+        blocks = ops.reshape(blocks, (*ops.shape(logits)[:-1], *self.index.shape))
+        blocks = ops.add(blocks, self.padding)
         return logits - ops.take(ops.logsumexp(blocks, axis=-1), self.block, axis=-1)
 
     def elementwise(self, x, x_hat):

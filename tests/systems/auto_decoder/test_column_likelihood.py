@@ -51,7 +51,8 @@ def test_it_is_the_sum_of_its_columns():
 def test_expansion_by_hand():
     jacobian = RNG.normal(size=(ROWS, 2, 7)).astype("float32")
     weight = MASK * np.array([1, 1, 1, 4, 1, 1, 1], "float32")
-    found = ColumnLikelihood(COLUMNS).expand(X, X_HAT, weight, jacobian)
+    given = map(ops.convert_to_tensor, (X, X_HAT, weight, jacobian))
+    found = ColumnLikelihood(COLUMNS).expand(*given)
     cost, gradient, matrix = map(numpy, found)
     for i in range(ROWS):
         p = np.r_[softmax(X_HAT[i, :3]), X_HAT[i, 3], np.exp(X_HAT[i, 4]), softmax(X_HAT[i, 5:])]
