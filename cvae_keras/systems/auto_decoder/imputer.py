@@ -504,7 +504,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns:
             NumPy array `(n_samples, rows, columns)`, with the columns of `transform`, or a list of
             DataFrames if X is a mixed table; two calls with an integer `random_state` give the same
-            draws. Estimates from each are combined by `pool`.
+            draws. They are of the model alone, without donors, and leave out that its weights are
+            estimated. Estimates from each are combined by `pool`.
 
         Example:
             ```python

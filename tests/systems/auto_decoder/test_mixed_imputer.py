@@ -151,3 +151,39 @@ def test_the_model_is_a_keras_file(small, tmp_path):
     model = keras.saving.load_model(tmp_path / "model.keras")
     x, mask = imputer.entries_.encode(imputer.frame_columns_.read(given).to_numpy())
     assert np.array_equal(model.posterior_mean(x, mask), imputer.model_.posterior_mean(x, mask))
+
+
+@pytest.mark.long
+def test_wine_is_filled_better_than_by_modes_and_by_linear_regressions():
+    from sklearn.datasets import load_wine
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+    from sklearn.impute import IterativeImputer
+
+    wine = load_wine(as_frame=True)
+    frame = wine.data.assign(cultivar=np.array(["A", "B", "C"])[wine.target])
+    for name in ("alcohol", "flavanoids", "color_intensity"):
+        frame[name] = pd.qcut(frame[name], 3, labels=["low", "mid", "high"])
+    hidden = np.random.default_rng(0).random(frame.shape) < 0.3
+    given = frame.mask(hidden)
+    found = VADImputer(random_state=0).fit(given).predict_proba_missing(given)
+
+    dummies = pd.get_dummies(given, columns=list(found), drop_first=False, dtype=float)
+    for name in found:
+        dummies.loc[given[name].isna(), [f"{name}_{label}" for label in found[name]]] = np.nan
+    first = [f"{name}_{found[name].columns[0]}" for name in found]  # the others determine it
+    linear = IterativeImputer(random_state=0, max_iter=20).set_output(transform="pandas")
+    linear = linear.fit_transform(dummies.drop(columns=first))
+    losses, right = {"mode": [], "linear": [], "VAD": []}, {"mode": [], "linear": [], "VAD": []}
+    for name, p in found.items():
+        missing = given[name].isna()
+        shares = given[name].value_counts(normalize=True)[list(p)].to_numpy("float64")
+        others = linear.loc[missing, [f"{name}_{label}" for label in list(p)[1:]]].to_numpy()
+        q = np.clip(np.c_[1.0 - others.sum(axis=1), others], 0.01, 1.0)
+        true = np.array([list(p).index(label) for label in frame[name][missing]])
+        for key, each in {"VAD": p.to_numpy(), "mode": np.tile(shares, (len(p), 1)),
+                          "linear": q / q.sum(axis=1, keepdims=True)}.items():  # fmt: skip
+            losses[key] += (-np.log(each[np.arange(len(true)), true])).tolist()
+            right[key] += (each.argmax(axis=1) == true).tolist()
+    loss = {key: np.mean(values) for key, values in losses.items()}
+    assert loss["VAD"] < loss["linear"] < loss["mode"]
+    assert np.mean(right["VAD"]) > np.mean(right["mode"]) + 0.3
