@@ -61,8 +61,41 @@ class Donors:
         filled = np.empty_like(x_hat)
         for first in range(0, len(x), BATCH):
             part = slice(first, first + BATCH)
-            log_w = (mask[part] * x[part]) @ self.terms[0].T - mask[part] @ self.terms[1].T
-            w = np.exp(log_w - log_w.max(axis=1, keepdims=True))
+            w = self._weights(x[part], mask[part])
             total = w @ self.mask + MODEL_WEIGHT
             filled[part] = (w @ self.observed + MODEL_WEIGHT * x_hat[part]) / total
         return filled
+
+    def draw(self, x, mask, draws, share, rng):
+        """Replace a share of the model's draws by the observed entries of one donor each.
+
+        The donor j of row i has the probability `w_ij n_ij / sum_j w_ij n_ij`, where n_ij is how
+        many of the entries that i lacks j has; entries that both lack stay the model's.
+
+        Args:
+            x: `(rows, features)`, standardized, finite.
+            mask: `(rows, features)`, 1 where observed.
+            draws: the model's, `(n_samples, rows, features)`.
+            share: probability that a draw of a row is replaced.
+            rng: a NumPy `Generator`.
+
+        Returns:
+            `(n_samples, rows, features)`.
+        """
+        draws, samples = draws.copy(), len(draws)
+        for first in range(0, len(x), BATCH):
+            part = slice(first, first + BATCH)
+            w = self._weights(x[part], mask[part]) * ((1.0 - mask[part]) @ self.mask.T)
+            total = np.cumsum(w, axis=1, dtype="float64")
+            place = rng.random((len(w), samples)) * total[:, -1:]
+            chosen = np.array([np.searchsorted(*pair) for pair in zip(total, place, strict=True)])
+            chosen = np.minimum(chosen, len(self.mask) - 1).T  # (samples, rows)
+            replaced = (rng.random(chosen.shape) < share) & (total[:, -1] > 0)
+            given = replaced[..., None] & (self.mask[chosen] > 0) & (mask[part] == 0)
+            draws[:, part] = np.where(given, self.observed[chosen], draws[:, part])
+        return draws
+
+    def _weights(self, x, mask):
+        """w of each donor, relative to the largest of the row: `(rows, donors)`."""
+        log_w = (mask * x) @ self.terms[0].T - mask @ self.terms[1].T
+        return np.exp(log_w - log_w.max(axis=1, keepdims=True))

@@ -504,8 +504,9 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns:
             NumPy array `(n_samples, rows, columns)`, with the columns of `transform`, or a list of
             DataFrames if X is a mixed table; two calls with an integer `random_state` give the same
-            draws. They are of the model alone, without donors, and leave out that its weights are
-            estimated. Estimates from each are combined by `pool`.
+            draws. In a mixed table the donors have their share of the draws too; else draws are of
+            the model alone. That its weights are estimated is left out. Estimates from each table
+            are combined by `pool`.
 
         Example:
             ```python
@@ -518,6 +519,9 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         x, observed = self._standardize(X)
         n_samples = check_count("n_samples", n_samples)
         draws = self.model_.sample_posterior(x, observed, n_samples, seed)
+        if self.entries_.likelihoods and self.donor_share_:
+            rng = np.random.default_rng([seed, 1])
+            draws = self.donors_.draw(x, observed, draws, self.donor_share_, rng)
         tables = [self._arrange(X, self._fill(X, draw), given) for draw in draws]
         return np.stack(tables) if self.frame_columns_ is None else tables
 
