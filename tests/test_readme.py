@@ -58,6 +58,7 @@ QUICK = {
     "CompressionVAE(X,": "CompressionVAE(X, num_steps=4, verbose=False,",
     "CompressionVAE(dim_latent=64)": "CompressionVAE(dim_latent=64, num_steps=4, verbose=False)",
     "VADImputer(random_state=0)": "VADImputer(random_state=0, epochs=5)",
+    "VADImputer(random_state=0, likelihoods": "VADImputer(random_state=0, epochs=5, likelihoods",
     'Mine("data_1")': 'Mine("data_1", examples=100)',
     'strategy="random", trials=20, epochs=10': 'strategy="random", trials=2, epochs=1',
     'strategy="grid")': 'strategy="grid", epochs=1)',
@@ -124,7 +125,7 @@ def test_the_python_of_its_page_runs_from_top_to_bottom(in_tmp, eager):
     blocks = re.findall(r"(?<=\n\n)(?:(?: {4}.*)?\n)+", page)
     blocks = [textwrap.dedent(block) for block in blocks]
     blocks = [block for block in blocks if block.startswith(("from ", "import "))]
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     images, labels = images_of_digits(60)
     flat, known = images.reshape(60, -1), np.random.default_rng(0).random((60, 784)) < 0.7
     gaps = np.where(known[:, :6], np.random.default_rng(1).normal(size=(60, 6)), np.nan)
@@ -132,6 +133,7 @@ def test_the_python_of_its_page_runs_from_top_to_bottom(in_tmp, eager):
         "CVAE": {"theta": flat[:, 300:302], "data": flat[:, 400:408]},
         "CompressionVAE": {"X": 255 * flat, "y": labels},
         "VADImputer": {"table": gaps},
+        "pool": {"frame": people(60)},
         "VariationalAutoDecoder": {"x": flat, "mask": known, "x_test": flat, "mask_test": known},
         "MultimodalCVAE": {"x": images, "y": labels, "x_test": images[:3]},
     }
@@ -149,6 +151,14 @@ def test_the_python_of_its_page_runs_from_top_to_bottom(in_tmp, eager):
     assert names["found"].reconstruction.shape == (9, 4, 28, 28)
     assert len(names["rows"]) == 4 and names["s"].shape == (100, 1000, 50, 2)
     assert {"embedding.png", "grid.png", "mine.keras", "runs"} <= {p.name for p in in_tmp.iterdir()}
+
+
+def people(number):
+    """A table with missing numbers, counts and text."""
+    rng = np.random.default_rng(0)
+    columns = {"age": rng.integers(20, 80, number), "visits": rng.poisson(2.0, number)}
+    frame = pd.DataFrame(columns, dtype="Int64").assign(smoker=rng.choice(["no", "yes"], number))
+    return frame.mask(rng.random(frame.shape) < 0.2)
 
 
 def images_of_digits(number):

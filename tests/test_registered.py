@@ -14,6 +14,7 @@ import cvae_keras
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts import adapters, flows, likelihoods, mixtures, networks, posteriors, priors
 from cvae_keras.systems.auto_decoder.baseline import MaskedEncoder
+from cvae_keras.systems.auto_decoder.column_likelihood import ColumnLikelihood
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.latent_model import LatentModel
 from cvae_keras.systems.compression.model import Components, RowDecoder
@@ -96,6 +97,7 @@ CASES = {
         lambda: priors.CategoricalPrior(4, independent=True),
         lambda layer: layer(x(5, 6)).logits,
     ),
+    "ColumnLikelihood": (lambda: ColumnLikelihood([["normal", 1], ["categorical", 3]]), None),
     "Components": (lambda: Components(6, 3), lambda layer: layer(x(5, 6))),
     "CompressionModel": (lambda: compression_model(latent_dim=3, beta=0.5), None),
     "ConditionalNormal": (

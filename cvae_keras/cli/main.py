@@ -9,6 +9,7 @@ import click
 
 from cvae_keras.cli import options
 from cvae_keras.cli.auto_decoder import vad
+from cvae_keras.cli.impute import impute
 from cvae_keras.cli.search import search
 from cvae_keras.cli.tables import table
 from cvae_keras.cli.terminal import OneSentence
@@ -37,8 +38,8 @@ def data(out, force):
         click.echo("\n".join(str(path) for path in paths))
 
 
-for group in (table, vad, search):
-    main.add_command(group)
+for command in (table, vad, search, impute):
+    main.add_command(command)
 
 
 @main.command()

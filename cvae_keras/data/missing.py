@@ -233,8 +233,24 @@ def _as_float32(name, array):
     return x
 
 
-def _read_frame(path):
-    """A .csv file as pandas reads it, if each column has a name of its own, and each row cells."""
+def read_frame(path, **options):
+    """A .csv file as pandas reads it, if each column has a name of its own, and each row cells.
+
+    Args:
+        path: of the file.
+        **options: of `pandas.read_csv`.
+
+    Returns:
+        DataFrame.
+
+    Raises:
+        ValueError: it is no such file, rows are longer than the header, or two names are equal.
+
+    Example:
+        ```python
+        frame = read_frame("people.csv", dtype_backend="numpy_nullable")
+        ```
+    """
     import pandas as pd
 
     regular_file(path, "a .csv file")
@@ -243,7 +259,7 @@ def _read_frame(path):
             warnings.simplefilter("ignore")  # of columns that hold several types
             names = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            frame = pd.read_csv(path, index_col=False)
+            frame = pd.read_csv(path, index_col=False, **options)
     except (OSError, ValueError, OverflowError, MemoryError, Warning) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
@@ -255,7 +271,7 @@ def _read_frame(path):
 
 
 def _read_csv(path):
-    frame = numeric_frame(str(path), _read_frame(path))
+    frame = numeric_frame(str(path), read_frame(path))
     table = frame.to_numpy("float64")
     if len(table) < 2 or not table.shape[1]:
         raise ValueError(f"{path} has shape {table.shape}: name a file with two rows or more.")

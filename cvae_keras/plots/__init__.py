@@ -1,6 +1,12 @@
 """Each figure, as a function that returns a matplotlib `Figure`, and the colors of all."""
 
-from cvae_keras.plots.auto_decoder import STYLES, plot_curves, plot_panel, plot_rows
+from cvae_keras.plots.auto_decoder import (
+    STYLES,
+    plot_curves,
+    plot_fills,
+    plot_panel,
+    plot_rows,
+)
 from cvae_keras.plots.calibration import (
     plot_c2st,
     plot_calibration,
@@ -34,6 +40,7 @@ __all__ = [
     "plot_curves",
     "plot_dense_run",
     "plot_embedding",
+    "plot_fills",
     "plot_latent_grid",
     "plot_marginals",
     "plot_multimodal",

@@ -3,6 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from cvae_keras.plots.style import OBSERVED, SAMPLE, panels
+
 MISSING_COLOR = "#f2c14e"
 STYLES = {
     "VAD": {"color": "#d1495b", "marker": "o"},
@@ -106,3 +108,61 @@ def plot_curves(table):
         axis.set_xlabel("share missing", fontsize=8)
     axes[0, 0].legend(fontsize=7)
     return figure
+
+
+def plot_fills(frame, draws, most=12):
+    """The observed values of each column beside those drawn for its missing cells.
+
+    Where cells are missing at random given the other columns, the two may differ: the rows differ.
+
+    Args:
+        frame: pandas DataFrame with missing cells.
+        draws: list of completed frames.
+        most: number of columns, those with the most missing cells.
+
+    Returns:
+        Figure.
+
+    Example:
+        ```python
+        figure = plot_fills(frame, imputer.sample(frame, n_samples=20))
+        ```
+    """
+    count = frame.isna().sum().sort_values(ascending=False, kind="stable")
+    names = count[count > 0].index[:most]
+    figure, axes = panels(len(names), 3.0, 2.4)
+    for axis, name in zip(axes, names, strict=True):
+        missing = frame[name].isna().to_numpy()
+        drawn = np.concatenate([draw[name][missing].astype(object) for draw in draws])
+        series = {"observed": frame[name][~missing].astype(object).to_numpy(), "drawn": drawn}
+        if all(isinstance(value, (str, bool, np.bool_)) for value in series["observed"]):
+            _bars(axis, series)
+        else:
+            _histograms(axis, {key: values.astype(float) for key, values in series.items()})
+        axis.set_title(f"{name}, {missing.mean():.0%} missing", fontsize=8)
+        axis.tick_params(labelsize=7)
+    axes[0].set_ylabel("share", fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside upper right")
+    return figure
+
+
+def _bars(axis, series):
+    """Shares of labels, of the twelve most frequent ones."""
+    labels, counts = np.unique(series["observed"].astype(str), return_counts=True)
+    labels = labels[np.argsort(-counts, kind="stable")][:12]
+    for (key, values), color, shift in zip(
+        series.items(), (OBSERVED, SAMPLE), (-0.2, 0.2), strict=True
+    ):
+        shares = np.mean(values.astype(str)[:, None] == labels, axis=0)
+        axis.bar(np.arange(len(labels)) + shift, shares, 0.4, color=color, label=key)
+    short = [label if len(label) <= 10 else f"{label[:9]}…" for label in labels]
+    axis.set_xticks(range(len(labels)), short, rotation=90 if len(labels) > 4 else 0)
+
+
+def _histograms(axis, series):
+    """Shares of values in 20 bins, which hold 98 % of them all and the rest at their ends."""
+    low, high = np.quantile(np.concatenate(list(series.values())), (0.01, 0.99))
+    edges = np.linspace(low, high if high > low else low + 1.0, 21)
+    for (key, values), color in zip(series.items(), (OBSERVED, SAMPLE), strict=True):
+        counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+        axis.stairs(counts / counts.sum(), edges, color=color, label=key)

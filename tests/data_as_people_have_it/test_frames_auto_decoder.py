@@ -1,4 +1,4 @@
-"""Frames of numbers of any type are read as numbers; other columns are refused by name."""
+"""Frames of numbers of any type are read as numbers, labels are filled; others are refused."""
 
 import numpy as np
 import pandas as pd
@@ -40,21 +40,35 @@ def test_booleans_and_float32():
     frame = pd.DataFrame({"a": pd.array([True, None, False, True] * 10, "boolean")})
     frame["b"] = [True, False, False, True] * 10
     filled = fill(frame, latent_dim=1)
-    assert filled.dtype == np.float64 and np.all(filled[:4, 1] == [1, 0, 0, 1])
+    assert filled.dtypes.equals(frame.dtypes) and np.all(filled["b"] == frame["b"])
+    assert read_numbers("x", frame).dtype == np.float64
     assert numeric_frame("x", FRAME.astype("Float32")).to_numpy().dtype == np.float32
     assert fill(FRAME.astype("float32")).dtype == np.float32
     assert fill(FRAME.astype({"a": "float32"})).dtype == np.float64
 
 
-OTHERS = {
+LABELS = {
     "text": ["x", "y", None] * 100,
     "category": pd.Categorical(["x", "y", "z"] * 100),
-    "date": pd.date_range("2020", periods=300),
     "numbers as text": ["1.5", "2", "3"] * 100,
+}
+OTHERS = {
+    "date": pd.date_range("2020", periods=300),
     "complex": np.full(300, 1j),
     "duration": pd.to_timedelta(np.arange(300), "s"),
     "lists": [[1], [2], [3]] * 100,
 }
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_are_filled_by_the_imputer_and_refused_by_the_models(name):
+    frame = FRAME.assign(odd=LABELS[name])
+    filled = fill(frame)
+    assert filled.dtypes.equals(frame.dtypes) and filled.notna().all(axis=None)
+    with pytest.raises(TypeError, match="x must hold numbers.*'odd'"):
+        read_numbers("x", frame)
+    with pytest.raises(TypeError, match="x must hold numbers.*'odd'"):
+        MaskedVAE(6, 2, (4,)).predict({"x": frame}, verbose=0)
 
 
 @pytest.mark.parametrize("name", OTHERS)

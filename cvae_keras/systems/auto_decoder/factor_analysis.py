@@ -4,13 +4,19 @@ import numpy as np
 
 from cvae_keras.checks import check_count
 
+BOUND = 2.0  # variance of the Gaussian bound of a label column: softmax bends by at most 1/2
 
-def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
+
+def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0, labels=()):
     """Fit `x = mean + z W + noise`, z ~ N(0, I), noise ~ N(0, diag variance), to observed entries.
 
     Each step computes the exact Gaussian posterior of z given the observed entries of each row
     (E-step), then regresses each column on z over the rows where it is observed (M-step). The
     likelihood of the observed entries never decreases.
+
+    The entries of a label column are logits `l = mean + z W`. Their likelihood has the lower bound
+    of a Gaussian of variance 2 at `l0 + 2 (x - softmax(l0))`, which touches it at l0, the logits of
+    the step before.
 
     Args:
         x: `(rows, features)`, roughly standardized; missing entries are not read.
@@ -19,6 +25,7 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
         steps: number of EM steps.
         floor: least noise variance.
         ridge: weight of a N(0, I) prior on W, in rows.
+        labels: a slice of features for each label column, whose x is one-hot.
 
     Returns:
         Dictionary of `mean` `(features,)`, `kernel` W `(latent_dim, features)`, `variance`
@@ -26,7 +33,8 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
         rows' posteriors. z is rotated so that `W diag(1 / variance) W'` is diagonal.
 
     Source: Rubin and Thayer, "EM algorithms for ML factor analysis", 1982; missing entries are left
-    out of both steps.
+    out of both steps. Labels: Khan et al., "Variational bounds for mixed-data factor analysis",
+    2010, with half the identity in place of Boehning's matrix, which it exceeds.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -40,7 +48,11 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
     latent_dim = check_count("latent_dim", latent_dim)
     rows, features = x.shape
     count = np.maximum(mask.sum(axis=0), 1.0)
-    shift = x.sum(axis=0) / count
+    one_hot, shift = x, x.sum(axis=0) / count
+    for part in labels:
+        shift[part] = np.log((x[:, part].sum(axis=0) + 0.5) / count[part])
+    logits = np.tile(shift, (rows, 1))
+    x = _pseudo_data(x, one_hot, logits, labels)
     x = np.where(mask > 0, x - shift, 0.0)
     mean = np.zeros(features)
     values, vectors = np.linalg.eigh(x.T @ x / rows)
@@ -48,7 +60,13 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
     kernel = np.zeros((latent_dim, features))
     kernel[:keep] = (vectors[:, ::-1][:, :keep] * np.sqrt(np.maximum(values[::-1][:keep], 1e-3))).T
     variance = np.maximum(0.5 * (x**2).sum(axis=0) / count, floor)
+    for part in labels:
+        variance[part] = BOUND
+    z = np.zeros((rows, latent_dim))
     for _ in range(steps):
+        if labels:
+            logits = shift + mean + z @ kernel
+            x = np.where(mask > 0, _pseudo_data(x + shift, one_hot, logits, labels) - shift, 0.0)
         z, covariance = posterior(x, mask, mean, kernel, variance)
         # the M-step: one regression per column, on [1, z]
         second = covariance + z[:, :, None] * z[:, None, :]
@@ -63,11 +81,23 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0):
         fitted = np.einsum("fi,fij,fj->f", solution, gram, solution)
         rest = (mask * x * x).sum(axis=0) - 2 * (solution * target).sum(axis=1) + fitted
         variance = np.maximum((rest + 1e-3) / count, floor)
+        for part in labels:
+            variance[part] = BOUND
     _, rotation = np.linalg.eigh((kernel / variance) @ kernel.T)
     kernel = rotation[:, ::-1].T @ kernel
     z, covariance = posterior(x, mask, mean, kernel, variance)
     found = {"mean": shift + mean, "kernel": kernel, "variance": variance, "z": z}
     return {**found, "z_variance": np.diagonal(covariance, axis1=1, axis2=2)}
+
+
+def _pseudo_data(x, one_hot, logits, labels):
+    """x, in which label columns are the Gaussian data whose likelihood is the bound at `logits`."""
+    x = x.copy()
+    for part in labels:
+        p = np.exp(logits[:, part] - logits[:, part].max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        x[:, part] = logits[:, part] + BOUND * (one_hot[:, part] - p)
+    return x
 
 
 def posterior(x, mask, mean, kernel, variance):

@@ -6,6 +6,7 @@ from numbers import Real
 
 import keras
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
@@ -28,7 +29,9 @@ from cvae_keras.data.frames import (
     numeric_frame,
     read_numbers,
 )
+from cvae_keras.systems.auto_decoder.columns import FrameColumns, holds_labels
 from cvae_keras.systems.auto_decoder.decoder import check_hidden
+from cvae_keras.systems.auto_decoder.entries import Entries
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.hot_deck import Donors
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
@@ -43,11 +46,13 @@ class HeldOutCells(keras.callbacks.Callback):
         x: `(rows, features)`, with the true values of the held-out entries.
         mask: `(rows, features)`, 1 where the model observes x.
         held_out: `(rows, features)`, 1 where x is known but hidden from the model.
+        entries: None, or the `Entries` of a mixed table, whose `error` of the posterior mean is in
+            place of the mean squared error of the reconstruction.
         every: epochs between two evaluations.
         patience: evaluations without a gain before training stops.
 
     Attributes:
-        best: least mean squared error.
+        best: least error.
         epoch: the epoch after which it was reached (0: before training).
 
     Example:
@@ -56,16 +61,20 @@ class HeldOutCells(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, x, mask, held_out, every=5, patience=4):
+    def __init__(self, x, mask, held_out, every=5, patience=4, entries=None):
         super().__init__()
         self.x, self.mask, self.held_out = x, mask, held_out > 0
-        self.every, self.patience = every, patience
+        self.every, self.patience, self.entries = every, patience, entries
         self.best, self.epoch, self.waited = np.inf, 0, 0
 
     def evaluate(self, epoch):
         """Measure the error after `epoch` epochs; keep the weights if it is the least so far."""
-        x_hat = self.model.reconstruct(self.x, self.mask)
-        error = float(np.mean(np.square(x_hat - self.x)[self.held_out]))
+        if self.entries is None:
+            x_hat = self.model.reconstruct(self.x, self.mask)
+            error = float(np.mean(np.square(x_hat - self.x)[self.held_out]))
+        else:
+            x_hat = self.model.posterior_mean(self.x, self.mask)
+            error = self.entries.error(self.x, x_hat, self.held_out)
         self.waited += 1
         if error < self.best:
             self.best, self.epoch, self.waited = error, epoch, 0
@@ -86,12 +95,12 @@ class HeldOutCells(keras.callbacks.Callback):
 
 @dataclass(frozen=True)
 class TrainingTable:
-    """The standardized training rows, and which of their observed entries are held out.
+    """The training rows as `Entries`, and which of their observed entries are held out.
 
     Args:
-        x: float32 `(rows, columns)`, 0 where missing.
-        observed: float32 `(rows, columns)`, 1 where x is known.
-        shown: float32 `(rows, columns)`, 1 where the model observes x in training.
+        x: float32 `(rows, entries)`, 0 where missing.
+        observed: float32 `(rows, entries)`, 1 where x is known.
+        shown: float32 `(rows, entries)`, 1 where the model observes x in training.
     """
 
     x: np.ndarray
@@ -103,7 +112,7 @@ class TrainingTable:
 
     @property
     def held_out(self):
-        """1 where x is known but hidden in training: `(rows, columns)`."""
+        """1 where x is known but hidden in training: `(rows, entries)`."""
         return self.observed - self.shown
 
     def validation_rows(self, most=2000):
@@ -114,7 +123,6 @@ class TrainingTable:
 
 DONOR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # candidates for the donors' share of a fill
 MOST_DIMENSIONS = 24  # of the default latent_dim
-FURTHEST = 1e6  # of standardized values, whose squares must be finite in float32
 
 
 class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -126,8 +134,19 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     clusters, training rows that fit the observed entries (`Donors`) contribute a share of the fill;
     the share is the one with the least error on held-out entries.
 
+    A DataFrame with text, categories or Booleans is a mixed table: these columns have a categorical
+    likelihood, numbers a normal one, and `transform` returns a DataFrame with the index, types and
+    categories of the input. A label is filled with the most probable one, whose probabilities
+    `predict_proba_missing` returns.
+
+    Whether an entry is missing must not depend on its value, given the observed entries (missing at
+    random). Where it does, as for incomes that are not told because they are high, the observed
+    entries do not determine the missing ones, and neither this nor any other imputer can know them:
+    fills, probabilities and intervals are then biased by an amount that the table does not show.
+
     Args:
-        latent_dim: number of latent dimensions; by default the number of columns, at most 24.
+        latent_dim: number of latent dimensions; by default the number of columns, at most 24; a
+            column of K labels counts as K - 1.
             Dimensions that the data do not need stay unused.
         hidden: units of the decoder's hidden layers, which a linear map bypasses.
         epochs: passes over the rows.
@@ -149,12 +168,20 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             columns with missing entries in `fit` (`sklearn.impute.MissingIndicator`).
         keep_empty_features: whether a column without an observed entry in `fit` is kept and filled
             with 0, or dropped.
+        likelihoods: for a DataFrame, a dictionary of column -> "normal", "categorical" (also for
+            numbers), "poisson" (for counts), or None, which leaves a column out: it is returned as
+            it is. Columns that it does not name have one by their type.
+        round_integers: whether the columns of whole numbers of a DataFrame are filled with whole
+            numbers and keep their type; else they become Float64.
 
     Attributes:
         model_: the `VariationalAutoDecoder` of the standardized columns.
         donor_share_: the donors' share of a fill, from 0 to 1.
         donors_: the `Donors`, if that share is not 0.
         columns_: the `Columns`, which standardize values.
+        entries_: the `Entries`, which encode them for the model.
+        frame_columns_: the `FrameColumns` of a mixed table, or of one with `likelihoods` or
+            `round_integers`; else None. Labels are numbered in the attributes below.
         mean_: means of the columns, without gross outliers, `(columns,)`.
         scale_: standard deviations of the columns in the same way, 1 where constant, `(columns,)`.
         empty_: columns without an observed entry, boolean `(columns,)`.
@@ -167,8 +194,10 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         feature_names_in_: names of the columns of a DataFrame.
 
     Raises:
-        TypeError: a DataFrame with a column that holds no numbers, for instance text.
-        ValueError: infinities, strings, no observed entry at all, bad arguments.
+        TypeError: a DataFrame with a column of dates or other objects; an array after a `fit` on a
+            mixed table.
+        ValueError: infinities, an array of strings, no observed entry at all, a column of more than
+            100 labels, bad arguments.
 
     Special cases:
 
@@ -178,8 +207,9 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
       and is left out in `fit`;
     - a gross outlier, see `Columns`, is returned as it is, and has no effect on any fill;
     - observed values are returned unchanged, bit for bit, and all outputs are finite;
-    - nullable, boolean and object columns of a DataFrame are read as numbers; columns of text,
-      dates and categories are refused.
+    - nullable columns and objects of a DataFrame are read as what they hold; dates are refused;
+    - a label that `fit` has not seen is returned as it is, with a warning, and has no effect on any
+      fill.
 
     Source: Zadeh et al., "Variational Auto-Decoder", 2019; multiple imputation: Rubin, "Multiple
     imputation for nonresponse in surveys", 1987.
@@ -189,6 +219,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         filled = VADImputer(random_state=0).fit_transform(table)
         pipeline = make_pipeline(VADImputer(random_state=0), StandardScaler(), Ridge())
         draws = VADImputer(random_state=0).fit(table).sample(table, n_samples=20)
+        imputer = VADImputer(random_state=0, likelihoods={"visits": "poisson"}).fit(frame)
+        imputer.predict_proba_missing(frame)["smoker"]                    # a row per missing cell
         ```
     """
 
@@ -209,6 +241,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         max_value=None,
         add_indicator=False,
         keep_empty_features=True,
+        likelihoods=None,
+        round_integers=False,
     ):
         self.latent_dim = latent_dim
         self.hidden = hidden
@@ -225,6 +259,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.max_value = max_value
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
+        self.likelihoods = likelihoods
+        self.round_integers = round_integers
 
     def fit(self, X, y=None):
         """Train on a table.
@@ -279,14 +315,19 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.columns_ = columns = Columns(X)
         self.empty_, self.constant_ = columns.empty, columns.constant
         self.mean_, self.scale_ = columns.mean, columns.scale
+        kinds, sizes = ["normal"] * X.shape[1], [0] * X.shape[1]
+        if self.frame_columns_ is not None:
+            kinds, sizes = self.frame_columns_.kinds, self.frame_columns_.sizes
+        self.entries_ = Entries(X, columns, kinds, sizes)
         if self.empty_.any():
             warnings.warn(
                 f"columns {np.flatnonzero(self.empty_).tolist()} have no observed entry: they are "
                 f"{'filled with 0' if self.keep_empty_features else 'dropped'}.",
                 stacklevel=3,
             )
-        z, observed = self._standardize(X)
-        if equal := merged(np.where(observed > 0, X, np.nan), np.where(observed > 0, z, np.nan)):
+        read = self.entries_.observed(X) & self.entries_.normal
+        z = np.where(read, columns.standardize(X), np.nan).astype("float32")
+        if equal := merged(np.where(read, X, np.nan), z):
             warnings.warn(
                 f"columns {equal} hold distinct values that become equal in float32, because they "
                 f"differ by too little beside the spread of the column: give their logarithms or "
@@ -306,7 +347,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                     f"{name} must be a number, one per column, ({self.n_features_in_},), or "
                     f"'observed', got {value!r}: choose one of these."
                 )
-            limits.append(np.broadcast_to(limit, (self.n_features_in_,)))
+            limits.append(np.where(self.entries_.labels, none, limit))
         self.min_value_, self.max_value_ = limits
         if wrong := np.flatnonzero(~(limits[0] <= limits[1])).tolist():
             raise ValueError(
@@ -316,19 +357,23 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _hold_out(self, X, seed):
         """The rows with observed entries as a `TrainingTable`, some of these entries held out."""
-        x, observed = self._standardize(X)
-        rows = observed.any(axis=1)
-        x, observed = x[rows], observed[rows]
-        drawn = np.random.default_rng(seed).random(observed.shape) < self.validation_share
-        several = observed.sum(axis=1, keepdims=True) > 1  # a row keeps its only entry
-        return TrainingTable(x, observed, observed * ~(drawn & several))
+        read = self.entries_.observed(X) & (self.entries_.widths > 0)
+        rows = read.any(axis=1)
+        x, observed = self._standardize(X[rows])
+        drawn = np.random.default_rng(seed).random(read[rows].shape) < self.validation_share
+        several = read[rows].sum(axis=1, keepdims=True) > 1  # a row keeps its only value
+        hidden = np.repeat(drawn & several, self.entries_.widths, axis=1)
+        return TrainingTable(x, observed, observed * ~hidden)
 
     def _train(self, table, seed):
         """Train `model_` from a factor analysis, and keep its best epoch on held-out entries."""
         rows, columns = table.x.shape
         epochs, batch_size = int(self.epochs), int(self.batch_size)
-        latent_dim = min(columns, MOST_DIMENSIONS) if self.latent_dim is None else self.latent_dim
-        linear = factor_analysis(table.x, table.shown, latent_dim)
+        latent_dim, entries = self.latent_dim, self.entries_
+        latent_dim = min(entries.dimensions, MOST_DIMENSIONS) if latent_dim is None else latent_dim
+        linear = factor_analysis(
+            entries.linear(table.x), table.shown, latent_dim, labels=entries.slices
+        )
         keras.utils.set_random_seed(seed)
         self.model_ = VariationalAutoDecoder(
             columns,
@@ -340,6 +385,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             noise="learned",
             beta=1.0,
             seed=seed,
+            columns=entries.likelihoods,
         )
         self.model_.start_linear(linear)
         self.model_.compile(two_rates(self.net_lr, self.latent_lr))
@@ -348,7 +394,9 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         callbacks = [TqdmCallback(verbose=0)] if self.verbose else []
         validation = table.validation_rows()
         if len(validation):
-            callbacks.append(HeldOutCells(validation.x, validation.shown, validation.held_out))
+            held_out = (validation.x, validation.shown, validation.held_out)
+            mixed = entries if entries.likelihoods else None
+            callbacks.append(HeldOutCells(*held_out, entries=mixed))
         index = np.arange(rows, dtype="int32")[:, None]
         batches = ShuffledBatches(
             {"x": table.x, "mask": table.shown, "index": index}, min(batch_size, rows), seed
@@ -364,19 +412,21 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Set the donors' share of a fill: the one with the least error on held-out entries."""
         self.donor_share_ = 0.0
         reconstruct, precision = self.model_.reconstruct, self.model_.noise_precision()
-        rows = table.validation_rows()
+        rows, likelihood = table.validation_rows(), None
+        if self.entries_.likelihoods:
+            likelihood = self.model_.likelihood
         if len(rows):
             from_model = self.model_.posterior_mean(rows.x, rows.shown)
-            donors = Donors(table.x, table.shown, reconstruct, precision, seed)
+            donors = Donors(table.x, table.shown, reconstruct, precision, seed, likelihood)
             from_donors = donors.fill(rows.x, rows.shown, from_model)
 
             def error(share):
                 x_hat = from_model + share * (from_donors - from_model)
-                return np.mean(np.square(x_hat - rows.x)[rows.held_out > 0])
+                return self.entries_.error(rows.x, x_hat, rows.held_out > 0)
 
             self.donor_share_ = float(min(DONOR_SHARES, key=error))
         if self.donor_share_:
-            self.donors_ = Donors(table.x, table.observed, reconstruct, precision, seed)
+            self.donors_ = Donors(table.x, table.observed, reconstruct, precision, seed, likelihood)
 
     def transform(self, X):
         """Fill the missing entries.
@@ -385,23 +435,64 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             X: `(rows, columns)`, NaN or `missing_values` where a value is missing.
 
         Returns:
-            `(rows, columns)`, of X's dtype, or a DataFrame after `set_output`; without the columns
-            that are dropped and with those of the indicator, see `get_feature_names_out`.
+            `(rows, columns)`, of X's dtype, or a DataFrame after `set_output`; of a mixed table
+            always a DataFrame, of X's types. Without the columns that are dropped and with those of
+            the indicator, see `get_feature_names_out`.
         """
         if self.sample_posterior:
             return self.sample(X, n_samples=1)[0]
-        X = self._check(X)
+        given, X = X, self._check(X)
         filled = X.copy()
         incomplete = np.isnan(X).any(axis=1)
         if incomplete.any():
-            x, observed = self._standardize(X[incomplete])
-            x_hat = self.model_.posterior_mean(x, observed)
-            if self.donor_share_:
-                from_donors = self.donors_.fill(x, observed, x_hat)
-                x_hat = x_hat + self.donor_share_ * (from_donors - x_hat)
-            x_hat[~observed.any(axis=1)] = 0.0  # the column means
-            filled[incomplete] = self._fill(X[incomplete], x_hat)
-        return self._arrange(X, filled)
+            filled[incomplete] = self._fill(X[incomplete], self._means(X[incomplete]))
+        return self._arrange(X, filled, given)
+
+    def _means(self, X):
+        """Posterior means of the entries of these rows: values, probabilities and rates."""
+        x, observed = self._standardize(X)
+        x_hat = self.model_.posterior_mean(x, observed)
+        if self.donor_share_:
+            from_donors = self.donors_.fill(x, observed, x_hat)
+            x_hat = x_hat + self.donor_share_ * (from_donors - x_hat)
+        x_hat[~observed.any(axis=1)] = self.entries_.center
+        return x_hat
+
+    def predict_proba_missing(self, X):
+        """The probabilities of the labels of each missing cell.
+
+        Args:
+            X: a DataFrame with the columns of `fit`.
+
+        Returns:
+            Dictionary of column -> DataFrame, one row per missing cell with the index of X, one
+            column per label; for each categorical column.
+
+        Raises:
+            ValueError: `fit` has had an array, or a DataFrame of numbers alone.
+
+        Example:
+            ```python
+            imputer.predict_proba_missing(frame)["smoker"].loc[17, "yes"]
+            ```
+        """
+        given, X = X, self._check(X)
+        columns = self.frame_columns_
+        if columns is None:
+            raise ValueError(
+                "X has no column of labels: fit a DataFrame with text, categories or Booleans."
+            )
+        missing, found = np.isnan(X) & self.entries_.labels, {}
+        x_hat = np.zeros((len(X), len(self.entries_)))
+        if (rows := missing.any(axis=1)).any():
+            x_hat[rows] = self._means(X[rows])
+        at = np.flatnonzero(self.entries_.labels)
+        for j, part in zip(at, self.entries_.slices, strict=True):
+            p = x_hat[missing[:, j], part]
+            p = p / p.sum(axis=1, keepdims=True)
+            index = given.index[missing[:, j]]
+            found[columns.names[j]] = pd.DataFrame(p, index, columns.labels[j])
+        return found
 
     def sample(self, X, n_samples=10):
         """Multiple imputation: draw the missing entries from the model's posterior, with noise.
@@ -411,8 +502,11 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             n_samples: number of draws.
 
         Returns:
-            NumPy array `(n_samples, rows, columns)`, with the columns of `transform`; two calls
-            with an integer `random_state` give the same draws.
+            NumPy array `(n_samples, rows, columns)`, with the columns of `transform`, or a list of
+            DataFrames if X is a mixed table; two calls with an integer `random_state` give the same
+            draws. In a mixed table the donors have their share of the draws too; else draws are of
+            the model alone. That its weights are estimated is left out. Estimates from each table
+            are combined by `pool`.
 
         Example:
             ```python
@@ -420,12 +514,16 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             low, high = np.quantile(draws, (0.05, 0.95), axis=0)              # 90 % intervals
             ```
         """
-        X = self._check(X)
+        given, X = X, self._check(X)
         seed = self._draw_seed()
         x, observed = self._standardize(X)
         n_samples = check_count("n_samples", n_samples)
         draws = self.model_.sample_posterior(x, observed, n_samples, seed)
-        return np.stack([self._arrange(X, self._fill(X, draw)) for draw in draws])
+        if self.entries_.likelihoods and self.donor_share_:
+            rng = np.random.default_rng([seed, 1])
+            draws = self.donors_.draw(x, observed, draws, self.donor_share_, rng)
+        tables = [self._arrange(X, self._fill(X, draw), given) for draw in draws]
+        return np.stack(tables) if self.frame_columns_ is None else tables
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of the output: an array of strings.
@@ -448,9 +546,13 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def _validate(self, X, reset):
-        """X as a float64 or float32 array, NaN where a value is missing."""
+        """X as a float64 or float32 array, NaN where a value is missing, and labels by number."""
         given = X
-        if is_frame(X):
+        if reset:
+            self.frame_columns_ = self._frame_columns(X)
+        if self.frame_columns_ is not None:
+            X = self._read_frame(X)
+        elif is_frame(X):
             X = numeric_frame("X", X)
         elif isinstance(X, np.ma.MaskedArray):
             X = read_numbers("X", X)
@@ -465,23 +567,55 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             check_whole_numbers("X", np.asarray(given, dtype=object), X)
         return np.where(X == self.missing_values, np.array(np.nan, X.dtype), X) if marked else X
 
+    def _frame_columns(self, X):
+        """The `FrameColumns` of a DataFrame that needs them, or None."""
+        asked = self.likelihoods is not None or bool(self.round_integers)
+        if not is_frame(X):
+            if asked:
+                raise ValueError(
+                    f"likelihoods and round_integers need a DataFrame, whose columns have names "
+                    f"and types, got {type(X).__name__}: give pandas.DataFrame(X)."
+                )
+            return None
+        if not asked and not holds_labels(X):
+            return None
+        if not _is_nan(self.missing_values):
+            raise ValueError(
+                f"missing_values must be NaN for a DataFrame with labels, likelihoods or "
+                f"round_integers, got {shown(self.missing_values)}: replace that mark by NaN."
+            )
+        return FrameColumns(X, self.likelihoods)
+
+    def _read_frame(self, X):
+        """A mixed table as numbers; labels that `fit` has not seen are warned of."""
+        if not is_frame(X):
+            raise TypeError(
+                f"X must be a DataFrame with the columns of fit, got {type(X).__name__}: give one."
+            )
+        found, columns = self.frame_columns_.read(X), self.frame_columns_
+        labels = [name for name, each in zip(columns.names, columns.labels, strict=True) if each]
+        if odd := [name for name in labels if name in found and (found[name] < 0).any()]:
+            warnings.warn(
+                f"columns {odd} hold labels that fit has not seen: they are returned as they are, "
+                f"and have no effect on any fill.",
+                stacklevel=4,
+            )
+        return found
+
     def _check(self, X):
         check_is_fitted(self)
         return self._validate(X, reset=False)
 
     def _standardize(self, X):
-        """Standardized values, 0 where missing, and the mask of observed entries; both float32.
+        """The entries of the rows, 0 where missing, and the mask of observed ones; both float32.
 
         Gross outliers count as missing.
         """
-        observed = ~np.isnan(X) & ~self.empty_ & ~self.columns_.outliers(X)
-        x = np.where(observed, self.columns_.standardize(X), 0.0)
-        return np.clip(x, -FURTHEST, FURTHEST).astype("float32"), observed.astype("float32")
+        return self.entries_.encode(X)
 
     def _fill(self, X, x_hat):
-        """X with its missing entries filled from standardized x_hat."""
-        x_hat = np.where(np.isfinite(x_hat), x_hat, 0.0)
-        values = np.clip(self.columns_.restore(x_hat), self.min_value_, self.max_value_)
+        """X with its missing values filled from the entries x_hat."""
+        values = np.clip(self.entries_.restore(x_hat), self.min_value_, self.max_value_)
         most = np.finfo(X.dtype).max
         return np.where(np.isnan(X), np.clip(values, -most, most).astype(X.dtype), X)
 
@@ -489,8 +623,17 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """The columns of the output, boolean `(columns,)`."""
         return ~self.empty_ | bool(self.keep_empty_features)
 
-    def _arrange(self, X, filled):
+    def _arrange(self, X, filled, given):
         """The output: without dropped columns, and with those of the indicator."""
+        if self.frame_columns_ is not None:
+            rounds = bool(self.round_integers)
+            frame = self.frame_columns_.restore(given, np.isnan(X), filled, rounds)
+            frame = frame.loc[:, self._kept()]
+            if self.indicator_ is None:
+                return frame
+            added = self.indicator_.transform(X).astype(X.dtype)
+            names = self.get_feature_names_out()[frame.shape[1] :]
+            return frame.assign(**dict(zip(names, added.T, strict=True)))
         filled = filled[:, self._kept()]
         if self.indicator_ is None:
             return filled

@@ -4,7 +4,8 @@ For each row on its own, from its observed entries alone,
 
     z = argmin  sum_d m_d p_d (x_d - f(z)_d)^2 / 2  +  ratio |z|^2 / 2
 
-with p one over the noise variance. All rows are one call. There are two minimizers: `newton` takes
+with p one over the noise variance; where columns have likelihoods of their own, their -log p is in
+place of the squares. All rows are one call. There are two minimizers: `newton` takes
 few accurate steps; `descend` many cheap ones, preconditioned with the average row's curvature.
 """
 
@@ -98,6 +99,7 @@ def infer_latents(
     rate=0.1,
     seed=0,
     batch_size=1000,
+    likelihood=None,
 ):
     """Infer the latents of new rows.
 
@@ -115,12 +117,14 @@ def infer_latents(
         rate: learning rate of "adam" and "sgd".
         seed: of the draws.
         batch_size: rows at a time, which bounds the memory.
+        likelihood: a `ColumnLikelihood`, for which there is "newton" alone; None for squares.
 
     Returns:
         NumPy array `(batch, latent_dim)`, float32.
 
     Raises:
-        ValueError: an unknown name or a count below 1.
+        ValueError: an unknown name, a count below 1, or another method than "newton" for columns
+            with likelihoods of their own.
 
     Source: Zadeh et al., "Variational Auto-Decoder", 2019, section 3 (by first-order steps).
 
@@ -129,8 +133,13 @@ def infer_latents(
         z = infer_latents(model.decoder, x, mask, 2.0, 0.02, table)
         ```
     """
-    small = table.shape[1] * x.shape[1] <= 4000
+    small = table.shape[1] * x.shape[1] <= 4000 or likelihood is not None
     method = check_choice("method", method or ("newton" if small else "gradient"), METHODS)
+    if likelihood is not None and method != "newton":
+        raise ValueError(
+            f"method must be 'newton' for columns with likelihoods of their own, got {method!r}: "
+            f"leave it out."
+        )
     steps = METHODS[method] if steps is None else check_count("steps", steps)
     rate, found = check_positive("rate", rate), []
     batch_size = check_count("batch_size", batch_size)
@@ -142,7 +151,7 @@ def infer_latents(
         arrays = [x[part], mask[part], mask[part] * precision[part], start[part]]
         arrays = [ops.convert_to_tensor(array, "float32") for array in arrays]
         if method == "newton":
-            z = newton(decoder, arrays[0], arrays[2], ratio, arrays[3], steps)[0]
+            z, _ = newton(decoder, arrays[0], arrays[2], ratio, arrays[3], steps, 1e-5, likelihood)
         elif method in ("adam", "sgd"):
             x_part, _, weight, z = arrays
             z = first_order(decoder, x_part, weight, z, ratio, method, rate, steps)
@@ -152,7 +161,7 @@ def infer_latents(
     return np.concatenate(found)
 
 
-def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
+def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5, likelihood=None):
     """Damped Gauss-Newton steps in the latents; for a linear decoder one step is exact.
 
     A decoder that normalizes z has no curvature along z, and in float32 the rounding errors of the
@@ -166,6 +175,7 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
         z: tensor `(batch, latent_dim)`, the initial latents.
         steps: maximum number of steps.
         tolerance: a row has converged when no entry of its z moves by more.
+        likelihood: a `ColumnLikelihood`, whose `expand` is in place of the squares; or None.
 
     Returns:
         `(z, matrix)`: `(batch, latent_dim)`, and the Gauss-Newton matrix
@@ -182,9 +192,13 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5):
 
     def measure(z, x, weight):
         x_hat, trace = decoder.trace(z)
+        jacobian = decoder.jacobian(trace)
+        if likelihood is not None:
+            cost, gradient, matrix = likelihood.expand(x, x_hat, weight, jacobian)
+            cost = cost + ratio * ops.sum(ops.square(z), -1)
+            return cost, gradient + ratio * z, matrix + ratio * eye
         error = weight * (x_hat - x)
         cost = ops.sum(error * (x_hat - x), -1) + ratio * ops.sum(ops.square(z), -1)
-        jacobian = decoder.jacobian(trace)
         matrix = ops.matmul(jacobian * weight[:, None], ops.swapaxes(jacobian, 1, 2)) + ratio * eye
         return cost, ops.matmul(jacobian, error[..., None])[..., 0] + ratio * z, matrix
 

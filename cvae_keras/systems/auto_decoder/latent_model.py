@@ -92,8 +92,14 @@ class LatentModel(keras.Model):
             A `LatentModel`, to be compiled.
 
         Raises:
-            ValueError: an unknown init, a number out of range.
+            ValueError: an unknown init, a number out of range, a model of columns with likelihoods
+                of their own.
         """
+        if "columns" in model.options:
+            raise ValueError(
+                "model has columns with likelihoods of their own, and a LatentModel has squared "
+                "errors: call the model's `find_latents`."
+            )
         new = cls(
             model.decoder,
             rows,

@@ -24,6 +24,7 @@ from cvae_keras.elbo import ELBOModel
 from cvae_keras.parts.likelihoods import Normal, SquaredError
 from cvae_keras.parts.posteriors import FreeTablePosterior
 from cvae_keras.parts.priors import StandardNormal
+from cvae_keras.systems.auto_decoder.column_likelihood import ColumnLikelihood
 from cvae_keras.systems.auto_decoder.decoder import DenseDecoder, check_hidden
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.inference import infer_latents
@@ -63,6 +64,9 @@ class VariationalAutoDecoder(ELBOModel):
             that the model assumes.
         reduction: "elbo" sums over the observed entries; "original" averages over those of each
             example, as Zadeh et al. do.
+        columns: None, or what `ColumnLikelihood` takes: a likelihood for each column of a table, as
+            `[["normal", 1], ["categorical", 3]]` for 4 features. It needs noise "learned" and
+            reduction "elbo".
         seed: of the samples, the initial table and the dropout; initial weights follow
             `keras.utils.set_random_seed`.
 
@@ -108,6 +112,7 @@ class VariationalAutoDecoder(ELBOModel):
         beta=0.02,
         reduction="elbo",
         seed=0,
+        columns=None,
         **kwargs,
     ):
         check_choice("latent_init", latent_init, INITS)
@@ -115,6 +120,16 @@ class VariationalAutoDecoder(ELBOModel):
         check_choice("reduction", reduction, REDUCTIONS)
         features, examples = check_count("features", features), check_count("examples", examples)
         latent_dim, seed = check_count("latent_dim", latent_dim), check_seed("seed", seed)
+        likelihood = Normal("decoder", min_log_scale=-4.0) if noise == "learned" else SquaredError()
+        if columns is not None:
+            likelihood = ColumnLikelihood(columns)
+            fits = likelihood.entries == features
+            if noise != "learned" or reduction != "elbo" or not fits:
+                raise ValueError(
+                    f"columns need noise='learned', reduction='elbo' and as many entries as "
+                    f"features, got {noise!r}, {reduction!r} and {likelihood.entries} for "
+                    f"{features}: change these."
+                )
         learned, layer_norm, skip = noise == "learned", bool(layer_norm), bool(skip)
         layers = {
             "activation": activation,
@@ -129,7 +144,7 @@ class VariationalAutoDecoder(ELBOModel):
             ),
             prior=StandardNormal(latent_dim),
             decoder=DenseDecoder(latent_dim, features, noise=learned, seed=seed, **layers),
-            likelihood=Normal("decoder", min_log_scale=-4.0) if learned else SquaredError(),
+            likelihood=likelihood,
             beta=beta,
             seed=seed,
             **kwargs,
@@ -137,6 +152,7 @@ class VariationalAutoDecoder(ELBOModel):
         self.options = {"features": features, "examples": examples, "latent_dim": latent_dim}
         self.options |= {**layers, **table, "latent_init": latent_init, "noise": noise}
         self.options |= {"reduction": reduction, "seed": seed}
+        self.options |= {} if columns is None else {"columns": [list(c) for c in columns]}
         self.started = self.add_weight((), "zeros", trainable=False, name="started")
         self({"x": ops.zeros((1, features)), "index": ops.zeros((1, 1), "int32")})
 
@@ -376,11 +392,17 @@ class VariationalAutoDecoder(ELBOModel):
         return self.sample(n_samples=n, seed=seed)
 
     def noise_precision(self):
-        """One over the noise variance of each feature, `(features,)`; 2.0 with fixed noise."""
+        """One over the noise variance of each feature, `(features,)`; 2.0 with fixed noise.
+
+        1 for labels and counts, which have no noise scale.
+        """
         if self.options["noise"] == "fixed":
             return 2.0
         log_scale = ops.convert_to_numpy(self.decoder.log_scale)
-        return np.exp(-2 * np.maximum(log_scale, self.likelihood.min_log_scale))
+        precision = np.exp(-2 * np.maximum(log_scale, self.likelihood.min_log_scale))
+        if "columns" in self.options:
+            precision[self.likelihood.labels | self.likelihood.counts] = 1.0
+        return precision
 
     def search_of(self, x, mask=None):
         """The arguments of `infer_latents` for these rows, as a dictionary."""
@@ -392,6 +414,8 @@ class VariationalAutoDecoder(ELBOModel):
         ratio = float(self.term_weights["beta"])
         table = ops.convert_to_numpy(self.posterior.mean)
         search = {"x": x, "mask": mask, "precision": precision, "ratio": ratio}
+        if "columns" in self.options:
+            search["likelihood"] = self.likelihood
         return {"decoder": self.decoder, "table": table, **search}
 
     # -- saving ---------------------------------------------------------------------------------

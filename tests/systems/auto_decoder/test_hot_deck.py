@@ -44,3 +44,15 @@ def test_clustered_rows_use_donors_and_gaussian_rows_the_model():
     assert np.sqrt(np.mean((filled - table)[~seen] ** 2)) < 1.0 < table.std()
     line = rng.normal(size=(600, 1)) @ rng.normal(size=(1, 6)) + 0.3 * rng.normal(size=(600, 6))
     assert VADImputer(**options).fit(np.where(seen, line, np.nan)).donor_share_ < 0.6
+
+
+def test_draws_are_of_donors_with_their_weights_and_of_the_model_elsewhere():
+    donors = Donors(X, SEEN, sevens, precision=[2.0, 1.0])
+    new, seen = np.array([[1.5, 0.0], [0.0, 3.0]], "float32"), np.array([[1, 0], [1, 1]], "float32")
+    draws = np.full((4000, 2, 2), 7.0, "float32")
+    found = donors.draw(new, seen, draws, 0.75, np.random.default_rng(0))
+    w = np.exp([-0.5 * 2.0 * 1.5**2, -0.5 * 2.0 * 0.5**2])
+    shares = [np.mean(found[:, 0, 1] == value) for value in (1.0, 5.0, 7.0, 9.0)]
+    np.testing.assert_allclose(shares[:2], 0.75 * w / w.sum(), atol=0.02)
+    np.testing.assert_allclose(shares[2:], [0.25, 0.0], atol=0.02)
+    assert np.all(found[:, 1] == 7.0) and np.all(found[:, 0, 0] == 7.0) and np.all(draws == 7.0)
