@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from cvae_keras.checks import check_choice
 from cvae_keras.data.inference import INFERENCE_TASKS, load_reference
 from cvae_keras.experiments import rows
 from cvae_keras.files import claim, expand, manifest, write_json, write_table
@@ -76,6 +77,8 @@ def jobs_of(quick=False, seed=0, tasks=None, simulations=None):
     """
     if quick:
         return [InferenceJob("two_moons", 1_000, seed, 50, 10, observations=1)]
+    for task in tasks or []:
+        check_choice("tasks", task, INFERENCE_TASKS)
     return [
         InferenceJob(task, budget, seed, *BUDGETS[budget])
         for budget in simulations or BUDGETS

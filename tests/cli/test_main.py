@@ -25,7 +25,7 @@ from cvae_keras.data.sinusoid import SinusoidTask
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ["", "data", "table", "table sinusoid", "table testbed", "testbed", "solve"]
 COMMANDS += ["table multimodal", "table embedding", "solve sinusoid", "sample", "demo"]
-COMMANDS += ["quick", "collapse", "impute"]
+COMMANDS += ["quick", "collapse", "impute", "table inference"]
 COMMANDS += ["convert-testbed", "search", "table search", "table imputation"]
 SYSTEMS = ("sinusoid", "testbed", "compression", "vad", "multimodal")
 COMMANDS += [f"search {name}" for name in SYSTEMS]
