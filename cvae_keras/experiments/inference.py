@@ -51,7 +51,7 @@ class InferenceJob(rows.Job):
     epochs: int = 60
     rate: float = 1e-3
     decay: float = 0.1
-    dropout: float = 0.1
+    dropout: float = 0.0
     observations: int = 5
 
     @property

@@ -151,7 +151,7 @@ class CVAE(ELBOModel):
         decoder_network=None,
         width=128,
         depth=2,
-        dropout=0.1,
+        dropout=0.0,
         masks=False,
         beta=1.0,
         seed=0,
