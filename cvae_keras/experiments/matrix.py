@@ -180,7 +180,9 @@ def check(cell, folder):
         return {"outcome": str(error)}
     assert np.isfinite(losses).all() and losses[-1] < losses[0], losses
     model.save(path)
-    found, again = (numbers_of(each, arrays) for each in (model, keras.saving.load_model(path)))
+    found, again = (
+        numbers_of(each, arrays) for each in (model, keras.saving.load_model(path, safe_mode=True))
+    )
     shape = (3, WIDTH) if cell.condition == "none" else (3, ROWS, WIDTH)
     assert found["sampled"].shape == shape, found["sampled"].shape
     for name, values in found.items():

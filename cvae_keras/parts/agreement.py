@@ -109,7 +109,7 @@ def check_decoded(likelihood, x, x_hat, z):
             f"likelihood is {name}('decoder'), and the decoder returns no dictionary with 'mean' "
             f"and 'log_scale': let it, or choose another scale."
         )
-    if scale != "decoder" and "log_scale" in given:
+    if scale != "decoder" and not likelihood.reads_log_scale and "log_scale" in given:
         raise ValueError(
             f"likelihood is {name} with scale {scale!r}, and the decoder returns a log_scale of "
             f"its own: use {name if scale is not None else 'Normal'}('decoder')."

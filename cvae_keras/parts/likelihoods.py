@@ -23,7 +23,8 @@ class Likelihood(keras.layers.Layer):
     - `elementwise(x, x_hat)`: x `(batch, ...)`, x_hat what the decoder returned; returns the
       log-probability of each entry, `(samples, batch, ...)`, in nats;
     - `mean(x_hat)`, if the mean of p(x | z, c) is not what the decoder returns;
-    - `sample(x_hat, seed)`: a draw from p(x | z, c) for each of its rows.
+    - `sample(x_hat, seed)`: a draw from p(x | z, c) for each of its rows;
+    - `reads_log_scale`: True if the decoder is to return a dictionary with "log_scale".
 
     Example:
         >>> import numpy as np
@@ -31,6 +32,8 @@ class Likelihood(keras.layers.Layer):
         >>> np.array(SquaredError().log_prob(x, x_hat)).tolist()
         [[-3.0, -3.0]]
     """
+
+    reads_log_scale = False
 
     def elementwise(self, x, x_hat):
         raise NotImplementedError

@@ -43,6 +43,8 @@ class ColumnLikelihood(Likelihood):
         [0.0, 0.5, 0.5]
     """
 
+    reads_log_scale = True
+
     def __init__(self, columns, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(columns, (list, tuple)) or not columns:
