@@ -42,6 +42,7 @@ SYSTEMS = {
         {"data": "mnist", "dim": 2, "method": "UMAP", "source": "run here"},
     ),
     "VADImputer": ("imputation", {"data": "gaussian wishart", "method": "VAD"}, "over_best", 1.0),
+    "CVAE": ("inference", {"task": "two_moons", "simulations": 10_000}, "ours", 0.5),
     "MultimodalCVAE": (
         "multimodal",
         {"data": "gaussian 2+8+3+5", "given": "a+b+c"},
