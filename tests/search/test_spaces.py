@@ -89,6 +89,7 @@ def test_the_original_network_is_searched_as_before(tmp_path, eager):
     assert rows["status"].tolist() == ["completed"]
 
 
+@pytest.mark.long
 def test_the_rate_rises_and_falls_and_the_noise_falls_within_a_trial(eager):
     options = {**SMALL["sinusoid"], "examples": 200}
     hypermodel, rates, scales = search.SinusoidHyperModel(**options), [], []

@@ -70,6 +70,7 @@ def test_the_lines_of_the_readme(home):
     assert np.array_equal(CompressionVAE(logdir=str(home / "copy")).embed(X), z)
 
 
+@pytest.mark.long
 def test_folders_of_npy_files_in_the_home_folder(home):
     for name, rows in (("my_dataset", X[:50]), ("valid", X[50:])):
         (home / name / "class").mkdir(parents=True)
