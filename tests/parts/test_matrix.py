@@ -48,8 +48,8 @@ def test_cell(cell, tmp_path):
     assert expected(cell) in outcome and "\n" not in outcome
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("cell", cells(set(CELLS) - set(QUICK + REFUSED)))
+@pytest.mark.thorough  # minutes
+@pytest.mark.parametrize("cell", cells(c for c in CELLS if c not in QUICK + REFUSED))
 def test_other_cell(cell, tmp_path):
     test_cell(cell, tmp_path)
 
