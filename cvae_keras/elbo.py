@@ -532,7 +532,7 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
-        names = "\n".join(weight.path for weight in self.weights)
+        names = "\n".join(_plain(weight.path) for weight in self.weights)
         store[SAVED] = np.frombuffer(names.encode(), "uint8")
 
     def load_own_variables(self, store):
@@ -546,7 +546,7 @@ class ELBOModel(SavesRandomState, keras.Model):
             )
         if names is not None:
             saved = bytes(np.asarray(names, "uint8")).decode().split("\n")
-            lost = Counter(map(_plain, saved)) - Counter(_plain(each.path) for each in self.weights)
+            lost = Counter(saved) - Counter(_plain(each.path) for each in self.weights)
             if lost and len(saved) > len(self.weights):
                 raise ValueError(
                     f"the file holds {len(saved)} weights and the model {len(self.weights)}: it "

@@ -136,9 +136,8 @@ def dense_run(folder, monkeypatch):
 def solve(folder, monkeypatch):
     kind, _ = solved.MODELS["mixture"]
     options = {"categories": 3, "width": 8, "depth": 1, "order": 2}
-    recipe = solved.Recipe(options, 3, 8, 2e-3, 10.0)
+    recipe = solved.Recipe(options, 3, 8, 2e-3, 10.0, steps=2)
     monkeypatch.setitem(solved.MODELS, "mixture", (kind, {1: recipe}))
-    monkeypatch.setattr(solved, "STEPS", 2)
     monkeypatch.setattr(solved, "run_solved", lambda *args: "")
     done = folder / "models" / "sinusoid_1_manifest.json"
     if not done.exists() or list((folder / "models").glob(".*.npz")):
