@@ -6,9 +6,11 @@ Convention for every number in this project: **sum** over event dimensions and o
 dimensions, **mean** over the batch, in **nats**. `elbo` below is the one place where it is written.
 """
 
+import math
 import operator
 import re
 from collections import Counter
+from numbers import Real
 
 import keras
 import numpy as np
@@ -586,6 +588,28 @@ def _zeros(shapes):
 def _plain(path):
     """The path of a weight without what differs between two models of one configuration."""
     return "/".join(re.sub(r"_\d+$", "", name) for name in path.split("/")[1:]) or path
+
+
+def training_rows(rows, validation_data, args, kwargs):
+    """How many rows `fit` trains on: all, or those before its `validation_split`.
+
+    Args:
+        rows: number of examples.
+        validation_data: of `fit`; if it is given, Keras does not split.
+        args: positional arguments of `fit` after y.
+        kwargs: its named arguments.
+
+    Returns:
+        Number of rows.
+
+    Example:
+        >>> training_rows(100, None, (), {"validation_split": 0.1})
+        90
+    """
+    share = {**dict(zip(FIT_ARGUMENTS, args, strict=False)), **kwargs}.get("validation_split", 0.0)
+    if validation_data is None and isinstance(share, Real) and 0 < share < 1:
+        return math.floor(rows * (1.0 - share))  # as Keras does, which refuses 0
+    return rows
 
 
 def _weights(y, sample_weight):

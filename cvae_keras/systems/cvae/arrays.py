@@ -166,9 +166,9 @@ class Arrays(keras.layers.Layer):
             TypeError: an array that does not hold numbers or known labels.
             ValueError: names, shapes or values that do not fit.
         """
-        masks = masks or {}
+        masks, values = masks or {}, self.named(values)
         return {
-            name: variable.check(self.named(values)[name], masks.get(name))
+            name: variable.check(values[name], masks.get(name))
             for name, variable in self.variables_by_name.items()
         }
 
@@ -197,10 +197,10 @@ class Arrays(keras.layers.Layer):
 
     def found_masks(self, values, masks):
         """Masks of the real-valued arrays that have none: 0 where they hold NaN, by name."""
-        found = {}
+        found, values = {}, self.named(values)
         for name, variable in self.variables_by_name.items():
             if name not in masks and variable.real:
-                read = variable.read(self.named(values)[name])
+                read = variable.read(values[name])
                 found[name] = (~np.isnan(read)).astype("float32")
         return found
 
@@ -249,6 +249,10 @@ class Arrays(keras.layers.Layer):
         return np.where(added > 0, logs, values)
 
     def restore(self, values):
+        """What the likelihoods return, in the units of the data, as the user gives this side."""
+        return self.as_given(self.in_units(values))
+
+    def in_units(self, values):
         """What the likelihoods return, in the units of the data: arrays by name."""
         found = {}
         for name, array in values.items():
@@ -256,7 +260,11 @@ class Arrays(keras.layers.Layer):
                 array, bounds = self.units[name].restore(array), self.variables_by_name[name].bounds
                 array = array if bounds is None else bounds.bounded(array)
             found[name] = array
-        return found[self.side] if self.single else found
+        return found
+
+    def as_given(self, values):
+        """Arrays by name as the user gives this side: the inverse of `named`."""
+        return values[self.side] if self.single else values
 
     # -- tensors --------------------------------------------------------------------------------
     def write(self, values):

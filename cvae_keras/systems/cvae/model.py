@@ -11,7 +11,6 @@
 
 import itertools
 import math
-from numbers import Real
 
 import keras
 import numpy as np
@@ -19,7 +18,7 @@ from keras import ops
 
 from cvae_keras.checks import check_count, check_sample_weight, check_share
 from cvae_keras.data.frames import is_frame
-from cvae_keras.elbo import WEIGHTS, ELBOModel, elbo
+from cvae_keras.elbo import WEIGHTS, ELBOModel, elbo, training_rows
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.likelihoods import Product
 from cvae_keras.parts.posteriors import FreeTablePosterior
@@ -177,11 +176,8 @@ class CVAE(ELBOModel):
             for name, shape in shapes.items()
         }
         x_arrays = Arrays("x", variables, single)
-        direct = [
-            name
-            for name, variable in variables.items()
-            if variable.real and kind_of(name, variable.shape, network) == "dense"
-        ]
+        networks = {name: kind_of(name, shape, network) for name, shape in shapes.items()}
+        direct = [n for n, each in variables.items() if each.real and networks[n] == "dense"]
         entries = sum(math.prod(shapes[name]) for name in direct)
         if latent_dim is None:
             latent_dim = entries + (OTHERS if len(direct) < len(shapes) else 0)
@@ -204,7 +200,7 @@ class CVAE(ELBOModel):
         made = make_posterior(posterior, encoder, latent_dim, heads=not direct)
         decoder = ArrayDecoder(
             shapes,
-            {name: kind_of(name, shape, network) for name, shape in shapes.items()},
+            networks,
             {name: scale for name, (_, scale) in kinds.items()},
             check_layer("decoder_network", decoder_network),
             direct=direct,
@@ -343,9 +339,7 @@ class CVAE(ELBOModel):
             found, c, masks = self.data.check(x)
             rows = len(next(iter(found.values())))
             weights = check_sample_weight(y[WEIGHTS] if y else sample_weight, rows)
-            share = kwargs.get("validation_split", args[4] if len(args) > 4 else 0.0)
-            if validation_data is None and isinstance(share, Real) and 0 < share < 1:
-                rows = math.floor(rows * (1.0 - share))  # as Keras does, which refuses 0
+            rows = training_rows(rows, validation_data, args, kwargs)
             parts = ({n: a[:rows] for n, a in side.items()} for side in (found, c, masks))
             self.data.measure(*parts, None if weights is None else weights[:rows])
             return x
@@ -388,10 +382,7 @@ class CVAE(ELBOModel):
         Raises:
             ValueError: c does not fit, or n_samples is not a positive integer.
         """
-        n_samples = check_count("n_samples", n_samples)
-        rows = max(1, DRAWN // n_samples) if batch_size is None else batch_size
-        drawn = super().sample(c, n_samples, seed, rows, noise)
-        drawn = self.data.x.restore(drawn)
+        drawn = self.data.x.restore(self.draw(c, n_samples, seed, noise, batch_size))
         if not self.data.has_target:
             return drawn
         return self.data.to_frame(drawn, c, n_samples)
@@ -421,18 +412,15 @@ class CVAE(ELBOModel):
 
     def _mean(self, c, n_samples, seed):
         """The mean of p(x | c), as `predict` returns it."""
-        n_samples = check_count("n_samples", n_samples)
-        drawn = self.draw(c, n_samples, seed, noise=False)
-        drawn = self.data.x.restore(drawn)
-        by_name = {self.data.x.side: drawn} if self.data.x.single else drawn
-        means = {name: values.mean(axis=0) for name, values in by_name.items()}
+        drawn = self.data.x.in_units(self.draw(c, n_samples, seed, noise=False))
+        means = {name: values.mean(axis=0) for name, values in drawn.items()}
         if self.data.has_target:
             frame = self.data.to_frame({name: mean[None] for name, mean in means.items()}, c, 1)
             return frame.droplevel("draw") if self.data.c is not None else frame
         for name, variable in self.data.x.variables_by_name.items():
             if variable.kind == "classes":
                 means[name] = means[name].argmax(axis=-1)
-        return means[self.data.x.side] if self.data.x.single else means
+        return self.data.x.as_given(means)
 
     def interval(self, c=None, level=0.9, n_samples=1000, seed=0):
         """The central interval of each entry that holds this share of p(x | c).
@@ -453,19 +441,18 @@ class CVAE(ELBOModel):
         """
         level = check_share("level", level)
         ends = [0.5 - level / 2, 0.5 + level / 2]
-        drawn = self.data.x.restore(self.draw(c, n_samples, seed, noise=True))
-        by_name = {self.data.x.side: drawn} if self.data.x.single else drawn
-        kinds = {name: self.data.x.variables_by_name[name].kind for name in by_name}
+        drawn = self.data.x.in_units(self.draw(c, n_samples, seed, noise=True))
+        kinds = {name: self.data.x.variables_by_name[name].kind for name in drawn}
         methods = {"count": "inverted_cdf", "bit": "inverted_cdf"}  # no number between two counts
         found = {
             name: np.quantile(values, ends, axis=0, method=methods.get(kinds[name], "linear"))
-            for name, values in by_name.items()
+            for name, values in drawn.items()
             if kinds[name] != "classes"
         }
         if not found:
             raise ValueError("interval needs an array of numbers, and x holds classes: use sample.")
         if not self.data.has_target:
-            return found[self.data.x.side] if self.data.x.single else found
+            return self.data.x.as_given(found)
         import pandas as pd
 
         columns = {
@@ -476,9 +463,11 @@ class CVAE(ELBOModel):
         frame = pd.DataFrame(columns)
         return frame.set_axis(c.index) if is_frame(c) else frame
 
-    def draw(self, c, n_samples, seed, noise):
-        """Standardized draws of x, by name: `sample` of a checked condition, without the unit."""
-        return super().sample(c, n_samples, seed, max(1, DRAWN // n_samples), noise)
+    def draw(self, c, n_samples, seed, noise, batch_size=None):
+        """Standardized draws of x, by name: as `sample`, without the units of the data."""
+        n_samples = check_count("n_samples", n_samples)
+        rows = max(1, DRAWN // n_samples) if batch_size is None else batch_size
+        return super().sample(c, n_samples, seed, rows, noise)
 
     def report(self, x, c=None, n_samples=200, confidence=0.99, seed=0):
         """Check on new examples whether draws may be trusted, print it in words, and return it.
@@ -509,7 +498,7 @@ class CVAE(ELBOModel):
         inputs = self.data.pair(x) if whole and c is None else {"x": x, "c": c}
         given = inputs.get("c") if isinstance(inputs, dict) else None
         checked = self.check_inputs({k: v for k, v in inputs.items() if v is not None})
-        found = report(self, checked, given, check_count("n_samples", n_samples), confidence, seed)
+        found = report(self, checked, given, n_samples, confidence, seed)
         print(found)
         return found
 

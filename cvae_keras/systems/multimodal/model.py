@@ -9,7 +9,6 @@
 | special | conditioning modalities may be missing, and are dropped at random in training |
 """
 
-import math
 import warnings
 from numbers import Real
 
@@ -19,7 +18,7 @@ from keras import ops
 
 from cvae_keras.checks import check_choice, check_count, check_sample_weight
 from cvae_keras.data.frames import read_numbers
-from cvae_keras.elbo import ELBOModel
+from cvae_keras.elbo import ELBOModel, training_rows
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.likelihoods import Bernoulli, Categorical
 from cvae_keras.parts.posteriors import GaussianPosterior
@@ -318,9 +317,7 @@ class MultimodalCVAE(ELBOModel):
             valid = self.modalities.check(valid, self.decoder_dist)
             if several and len(validation_data) > 2:
                 check_sample_weight(validation_data[2], len(valid[self.main_modality]))
-        share = kwargs.get("validation_split", args[4] if len(args) > 4 else 0.0)
-        if validation_data is None and isinstance(share, Real) and 0 < share < 1:
-            rows = math.floor(rows * (1.0 - share))  # as Keras does, which refuses 0
+        rows = training_rows(rows, validation_data, args, kwargs)
         part = {name: array[:rows] for name, array in x.items()}
         if rows:
             self.adapt(part, None if weights is None else weights[:rows])

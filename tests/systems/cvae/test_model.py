@@ -308,6 +308,13 @@ def test_a_model_that_was_not_compiled_trains_and_stops_early():
     assert len(history["val_loss"]) == 3 and type(model.optimizer).__name__ == "AdamW"
 
 
+def test_no_draws_are_refused_by_every_method():
+    model, c = fitted(), rows()["c"]
+    for call in (model.sample, model.predict, model.interval):
+        with pytest.raises(ValueError, match="n_samples must be a positive integer, got 0"):
+            call(c, n_samples=0)
+
+
 # -- trust ----------------------------------------------------------------------------------------
 def test_the_report_says_what_is_wrong(capsys):
     data = rows(300)
