@@ -40,7 +40,7 @@ from cvae_keras.parts.priors import Prior
 from cvae_keras.training.backends import replicas
 from cvae_keras.training.batches import Batches, FollowEpoch, finite, refusals
 from cvae_keras.training.checkpoint import Checkpoint
-from cvae_keras.training.finite import StopIfNotFinite
+from cvae_keras.training.finite import StopIfNotFinite, check_loss
 
 ACTIVE_NATS = 0.01
 SAVED = "weights"  # key of the names of a saved model's weights
@@ -435,8 +435,7 @@ class ELBOModel(SavesRandomState, keras.Model):
                 weights that do not fit.
             RunError: the loss became NaN or infinite, see `StopIfNotFinite`.
         """
-        if kwargs.pop("class_weight", None) is not None:
-            raise ValueError("class_weight needs targets, and there are none: use sample_weight.")
+        _check_no_class_weight(kwargs.pop("class_weight", None))
         kwargs |= dict(zip(FIT_ARGUMENTS, args, strict=False))
         _check_numbers(**kwargs)
         callbacks = [StopIfNotFinite(), *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
@@ -492,6 +491,38 @@ class ELBOModel(SavesRandomState, keras.Model):
         _check_numbers(**kwargs | dict(zip(("batch_size",), args, strict=False)))
         with refusals():
             return super().predict(self._checked(x)[0], *args, **kwargs)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
+        """One step, as `keras.Model.train_on_batch`; x, y and sample_weight as for `fit`.
+
+        Raises:
+            ValueError: as `fit` does.
+            RunError: the loss is NaN or infinite; the weights may be so too from then on.
+        """
+        _check_no_class_weight(class_weight)
+        return self._on_batch("train_on_batch", x, y, sample_weight, **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """As `keras.Model.test_on_batch`; arguments and errors as of `train_on_batch`."""
+        return self._on_batch("test_on_batch", x, y, sample_weight, **kwargs)
+
+    def predict_on_batch(self, x):
+        """The reconstruction of x, as `keras.Model.predict_on_batch` returns it."""
+        with refusals():
+            return super().predict_on_batch(self._checked(x)[0])
+
+    def _on_batch(self, method, x, y=None, sample_weight=None, **kwargs):
+        x, y = self._checked(x, y, sample_weight)
+        self._check_compiled(method)
+        if not isinstance(x, dict):
+            raise ValueError(
+                f"x must be a dictionary of arrays, got {type(x).__name__}: {method} takes one "
+                f"batch; give several to fit or evaluate."
+            )
+        with refusals():
+            logs = getattr(super(), method)(x, y, **kwargs)
+        check_loss(logs["loss"] if isinstance(logs, dict) else np.ravel(logs)[0], f"in {method}")
+        return logs
 
     # -- saving ---------------------------------------------------------------------------------
     def get_config(self):
@@ -610,6 +641,11 @@ def training_rows(rows, validation_data, args, kwargs):
     if validation_data is None and isinstance(share, Real) and 0 < share < 1:
         return math.floor(rows * (1.0 - share))  # as Keras does, which refuses 0
     return rows
+
+
+def _check_no_class_weight(class_weight):
+    if class_weight is not None:
+        raise ValueError("class_weight needs targets, and there are none: use sample_weight.")
 
 
 def _weights(y, sample_weight):

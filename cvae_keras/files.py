@@ -88,12 +88,13 @@ def _check_name(path):
     if "\0" in text:
         raise ValueError(f"{text[:80]} holds a null character: name another file or folder.")
     try:
-        longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+        # strict: Python reads a name of other bytes as text that no file can hold
+        longest = max((len(part.encode("utf-8")) for part in path.parts), default=0)
     except UnicodeError as error:
         raise ValueError(
             f"{text[:80]!r} is no text in UTF-8: name another file or folder."
         ) from error
-    if longest > NAME_BYTES or len(os.fsencode(path)) > PATH_BYTES:
+    if longest > NAME_BYTES or len(text.encode("utf-8")) > PATH_BYTES:
         raise ValueError(
             f"{text[:80]}... is too long for a file or folder: a name may have {NAME_BYTES} bytes, "
             f"and a path {PATH_BYTES}; choose a shorter one."

@@ -195,10 +195,13 @@ def check_bad_input_is_refused(case, folder):
         bad_inputs.append(({**arrays, "c": with_value(c, np.inf)}, "c holds NaN or infinity"))
     if c is not None and case.needs_condition:
         bad_inputs.append(({"x": arrays["x"]}, "'c'"))
-    for call in (model.fit, model.evaluate, model.predict):
+    quiet = {"verbose": 0}
+    calls = [(model.fit, quiet), (model.evaluate, quiet), (model.predict, quiet)]
+    calls += [(getattr(model, f"{name}_on_batch"), {}) for name in ("train", "test", "predict")]
+    for call, options in calls:
         for bad, sentence in bad_inputs:
             with pytest.raises(ValueError, match=sentence):
-                call(bad, verbose=0)
+                call(bad, **options)
     if c is not None:
         for bad, sentence in [
             (with_value(c, np.nan), "holds NaN or infinity"),
@@ -251,6 +254,25 @@ def check_predict_gives_the_reconstruction(case, folder):
     assert same(after, weights)
 
 
+def check_on_batch(case, folder):
+    """A step is that of `fit` and `evaluate` on the same examples."""
+    batch = case.source.examples(16, seed=0)
+    losses, states = [], []
+    for fit in (True, False):
+        keras.utils.set_random_seed(0)
+        model = eager(case.make())
+        if fit:
+            model.fit(batch, batch_size=16, shuffle=False, verbose=0)
+            losses.append(model.evaluate(batch, batch_size=16, verbose=0, return_dict=True))
+        else:
+            model.train_on_batch(batch)
+            losses.append(model.test_on_batch(batch, return_dict=True))
+        states.append(state(model))
+    assert same(*states)
+    assert losses[0]["loss"] == losses[1]["loss"]
+    np.testing.assert_array_equal(model.predict_on_batch(batch), model.predict(batch, verbose=0))
+
+
 def check_evaluate(case, folder):
     model, arrays = trained(case), case.source.examples(64, seed=0)
     weights = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
@@ -294,6 +316,7 @@ CHECKS = [
     check_bad_input_is_refused,
     check_samples,
     check_predict_gives_the_reconstruction,
+    check_on_batch,
     check_evaluate,
     check_tensorboard_is_written,
     check_early_stopping_knows_that_elbo_is_to_rise,

@@ -7,6 +7,28 @@ import keras
 from cvae_keras.checks import RunError
 
 
+def check_loss(loss, when, name="loss", data="x"):
+    """Refuse a loss that is NaN or infinite.
+
+    Args:
+        loss: a number.
+        when: where it was found, for the error, for instance "in epoch 2, step 3".
+        name: of the loss.
+        data: what may hold numbers that are too large.
+
+    Raises:
+        RunError: the loss is NaN or infinite.
+
+    Example:
+        >>> check_loss(0.5, "in epoch 1, step 1")
+    """
+    if not math.isfinite(float(loss)):
+        raise RunError(
+            f"training diverged: the {name} is {float(loss)} {when}; choose a smaller learning "
+            f"rate, or look for large numbers in {data}."
+        )
+
+
 class StopIfNotFinite(keras.callbacks.Callback):
     """Raises `RunError` at the first training or validation loss that is NaN or infinite.
 
@@ -30,17 +52,10 @@ class StopIfNotFinite(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise RunError(
-                f"training diverged: the loss is {loss} in epoch {self.epoch + 1}, step "
-                f"{batch + 1}; choose a smaller learning rate, or look for large numbers in x."
-            )
+        loss = (logs or {}).get("loss", 0.0)
+        check_loss(loss, f"in epoch {self.epoch + 1}, step {batch + 1}")
 
     def on_epoch_end(self, epoch, logs=None):
         for name, value in (logs or {}).items():
-            if name.endswith("loss") and not math.isfinite(float(value)):
-                raise RunError(
-                    f"training diverged: {name} is {float(value)} after epoch {epoch + 1}; choose "
-                    f"a smaller learning rate, or look for large numbers in the validation data."
-                )
+            if name.endswith("loss"):
+                check_loss(value, f"after epoch {epoch + 1}", name, "the validation data")

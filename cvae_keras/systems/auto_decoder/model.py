@@ -270,6 +270,16 @@ class VariationalAutoDecoder(ELBOModel):
         self._check_numbered(x)
         return super().evaluate(x, y, *args, **kwargs)
 
+    def _on_batch(self, method, x, *args, **kwargs):
+        self._check_numbered(x)
+        starts = self.options["latent_init"] == "pca" and not ops.convert_to_numpy(self.started)
+        if starts and method == "train_on_batch":
+            raise ValueError(
+                "latent_init 'pca' needs all rows at once, got a batch: call fit before "
+                "train_on_batch, or create the model with latent_init='normal'."
+            )
+        return super()._on_batch(method, x, *args, **kwargs)
+
     def _check_numbered(self, data):
         """Refuse rows without an index that are not as many as the table has."""
         x = data[0] if isinstance(data, (tuple, list)) and data else data

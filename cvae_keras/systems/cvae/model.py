@@ -361,6 +361,13 @@ class CVAE(ELBOModel):
             self.data.measure(found, c, masks, None)
         return x
 
+    def _on_batch(self, method, x, y=None, sample_weight=None, **kwargs):
+        """A first step measures the units on its batch, as the first `fit` does on its rows."""
+        x, y = self.data.paired(x, y)
+        if method == "train_on_batch" and self.compiled and not self.data.measured:
+            self.adapt(x, sample_weight)
+        return super()._on_batch(method, x, y, sample_weight, **kwargs)
+
     # -- use ------------------------------------------------------------------------------------
     def sample(self, c=None, n_samples=1, seed=None, batch_size=None, noise=True):
         """Draw x from p(x | c): z ~ p(z | c), then x ~ p(x | z, c), in the units of the data.

@@ -302,6 +302,13 @@ class MultimodalCVAE(ELBOModel):
                 self.is_adapted.assign(1.0)
         return super().fit(x, y, *args, **data, **kwargs)
 
+    def _on_batch(self, method, x, y=None, sample_weight=None, **kwargs):
+        """A first step measures the units on its batch, as the first `fit` does on its rows."""
+        starts = method == "train_on_batch" and self.compiled and not self.adapted
+        if starts and isinstance(x, dict):
+            self.adapt(x, sample_weight)
+        return super()._on_batch(method, x, y, sample_weight, **kwargs)
+
     def _adapt_to_training(self, x, validation_data, sample_weight, args, kwargs):
         """`adapt` to the training rows of `fit`, once all that can be refused has been checked."""
         if kwargs.get("class_weight") is not None:
