@@ -507,18 +507,17 @@ class ELBOModel(SavesRandomState, keras.Model):
         return self._on_batch("test_on_batch", x, y, sample_weight, **kwargs)
 
     def predict_on_batch(self, x):
-        """The reconstruction of x, as `keras.Model.predict_on_batch` returns it."""
-        with refusals():
-            return super().predict_on_batch(self._checked(x)[0])
+        """As `predict`."""
+        return self.predict(x, verbose=0)
 
     def _on_batch(self, method, x, y=None, sample_weight=None, **kwargs):
-        x, y = self._checked(x, y, sample_weight)
-        self._check_compiled(method)
         if not isinstance(x, dict):
             raise ValueError(
                 f"x must be a dictionary of arrays, got {type(x).__name__}: {method} takes one "
                 f"batch; give several to fit or evaluate."
             )
+        x, y = self._checked(x, y, sample_weight)
+        self._check_compiled(method)
         with refusals():
             logs = getattr(super(), method)(x, y, **kwargs)
         check_loss(logs["loss"] if isinstance(logs, dict) else np.ravel(logs)[0], f"in {method}")

@@ -69,7 +69,9 @@ def whole(tmp_path_factory):
         keras.Model.run_eagerly = kept
 
 
-@pytest.mark.parametrize("epoch", [0, 1, 3, 5])
+@pytest.mark.parametrize(
+    "epoch", [0, 3, *(pytest.param(epoch, marks=pytest.mark.long) for epoch in (1, 5))]
+)
 def test_a_killed_training_ends_as_one_that_was_not(tmp_path, whole, epoch):
     with pytest.raises(Killed):
         fit(tmp_path, kill=[KillAt(epoch)])

@@ -272,13 +272,20 @@ class VariationalAutoDecoder(ELBOModel):
 
     def _on_batch(self, method, x, *args, **kwargs):
         self._check_numbered(x)
-        starts = self.options["latent_init"] == "pca" and not ops.convert_to_numpy(self.started)
-        if starts and method == "train_on_batch":
+        train = method == "train_on_batch"
+        if (
+            train
+            and self.options["latent_init"] == "pca"
+            and not ops.convert_to_numpy(self.started)
+        ):
             raise ValueError(
                 "latent_init 'pca' needs all rows at once, got a batch: call fit before "
                 "train_on_batch, or create the model with latent_init='normal'."
             )
-        return super()._on_batch(method, x, *args, **kwargs)
+        logs = super()._on_batch(method, x, *args, **kwargs)
+        if train:
+            self.started.assign(1.0)
+        return logs
 
     def _check_numbered(self, data):
         """Refuse rows without an index that are not as many as the table has."""

@@ -96,6 +96,7 @@ def test_the_weight_of_kl_and_the_plateau(in_tmp, line, beta, schedule):
     done(f"vad test_missing digits test_configs 0 --out . --missing_mode random {line}")
 
 
+@pytest.mark.long
 def test_every_option_of_the_decoder_is_tested(in_tmp):
     grid(in_tmp, epochs=1, layer_norm=True)
     done("vad train digits test_configs 0 --out .")

@@ -40,6 +40,7 @@ def fitted(table):
     return VADImputer(**SMALL).fit(table)
 
 
+@pytest.mark.long
 @parametrize_with_checks([VADImputer(**SMALL)])
 def test_scikit_learn(estimator, check):
     check(estimator)

@@ -20,6 +20,7 @@ def small():
     return given, hidden, VADImputer(**SMALL, likelihoods=COUNTS, round_integers=True).fit(given)
 
 
+@pytest.mark.long
 def test_exact_conditional_probabilities_and_counts():
     frame, hidden, exact = one_factor(1500)
     given = frame.mask(hidden)

@@ -143,6 +143,7 @@ def test_elbo_is_the_log_density_of_the_mixture():
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.long
 def test_brief_training_solves_an_easy_task():
     keras.utils.set_random_seed(0)
     model = make()
