@@ -2,10 +2,13 @@
 
 import logging
 import os
+import sys
 import warnings
 
 import matplotlib.pyplot as plt
 import pandas as pd
+
+from cvae_keras.plots.style import NOTEBOOK
 
 #: Warnings of other packages that do not concern a reader.
 IGNORED = (
@@ -35,6 +38,10 @@ def setup(digits=3):
     logging.getLogger("tensorflow").setLevel("ERROR")
     for message in IGNORED:
         warnings.filterwarnings("ignore", message=message)
-    plt.rcParams.update({"figure.dpi": 72, "font.size": 9, "figure.constrained_layout.use": True})
+    plt.rcParams.update(NOTEBOOK)
+    if "ipykernel" in sys.modules:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina")
     pd.set_option("display.float_format", f"{{:.{digits}g}}".format)
     return bool(os.environ.get("CVAE_QUICK"))

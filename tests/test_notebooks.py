@@ -15,6 +15,7 @@ from cvae_keras.systems.saved import SHIPPED
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:work|root|tmp|home|Users)/")
 MAX_BYTES = 1_500_000
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 RUN = """
 import sys
@@ -101,3 +102,34 @@ def test_names_no_path_of_a_machine_and_no_warning(path):
         for text in texts:
             found = MACHINE_PATH.search(text)
             assert not found, f"{path.name}, cell {number} names {text[found.start() :][:60]!r}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_opens_with_its_run_time_its_neighbors_and_where_to_open_it(path):
+    first = read(path).cells[0].source
+    assert re.search(r"^\*Run time: about \d minutes? on two cores\.", first, re.MULTILINE)
+    place = NOTEBOOKS.index(path)
+    beside = {"Previous": place - 1, "Next": place + 1}
+    for word, index in beside.items():
+        found = re.search(rf"{word}: \[[^]]+\]\(([^)]+)\)", first)
+        there = 0 <= index < len(NOTEBOOKS)
+        assert (found.group(1) if found else None) == (NOTEBOOKS[index].name if there else None)
+    opened = [link for link in LINK.findall(first) if link.endswith(path.name) and "/" in link]
+    hosts = ["https://github.com/", "https://colab.research.google.com/", "https://mybinder.org/"]
+    for link, host in zip(opened, hosts, strict=True):
+        assert link.startswith(host)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_links_to_files_that_are_there(path):
+    texts = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    links = [link for text in texts for link in LINK.findall(text)]
+    for link in links:
+        if not link.startswith(("http", "#", "attachment:")):
+            assert (path.parent / link.partition("#")[0]).exists(), f"{path.name} links to {link}"
+
+
+def test_the_start_page_links_to_every_other_notebook():
+    text = "\n".join(cell.source for cell in read(NOTEBOOKS[0]).cells)
+    for path in NOTEBOOKS[1:]:
+        assert f"]({path.name})" in text

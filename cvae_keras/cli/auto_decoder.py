@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cvae_keras.cli import options
+from cvae_keras.plots.style import DPI
 
 OUT = click.option("--out", type=options.PATH, default=Path("runs/vad"), show_default=True)
 NAME = click.argument("name", type=options.Name())
@@ -245,5 +246,5 @@ def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
     rows = [x, x, model.reconstruct(x * mask, mask, **search_options(config))]
     path = out / name / f"plot_{number}.png"
     with replacing(path) as partial:
-        plot_rows(rows, ["original", "observed", "reconstruction"], mask).savefig(partial, dpi=120)
+        plot_rows(rows, ["original", "observed", "reconstruction"], mask).savefig(partial, dpi=DPI)
     click.echo(f"Figure: {path}")

@@ -5,6 +5,7 @@ import re
 import click
 
 from cvae_keras.cli import options
+from cvae_keras.plots.style import DPI
 
 DRAWS = 20  # at least, of which uncertainties are measured
 IMPUTATION = ".imp"  # the column that numbers the completed tables
@@ -79,7 +80,7 @@ def impute(table, out, samples, counts, labels, ignore, epochs, seed, force):
                 level=0
             ).to_csv(path, index=False)
     with replacing(files["figure"]) as path:
-        plot_fills(frame.drop(columns=list(ignore)), draws).savefig(path, dpi=130)
+        plot_fills(frame.drop(columns=list(ignore)), draws).savefig(path, dpi=DPI)
     with replacing(out) as path:
         _written(text, frame, filled).to_csv(path, index=False)
     click.echo(markdown(report))

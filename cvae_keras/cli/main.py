@@ -13,6 +13,7 @@ from cvae_keras.cli.impute import impute
 from cvae_keras.cli.search import search
 from cvae_keras.cli.tables import table
 from cvae_keras.cli.terminal import OneSentence
+from cvae_keras.plots.style import DPI
 
 
 @click.group(cls=OneSentence)
@@ -148,7 +149,7 @@ def sample(task, model, n, samples, out, force, seed, save):
         click.echo(f"{label:8s}" + "".join(f"{score[name]:11.3g}" for name in measures))
     title = f"task {task}, samples for the first of the curves"
     with replacing(out) as path:
-        plot_samples(sinusoid, raw[:, 0], y[0], title).savefig(path, dpi=110)
+        plot_samples(sinusoid, raw[:, 0], y[0], title).savefig(path, dpi=DPI)
     click.echo(f"Figure: {out}")
 
 

@@ -15,6 +15,7 @@ from cvae_keras.files import ROOT, claim, manifest, read_json, replacing, write_
 from cvae_keras.metrics.classifier import ImageClassifier
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.plots.multimodal import plot_multimodal
+from cvae_keras.plots.style import DPI
 from cvae_keras.systems.multimodal.model import MultimodalCVAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import FreshBatches, ShuffledBatches
@@ -333,7 +334,7 @@ def run_table(folder, quick=False, data_dir=None, seed=0):
             pictures = read_arrays(path, ["pictures"])["pictures"]
             images[job.task, job.prior] = pictures.astype("float32")
     with replacing(folder / f"{NAME}.png") as path:
-        plot_multimodal(frame, images).savefig(path, dpi=110)
+        plot_multimodal(frame, images).savefig(path, dpi=DPI)
     total = sum(result["manifest"]["seconds"] for _, result in results)
     configs = [job.config() for job, _ in results]
     write_json(folder / f"{NAME}.json", manifest({"jobs": configs}, total))

@@ -24,14 +24,15 @@ from cvae_keras.plots.search import (
     plot_weighted_loss,
 )
 from cvae_keras.plots.sinusoid import plot_beside, plot_samples, plot_solved, plot_training
-from cvae_keras.plots.style import COLORS, OBSERVED, SAMPLE, TRUTH
+from cvae_keras.plots.style import DISTINCT, OBSERVED, SAMPLE, TRUTH, legend_outside
 
 __all__ = [
-    "COLORS",
+    "DISTINCT",
     "OBSERVED",
     "SAMPLE",
     "STYLES",
     "TRUTH",
+    "legend_outside",
     "plot_beside",
     "plot_best_so_far",
     "plot_c2st",

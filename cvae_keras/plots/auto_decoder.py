@@ -3,13 +3,13 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import OBSERVED, SAMPLE, panels
+from cvae_keras.plots.style import DISTINCT, OBSERVED, SAMPLE, legend_outside, panels
 
-MISSING_COLOR = "#f2c14e"
+MISSING_COLOR = DISTINCT[6]  # yellow
 STYLES = {
-    "VAD": {"color": "#d1495b", "marker": "o"},
-    "VAE zero-filled": {"color": "#5b8fd0", "marker": "s"},
-    "VAE mask-aware": {"color": "#3c7a57", "marker": "^"},
+    "VAD": {"color": DISTINCT[5], "marker": "o"},
+    "VAE zero-filled": {"color": DISTINCT[4], "marker": "s"},
+    "VAE mask-aware": {"color": DISTINCT[7], "marker": "^"},
 }
 
 
@@ -45,7 +45,7 @@ def plot_rows(rows, titles, mask=None):
                 axis.plot(shown, ".", markersize=2)
                 axis.set_ylim(low, high)
             axis.set(xticks=[], yticks=[])
-        axes[number, 0].set_ylabel(title, fontsize=8, rotation=0, ha="right", va="center")
+        axes[number, 0].set_ylabel(title, fontsize=9, rotation=0, ha="right", va="center")
     return figure
 
 
@@ -73,7 +73,7 @@ def plot_panel(original, mask, results, ratios):
     rows = [np.tile(original, (len(ratios), 1))] * 2 + list(results.values())
     figure = plot_rows(rows, ["true", "observed", *results], mask)
     for axis, ratio in zip(figure.axes[: len(ratios)], ratios, strict=True):
-        axis.set_title(f"{ratio:.0%} missing", fontsize=7)
+        axis.set_title(f"{ratio:.0%} missing", fontsize=9)
     return figure
 
 
@@ -100,13 +100,13 @@ def plot_curves(table):
             for model, style in STYLES.items():
                 curve = part[part.model == model].sort_values("ratio")
                 axes[i, j].plot(curve.ratio, curve.mse, markersize=3, label=model, **style)
-            axes[i, j].set_title(f"{name}, {case}", fontsize=8)
+            axes[i, j].set_title(f"{name}, {case}", fontsize=9)
             axes[i, j].set_ylim(bottom=0)
-            axes[i, j].tick_params(labelsize=7)
-        axes[i, 0].set_ylabel("mean squared error", fontsize=8)
+            axes[i, j].tick_params(labelsize=9)
+        axes[i, 0].set_ylabel("mean squared error", fontsize=9)
     for axis in axes[-1]:
-        axis.set_xlabel("share missing", fontsize=8)
-    axes[0, 0].legend(fontsize=7)
+        axis.set_xlabel("share missing", fontsize=9)
+    legend_outside(figure)
     return figure
 
 
@@ -139,10 +139,10 @@ def plot_fills(frame, draws, most=12):
             _bars(axis, series)
         else:
             _histograms(axis, {key: values.astype(float) for key, values in series.items()})
-        axis.set_title(f"{name}, {missing.mean():.0%} missing", fontsize=8)
-        axis.tick_params(labelsize=7)
-    axes[0].set_ylabel("share", fontsize=8)
-    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside upper right")
+        axis.set_title(f"{name}, {missing.mean():.0%} missing", fontsize=9)
+        axis.tick_params(labelsize=9)
+    axes[0].set_ylabel("share", fontsize=9)
+    legend_outside(figure)
     return figure
 
 

@@ -5,7 +5,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import DISTINCT, OBSERVED, SAMPLE, TRUTH, panels
+from cvae_keras.plots.style import DISTINCT, OBSERVED, SAMPLE, TRUTH, legend_outside, panels
 
 BAND = {"color": "#d9d9d9", "linewidth": 0, "label": "what chance explains"}
 #: Of the dimensions that fail, the worst first; further ones are thin and black.
@@ -26,7 +26,7 @@ def plot_ranks(ranks):
         plot_ranks(simulation_based_calibration(draws, truth)).savefig("ranks.png")
         ```
     """
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    figure = Figure(figsize=(9, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     edges = np.linspace(0, 1, len(ranks.histogram) + 1)
     left.fill_between([0, 1], ranks.bin_low, ranks.bin_high, **BAND)
@@ -77,7 +77,7 @@ def plot_calibration(report):
         plot_calibration(calibration_report(draws, truth)).savefig("calibration.png")
         ```
     """
-    figure, axes = panels(3, 4.2, 4.6)
+    figure, axes = panels(3, 4.2, 5.2)
     _plot_difference(axes[0], report.ranks)
     _legend(axes[0])
     _plot_curve(axes[1], report.coverage)
@@ -95,7 +95,7 @@ def plot_predictive(predictive):
 
     Returns:
         Figure, one panel per statistic: a bar from the 2.5 % to the 97.5 % quantile of the replicas
-        of each observation, red if the observation is outlying.
+        of each observation, dark red if the observation is outlying.
 
     Example:
         ```python
@@ -119,8 +119,7 @@ def plot_predictive(predictive):
         share = f"{100 * predictive.outlying[i]:.1f} % outlying"
         chance = f"chance: up to {100 * predictive.limit:.1f} %"
         axis.set_title(f"{predictive.names[i]}: {share}\n({chance})", fontsize=9)
-    shown = axes[0].get_legend_handles_labels()
-    figure.legend(*shown, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    legend_outside(figure)
     return figure
 
 
@@ -147,7 +146,7 @@ def plot_c2st(results):
         axis.plot(result.folds, [line] * len(result.folds), ".", color=color, markersize=4)
         axis.plot(result.accuracy, line, "o", color=color)
         axis.annotate(
-            f"{result.accuracy:.3f}", (result.accuracy, line), (0, 7), fontsize=8, ha="center",
+            f"{result.accuracy:.3f}", (result.accuracy, line), (0, 7), fontsize=9, ha="center",
             textcoords="offset points",
         )  # fmt: skip
     axis.axvline(0.5, color=OBSERVED, linewidth=1)
@@ -172,7 +171,7 @@ def _plot_curve(axis, result):
         )
     else:
         axis.set(xlabel="level of the interval", ylabel="share of true values inside")
-        note = {"fontsize": 8, "color": "#555555", "transform": axis.transAxes}
+        note = {"fontsize": 9, "color": "#555555", "transform": axis.transAxes}
         axis.text(0.03, 0.6, "underconfident", **note)
         axis.text(0.97, 0.35, "overconfident", ha="right", **note)
     _legend(axis)
@@ -209,7 +208,9 @@ def _closed(values):
 
 
 def _legend(axis):
-    axis.legend(fontsize=8, frameon=False, loc="best")
+    """A legend below the axis label of one panel: the same color may differ in another one."""
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.25)}
+    axis.legend(fontsize=9, frameon=False, ncols=2, **place)
 
 
 def _title(result, width):

@@ -137,7 +137,7 @@ def _legend(axis, entries):
     if dots:
         place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
         columns = -(-len(dots) // LINES)
-        axis.legend(handles=dots, fontsize=8, frameon=False, ncols=columns, **place)
+        axis.legend(handles=dots, fontsize=9, frameon=False, ncols=columns, **place)
 
 
 def grid_points(xy_range, grid_size):

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH, panels
+from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH, legend_outside, panels
 
 MARKERS = "osD^v"
 
@@ -44,13 +44,10 @@ def plot_rate_distortion(frame):
             axis.scatter(
                 group["rate"], group["distortion"], marker="x", c=colors[group["known"]], s=30
             )
+        axis.scatter([], [], marker="x", color=OBSERVED, label="measured (dark: nothing known)")
         axis.set(title=name, xlabel="rate, nats", ylabel="distortion")
         axis.title.set_size(9)
-        axis.legend(fontsize=7, frameon=False)
-    figure.suptitle(
-        "Dense CVAE: measured (x; dark: nothing known, light: all known), exact optimum (red)",
-        fontsize=10,
-    )
+    legend_outside(figure)
     return figure
 
 
@@ -83,10 +80,9 @@ def plot_dense_run(histories, codes, rows, curves, title=""):
     for (beta, values), shade in zip(
         histories.items(), (SAMPLE, OBSERVED, TRUTH) * 9, strict=False
     ):
-        elbo.plot(np.arange(1, len(values) + 1), values, color=shade, label=f"beta {beta:g}")
+        elbo.plot(np.arange(1, len(values) + 1), values, color=shade, label=f"ELBO, beta {beta:g}")
     elbo.set(title="ELBO (beta 1 in it)", xlabel="epoch", ylabel="nats")
     elbo.set_ylim(bottom=np.quantile(np.concatenate(list(histories.values())), 0.05))
-    elbo.legend(fontsize=7)
     z, known = codes
     latent.scatter(*z.T, c=colors[known], s=3, alpha=0.6, linewidths=0)
     latent.set(title=f"posterior means, beta {first:g}", xlabel="z of highest KL", ylabel="second")
@@ -100,11 +96,11 @@ def plot_dense_run(histories, codes, rows, curves, title=""):
         plane.plot(rates, distortions, color=color, linewidth=1)
     for marker, (beta, group) in zip(MARKERS * 9, rows.items(), strict=False):
         points = np.array([(row["rate"], row["distortion"]) for row in group])
-        plane.scatter(*points.T, c=colors, marker=marker, s=28, label=f"beta {beta:g}")
+        plane.scatter(*points.T, c=colors, marker=marker, s=28, label=f"measured, beta {beta:g}")
     exact = ", exact curves" if curves else ""
     plane.set(title=f"measured{exact}", xlabel="rate, nats", ylabel="distortion")
-    plane.legend(fontsize=7)
     for axis in (elbo, latent, kl, plane):
         axis.title.set_size(9)
+    legend_outside(figure)
     figure.suptitle(f"{title}   dark: nothing known, light: all known", fontsize=10)
     return figure

@@ -6,6 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from cvae_keras.files import expand
+from cvae_keras.plots.style import DPI
 
 
 def new_figure(show, **options):
@@ -57,7 +58,7 @@ def finish(figure, filename, show):
         if not filename.parent.is_dir():
             raise ValueError(f"filename {filename} is in no folder that exists: make it first.")
     if filename is not None:
-        figure.savefig(filename, dpi=130)
+        figure.savefig(filename, dpi=DPI)
     if not show or _shows_nothing():
         return figure
     import matplotlib.pyplot as plt

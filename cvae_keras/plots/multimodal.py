@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import SAMPLE, TRUTH
+from cvae_keras.plots.style import SAMPLE, TRUTH, legend_outside
 
 TITLES = {"label": "given the label", "half": "lower half given the upper"}
 
@@ -49,7 +49,7 @@ def plot_multimodal(frame, images):
     columns = max([1] + [sum(of == task for of, _ in images) for task in tasks])
     figure = Figure(figsize=(3.6 * (1 + columns), 3.6 * max(1, len(tasks))), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, columns))
-    _plot_log_likelihoods(left.subplots(), frame)
+    _plot_log_likelihoods(left, frame)
     if not tasks:
         return figure
     axes = right.subplots(len(tasks), columns, squeeze=False).flat
@@ -60,11 +60,12 @@ def plot_multimodal(frame, images):
     return figure
 
 
-def _plot_log_likelihoods(axis, frame):
+def _plot_log_likelihoods(figure, frame):
+    axis = figure.subplots()
     rows = frame[frame["data"].str.startswith("gaussian")]
     ends = [rows["exact"].min(), rows["exact"].max()]
     axis.plot(ends, ends, color=TRUTH, linewidth=1, label="exact")
     axis.scatter(rows["exact"], rows["log_p"], color=SAMPLE, s=18, label="measured, a subset")
     axis.set(xlabel="exact log p, nats", ylabel="measured log p, nats")
     axis.set_title("Gaussian modalities", fontsize=9)
-    axis.legend(fontsize=8)
+    legend_outside(figure)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH, panels
+from cvae_keras.plots.style import OBSERVED, SAMPLE, TRUTH, legend_outside, panels
 
 
 def plot_best_so_far(frame, goal):
@@ -35,7 +35,7 @@ def plot_best_so_far(frame, goal):
             lost["trial"], [edge] * len(lost), "x", color=OBSERVED, label="diverged or failed"
         )
     axis.set(xlabel="trial", ylabel=goal.name)
-    axis.legend(fontsize=8, frameon=False)
+    legend_outside(axis.figure)
     return axis.figure
 
 
@@ -60,15 +60,16 @@ def plot_marginals(frame, names, goal):
     for axis, name in zip(axes, names, strict=True):
         place, ticks, log = positions(done[name])
         score = done[goal.name].to_numpy()
-        axis.plot(place, score, "o", color=SAMPLE, markersize=3, alpha=0.7)
-        axis.plot(*bin_medians(place, score), color=TRUTH, linewidth=1.5)
+        axis.plot(place, score, "o", color=SAMPLE, markersize=3, label="trial")
+        medians = bin_medians(place, score)
+        axis.plot(*medians, color=TRUTH, linewidth=1.5, label="median in bins")
         if ticks is not None:
             axis.set_xticks(range(len(ticks)), ticks)
         elif log:
-            axis.set_xlabel("log10")
-        axis.set_title(name, fontsize=9)
-    axes[0].set_ylabel(goal.name)
-    figure.suptitle(f"{goal.name} of each trial (blue) and its median in bins (red)", fontsize=10)
+            name = f"log10 of {name}"
+        axis.set_xlabel(name)
+        axis.set_ylabel(goal.name)
+    legend_outside(figure)
     return figure
 
 
@@ -100,7 +101,7 @@ def plot_parallel(frame, names, goal):
             number = 10**value if log else value
             label = f"{number:.3g}" if ticks is None else ticks[round(value)]
             place_text = "top" if height == 0 else "bottom"
-            axis.text(column, 1.04 * height - 0.02, label, fontsize=8, ha="center", va=place_text)
+            axis.text(column, 1.04 * height - 0.02, label, fontsize=9, ha="center", va=place_text)
         axis.axvline(column, color=OBSERVED, linewidth=0.8)
     colors = colormaps["viridis_r"](np.linspace(0, 1, len(done)))
     for line, color in zip(np.transpose(heights), colors, strict=True):
@@ -121,8 +122,8 @@ def plot_weighted_loss(done, goal, weights):
         weights: names of the hyperparameters that are weights of the loss.
 
     Returns:
-        Figure of two panels over the weighted loss: the sum of the weights, and the objective; red
-        is the trial that the weighted loss would choose, black the best.
+        Figure of two panels over the weighted loss: the sum of the weights, and the objective. The
+        trial that the weighted loss would choose is marked, and the best one.
 
     Example:
         ```python
@@ -142,7 +143,7 @@ def plot_weighted_loss(done, goal, weights):
         if done["val_loss"].min() > 0:
             axis.set_xscale("log")
         axis.set(xlabel="weighted validation loss", ylabel=label)
-        axis.legend(fontsize=8, frameon=False)
+    legend_outside(figure)
     figure.suptitle("The weighted loss is low where the weights are, not where samples are good")
     return figure
 

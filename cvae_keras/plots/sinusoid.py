@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from cvae_keras.plots.style import DISTINCT, OBSERVED, SAMPLE, TRUTH
+from cvae_keras.plots.style import DISTINCT, OBSERVED, SAMPLE, TRUTH, legend_outside
 
-LIGHT, DARK = DISTINCT[4], DISTINCT[7]  # also apart in gray: sky blue for samples, black for exact
+LIGHT, DARK = SAMPLE, OBSERVED  # as far apart in gray as can be
 NEAR = 0.02  # RMS distance at which a sample hits a solution, as `metrics.modes` has it
 
 
@@ -30,17 +30,21 @@ def plot_samples(task, samples, y, title=""):
     axes = figure.subplots(1, 4)
     solutions, _ = task.solutions(y)
     generated = task.forward(samples)
+    thin = {"color": SAMPLE, "alpha": 0.15, "linewidth": 1}
     for column in range(2):
-        axes[column].plot(samples[..., column].T, color=SAMPLE, alpha=0.15, linewidth=1)
+        axes[column].plot(samples[..., column].T, **thin)
         axes[column].plot(solutions[..., column].T, "--", color=TRUTH, linewidth=1.5)
-        axes[column].set_title(f"x{column}: samples (blue), exact (red, dashed)", fontsize=9)
+        axes[column].set_ylabel(f"x{column}")
         axes[column].set_ylim(min(0.0, samples.min()), max(1.1, samples.max()))
-        axes[2 + column].plot(generated[..., column].T, color=SAMPLE, alpha=0.15, linewidth=1)
+        axes[2 + column].plot(generated[..., column].T, **thin)
         axes[2 + column].plot(y[:, column], color=OBSERVED, linewidth=1.5)
-        axes[2 + column].set_title(f"y{column + 1}: f(x) (blue), observed (black)", fontsize=9)
-        axes[2 + column].set_ylim(-1.15, 1.15)
+        axes[2 + column].set(ylabel=f"y{column + 1}", ylim=(-1.15, 1.15))
     for axis in axes:
         axis.set_xlabel("point")
+    axes[0].plot([], [], color=SAMPLE, linewidth=2, label="samples x, and f(x)")
+    axes[0].plot([], [], "--", color=TRUTH, linewidth=1.5, label="exact solutions")
+    axes[0].plot([], [], color=OBSERVED, linewidth=1.5, label="observed y")
+    legend_outside(figure)
     residual = np.abs(generated - y).mean()
     figure.suptitle(f"{title}   mean |f(x) - y| = {residual:.3g}", fontsize=10)
     return figure

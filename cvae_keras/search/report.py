@@ -21,6 +21,7 @@ from cvae_keras.plots.search import (
     plot_parallel,
     plot_weighted_loss,
 )
+from cvae_keras.plots.style import DPI
 from cvae_keras.search.journal import diverged, raised, results_of
 from cvae_keras.search.oracles import grid_cells
 from cvae_keras.search.tuner import delete_trial, model_path
@@ -121,7 +122,7 @@ def write(folder, oracle, settings, seconds, weights=("beta",)):
         text += _weighted(done, weights, goal)
     for name, figure in figures.items():
         with replacing(folder / name) as path:
-            figure.savefig(path, dpi=90)
+            figure.savefig(path, dpi=DPI)
     write_text(folder / "summary.md", text)
     return frame
 

@@ -14,6 +14,7 @@ from cvae_keras.experiments import rows
 from cvae_keras.experiments.auto_decoder.run import RATIOS, complete, score_missing, train
 from cvae_keras.files import claim, manifest, replacing, write_json, write_table
 from cvae_keras.plots.auto_decoder import plot_curves, plot_panel
+from cvae_keras.plots.style import DPI
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import ShuffledBatches
@@ -146,7 +147,7 @@ def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
         for row in result["rows"]
     )
     with replacing(folder / f"{NAME}.png") as path:
-        plot_curves(frame).savefig(path, dpi=110)
+        plot_curves(frame).savefig(path, dpi=DPI)
     for name in names:
         draw_panel(name, folder / FOLDER, folder)
     total = sum(result["manifest"]["seconds"] for _, result in results)
@@ -250,7 +251,7 @@ def draw_panel(name, rows_folder, folder):
     mask = np.stack([first[f"mask_{ratio}"] for ratio in ratios])
     found = {m: np.stack([file[f"x_hat_{r}"] for r in ratios]) for m, file in files.items()}
     with replacing(folder / f"vad_panel_{name}.png") as path:
-        plot_panel(first["x"], mask, found, ratios).savefig(path, dpi=110)
+        plot_panel(first["x"], mask, found, ratios).savefig(path, dpi=DPI)
 
 
 def write(folder, frame):

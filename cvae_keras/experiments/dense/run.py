@@ -11,6 +11,7 @@ from cvae_keras.data.conditions import patterns_of
 from cvae_keras.files import claim, manifest, read_json, replacing, write_csv, write_json
 from cvae_keras.metrics.rate_distortion import encode
 from cvae_keras.plots.dense import plot_dense_run
+from cvae_keras.plots.style import DPI
 from cvae_keras.systems.dense.config import make_source, measure_by_count, read_config, train
 from cvae_keras.systems.saved import load_model
 from cvae_keras.training.checkpoint import Checkpoint
@@ -99,7 +100,7 @@ def run_config(name, folder):
     codes, curves = _codes(models[first], source), _curves(source)
     figure = plot_dense_run(histories, codes, rows, curves, Path(name).stem)
     with replacing(folder / "figure.png") as path:
-        figure.savefig(path, dpi=90)
+        figure.savefig(path, dpi=DPI)
     write_json(folder / "manifest.json", manifest(config, seconds))
     return frame
 

@@ -11,6 +11,7 @@ from cvae_keras.data.conditions import ALL_PATTERNS_UP_TO
 from cvae_keras.experiments import rows
 from cvae_keras.files import claim, expand, manifest, replacing, write_json, write_table
 from cvae_keras.plots.dense import plot_rate_distortion
+from cvae_keras.plots.style import DPI
 from cvae_keras.systems.dense.config import measure_by_count, read_config, train
 
 ZERO = 1e-6  # an optimum below this counts as 0
@@ -345,7 +346,7 @@ def write(folder, results, quick, seed, seconds):
     configs = {each.label: experiment_config(each, quick, seed) for each in EXPERIMENTS}
     write_json(folder / "testbed.json", manifest(config | {"experiments": configs}, seconds))
     with replacing(folder / "testbed.png") as path:
-        plot_rate_distortion(frame[frame["seed"] == seed]).savefig(path, dpi=90)
+        plot_rate_distortion(frame[frame["seed"] == seed]).savefig(path, dpi=DPI)
     examples = results[0][1]["manifest"]["config"]["examples"]
     text = rows.notes("dense", examples=examples, verdict=verdict(frame, about))
     title = "The testbed: rate and distortion against the optimum" + (" (quick)" if quick else "")

@@ -11,6 +11,7 @@ from cvae_keras.experiments import rows
 from cvae_keras.files import read_json, replacing
 from cvae_keras.metrics.modes import score_samples
 from cvae_keras.plots.sinusoid import plot_samples
+from cvae_keras.plots.style import DPI
 from cvae_keras.systems.sinusoid.model import WEIGHTS, SinusoidCVAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import ShuffledBatches
@@ -400,7 +401,7 @@ def run_case(job, path, callbacks=()):
     row = {name: float(np.asarray(value)) for name, value in row.items()}
     title = f"{config['data']}, row {config['label']}, {config['reduction']} reduction"
     with replacing(path.with_suffix(".png")) as figure:
-        plot_samples(task, samples[:, 0], y_score[0], title).savefig(figure, dpi=80)
+        plot_samples(task, samples[:, 0], y_score[0], title).savefig(figure, dpi=DPI)
     with replacing(path.with_suffix(".keras")) as file:
         model.save(file)
     epochs = {name: np.asarray(values).tolist() for name, values in history.history.items()}

@@ -14,6 +14,7 @@ from cvae_keras.experiments.sinusoid.cases import CASES, case_config, train_case
 from cvae_keras.files import claim, manifest, replacing, write_json
 from cvae_keras.metrics.modes import mode_weights, score_samples
 from cvae_keras.plots.sinusoid import plot_beside
+from cvae_keras.plots.style import DPI
 from cvae_keras.systems.saved import load_pretrained
 
 NAME = "sinusoid_collapse"
@@ -77,7 +78,7 @@ def run_collapse(folder, task=2, config=None, curves=200, n_samples=100, seed=0)
         "manifest": manifest(settings, time.perf_counter() - start),
     }
     with replacing(folder / f"{NAME}.png") as path:
-        plot_beside(sinusoid, drawn, y[index]).savefig(path, dpi=150)
+        plot_beside(sinusoid, drawn, y[index]).savefig(path, dpi=DPI)
     write_json(folder / f"{NAME}.json", content)
     return content
 

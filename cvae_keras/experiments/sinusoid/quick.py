@@ -25,6 +25,7 @@ from cvae_keras.files import (
 )
 from cvae_keras.metrics.modes import exact_sampling_floor
 from cvae_keras.plots.sinusoid import plot_beside, plot_training
+from cvae_keras.plots.style import DPI
 from cvae_keras.systems.saved import load_model
 from cvae_keras.systems.sinusoid.refine import refine
 
@@ -87,7 +88,7 @@ def run_quick(folder, models=MODELS, curves=200, seed=0, force=False):
     }
     for name, figure in drawings.items():
         with replacing(folder / f"quick_{name}.png") as file:
-            figure.savefig(file, dpi=100)
+            figure.savefig(file, dpi=DPI)
     run_solved(folder, models, n_curves=curves, quick=True)
     shipped = pd.read_csv(folder / "sinusoid_solved.csv")[["task", "model", "samples", *MEASURES]]
     tqdm.write(f"\n{markdown(shipped)}\n")

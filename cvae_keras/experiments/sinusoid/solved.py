@@ -16,6 +16,7 @@ from cvae_keras.experiments.rows import notes
 from cvae_keras.files import claim, expand, manifest, read_json, replacing, write_json, write_table
 from cvae_keras.metrics.modes import exact_sampling_floor, mode_weights, score_samples
 from cvae_keras.plots.sinusoid import plot_solved
+from cvae_keras.plots.style import DPI
 from cvae_keras.systems.saved import load_model
 from cvae_keras.systems.sinusoid.model import SinusoidCVAE
 from cvae_keras.systems.sinusoid.refine import refine
@@ -255,7 +256,7 @@ def run_solved(folder, models_folder, tasks=(1, 2), n_curves=1000, quick=False):
     own = [model_name("conv", task) for task in tasks if task not in (1, 2)]
     stem = "_".join(["sinusoid_solved", *(name.removeprefix("sinusoid_conv_") for name in own)])
     with replacing(folder / f"{stem}.png") as path:
-        figure.savefig(path, dpi=90)
+        figure.savefig(path, dpi=DPI)
     config = {"curves": n_curves, "samples": 100, "seed": 12345}
     write_json(folder / f"{stem}.json", manifest(config, time.perf_counter() - start))
     title = "Sinusoid tasks, solved" + (" (quick profile)" if quick else "")
