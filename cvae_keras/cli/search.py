@@ -23,7 +23,7 @@ def search():
 
 
 #: The options of every system that are arguments of `cvae_keras.search.run`.
-SETTINGS = ("strategy", "trials", "epochs", "executions", "patience", "seed", "resume")
+SETTINGS = ("strategy", "trials", "epochs", "executions", "patience", "seed", "resume", "prune")
 STRATEGIES = click.Choice(["bayesian", "grid", "random", "hyperband"])
 SHARED = options.combine(
     click.option("--strategy", type=STRATEGIES, default="bayesian", show_default=True),
@@ -32,6 +32,11 @@ SHARED = options.combine(
     click.option("--executions", type=options.COUNT, default=1, help="Trainings per trial."),
     click.option("--patience", type=options.COUNT, default=3, show_default=True),
     options.seed,
+    click.option(
+        "--prune",
+        is_flag=True,
+        help="Stop a trial whose score after 40 % of its epochs is worse than the median so far.",
+    ),
     click.option(
         "--grid",
         type=options.JsonFile(),

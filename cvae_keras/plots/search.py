@@ -15,7 +15,7 @@ def plot_best_so_far(frame, goal):
         goal: `keras_tuner.Objective`.
 
     Returns:
-        Figure; trials that diverged or failed are crosses at the edge.
+        Figure; trials that were pruned, diverged or failed are crosses at the edge.
 
     Example:
         ```python
@@ -31,9 +31,8 @@ def plot_best_so_far(frame, goal):
     lost = frame[frame["status"] != "completed"]
     if len(lost):
         edge = values.max() if goal.direction == "min" else values.min()
-        axis.plot(
-            lost["trial"], [edge] * len(lost), "x", color=OBSERVED, label="diverged or failed"
-        )
+        label = "pruned, diverged or failed"
+        axis.plot(lost["trial"], [edge] * len(lost), "x", color=OBSERVED, label=label)
     axis.set(xlabel="trial", ylabel=goal.name)
     legend_outside(axis.figure)
     return axis.figure

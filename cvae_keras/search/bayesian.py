@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from cvae_keras.search.journal import Journaled, diverged
+from cvae_keras.search.journal import RUNG_SCORE, Journaled, diverged, pruned, results_of
 
 CANDIDATES, KEPT = 2000, 20
 SPREADS = (0.1, 0.03, 0.01)  # of new candidates around the kept ones, in shares of the range
@@ -30,7 +30,8 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
 
     The process has a Matern kernel with a length scale per hyperparameter, and noise. Trials that
     diverged count as the worst of those that did not, so that the search looks elsewhere; trials
-    that are still running count as mean + std, so that workers do not all try the same. Only
+    that are still running count as mean + std, so that workers do not all try the same; those that
+    were pruned count with the score at which they were, which training to the end might lower. Only
     positions of values are candidates: between two choices nothing is ever measured, and the bound
     would stay low there.
 
@@ -57,7 +58,11 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         self.ratios = dict(ratios or {})
 
     def populate_space(self, trial_id):
-        done = [trial for trial in self.trials.values() if trial.status == TrialStatus.COMPLETED]
+        done = [
+            trial
+            for trial in self.trials.values()
+            if trial.status == TrialStatus.COMPLETED or pruned(trial)
+        ]
         if self._recorded is not None:  # in a replay
             return super().populate_space(trial_id)
         self.seed_draws(trial_id)
@@ -95,7 +100,7 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
         sign = 1.0 if self.objective.direction == "min" else -1.0
         lost = [trial for trial in self.trials.values() if diverged(trial)]
         x = self._seen([self._place(trial) for trial in [*done, *lost]])
-        y = sign * np.array([trial.score for trial in done])
+        y = sign * np.array([_score(trial) for trial in done])
         y = np.concatenate([y, np.full(len(lost), y.max())])
         kernel = ConstantKernel() * Matern(np.full(x.shape[1], 0.5), (0.1, 10.0), nu=2.5)
         kernel += WhiteKernel(0.01, (1e-6, 1.0))
@@ -149,6 +154,11 @@ class Bayesian(Journaled, oracles.BayesianOptimizationOracle):
             if chosen.is_active(hp):
                 chosen.values[hp.name] = hp.prob_to_value(min(float(place), BELOW_ONE))
         return chosen.values
+
+
+def _score(trial):
+    """The score of a trial, for a pruned one that when it was stopped."""
+    return results_of(trial)[RUNG_SCORE] if pruned(trial) else trial.score
 
 
 def _is_log(hp):

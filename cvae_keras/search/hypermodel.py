@@ -47,6 +47,15 @@ class SystemHyperModel(keras_tuner.HyperModel):
         """A compiled model of the hyperparameters `hp`, a `keras_tuner.HyperParameters`."""
         raise NotImplementedError
 
+    def architecture(self, hp):
+        """All that the training step of `build(hp)` depends on beside variables, or None.
+
+        Trials of the same architecture, a tuple of plain values, share one compiled training step:
+        a hyperparameter may be left out of it only if the model and its optimizer keep it in a
+        variable. By default None: each trial compiles its own.
+        """
+        return None
+
     def batches(self):
         """What to train on, a `Batches` whose order follows from `seed`."""
         return ShuffledBatches(self.arrays, self.batch_size, self.seed)

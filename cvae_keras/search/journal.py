@@ -24,6 +24,9 @@ EVENTS = {
     "start": {"trial": str, "tuner": str, "values": dict},
     "end": {"trial": str, "status": str, "metrics": dict},
 }
+#: Metrics of a trial in a search with pruning: its score when it was compared, and 1 if it was
+#: stopped for it.
+RUNG_SCORE, PRUNED = "rung_score", "pruned"
 ENDED = (TrialStatus.COMPLETED, TrialStatus.INVALID, TrialStatus.FAILED)
 
 
@@ -340,8 +343,14 @@ def results_of(trial):
 
 
 def diverged(trial):
-    """Whether a trial ended with an objective that is NaN."""
-    return trial.status == TrialStatus.FAILED and bool(trial.metrics.metrics)
+    """Whether a trial ended with an objective that is NaN, and was not pruned."""
+    failed = trial.status == TrialStatus.FAILED and bool(trial.metrics.metrics)
+    return failed and not pruned(trial)
+
+
+def pruned(trial):
+    """Whether a trial was stopped early; it has no objective, but a score when it was compared."""
+    return trial.status == TrialStatus.FAILED and trial.metrics.exists(PRUNED)
 
 
 def raised(trial):

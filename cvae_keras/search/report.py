@@ -22,8 +22,9 @@ from cvae_keras.plots.search import (
     plot_weighted_loss,
 )
 from cvae_keras.plots.style import DPI
-from cvae_keras.search.journal import diverged, raised, results_of
+from cvae_keras.search.journal import PRUNED, diverged, pruned, raised, results_of
 from cvae_keras.search.oracles import grid_cells
+from cvae_keras.search.pruning import SHARE
 from cvae_keras.search.tuner import delete_trial, model_path
 
 PACKAGE = "cvae_keras.search"
@@ -39,8 +40,8 @@ def table(oracle, objective):
         objective: name of the objective.
 
     Returns:
-        pandas DataFrame: `trial`, `status` ("completed", "diverged", "failed"), hyperparameters,
-        the objective, its parts, and `val_loss`, `epochs`, `seed`, `seconds`.
+        pandas DataFrame: `trial`, `status` ("completed", "pruned", "diverged", "failed"),
+        hyperparameters, the objective, its parts, and `val_loss`, `epochs`, `seed`, `seconds`.
 
     Example:
         ```python
@@ -51,7 +52,9 @@ def table(oracle, objective):
     for trial_id in sorted(set(oracle.end_order)):
         trial = oracle.trials[trial_id]
         metrics = results_of(trial)
-        status = "failed" if raised(trial) else "diverged" if diverged(trial) else "completed"
+        kinds = {"failed": raised, "diverged": diverged, "pruned": pruned}
+        status = next((name for name, is_so in kinds.items() if is_so(trial)), "completed")
+        metrics.pop(PRUNED, None)
         rows.append({"trial": int(trial_id), "status": status, **trial.hyperparameters.values})
         rows[-1] |= {name: metrics[name] for name in metrics if name not in LAST}
         rows[-1] |= {name: metrics.get(name) for name in LAST}
@@ -134,6 +137,11 @@ def _summary(frame, done, oracle, settings):
     counted = f"{len(frame)} trials: {counted}; {frame['seconds'].sum():,.0f} s in trials."
     if settings["strategy"] == "grid":
         counted += f" The grid has {len(grid_cells(oracle.get_space()))} cells."
+    if settings.get("prune"):
+        counted += (
+            f" A pruned trial was stopped after {SHARE:.0%} of its epochs, since its score, "
+            f"`rung_score`, was worse there than the median of the trials before it."
+        )
     hypermodel = settings["hypermodel"]
     data = hypermodel.get("data") or hypermodel.get("config", "")
     shown = done.head(SHOWN).drop(columns="status")

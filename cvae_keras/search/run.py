@@ -35,6 +35,7 @@ def run(
     seed=0,
     resume=False,
     processes=None,
+    prune=False,
 ):
     """Search hyperparameters: try, score, keep the best, write tables and figures.
 
@@ -53,6 +54,8 @@ def run(
         seed: integer in [0, 2^32); the seeds of all trials follow from it and their number.
         resume: go on with the search that the folder holds; its settings must be the same.
         processes: workers that `workers.on_this_machine` started, if there are any.
+        prune: stop a trial early if its score is worse than the median of the trials before it, see
+            `cvae_keras.search.pruning.MedianRule`. It is recorded as "pruned" and has no score.
 
     Returns:
         pandas DataFrame, one row per trial, as in `trials.csv`; None in a worker process.
@@ -75,6 +78,11 @@ def run(
     if space is None and strategy == "grid":
         space = hypermodel.grid()
     size = _size(strategy, space, trials, counts)
+    if prune and (strategy == "hyperband" or counts["executions"] > 1):
+        raise ValueError(
+            "prune needs trials of one training each, and a strategy other than hyperband, which "
+            "stops trials itself: leave it out."
+        )
     if strategy == "bayesian":
         size["ratios"] = hypermodel.ratios
     seed, who = _check_seed(seed), workers.role()
@@ -93,10 +101,12 @@ def run(
             seed=seed,
             **size,
         )
-        tuner = Tuner(oracle, hypermodel, folder, **counts, seed=seed)  # asks `build` for its space
+        # asks `build` for its space
+        tuner = Tuner(oracle, hypermodel, folder, **counts, seed=seed, prune=prune)
         settings = {"strategy": strategy, "trials": size.get("max_trials"), "seed": seed, **counts}
         settings["space"] = oracle.get_space().get_config()["space"]
         settings["hypermodel"] = hypermodel.get_config()
+        settings |= {"prune": True} if prune else {}  # older searches do not name it
         plain = json.loads(json.dumps(settings))
         claim(folder, plain, resume or who == "worker", write=who != "worker")
         if who == "worker":

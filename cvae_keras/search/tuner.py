@@ -13,6 +13,9 @@ from keras_tuner.engine.base_tuner import BaseTuner
 
 from cvae_keras.checks import RunError
 from cvae_keras.files import delete, open_folder, replacing, write_text
+from cvae_keras.search.compiled import CompiledModels
+from cvae_keras.search.journal import PRUNED, RUNG_SCORE, results_of
+from cvae_keras.search.pruning import MedianRule
 from cvae_keras.training.backends import forgets_graphs
 from cvae_keras.training.checkpoint import Checkpoint
 
@@ -51,6 +54,7 @@ class Tuner(BaseTuner):
         executions: trainings per trial, whose scores are averaged.
         patience: epochs without a lower validation loss before a training stops.
         seed: of the search.
+        prune: whether trials end early by the `MedianRule`.
 
     Example:
         ```python
@@ -58,9 +62,12 @@ class Tuner(BaseTuner):
         ```
     """
 
-    def __init__(self, oracle, hypermodel, folder, epochs, executions=1, patience=3, seed=0):
+    def __init__(
+        self, oracle, hypermodel, folder, epochs, executions=1, patience=3, seed=0, prune=False
+    ):
         self.folder, self.epochs, self.executions = Path(folder), epochs, executions
-        self.patience, self.seed = patience, seed
+        self.patience, self.seed, self.prune = patience, seed, prune
+        self.models = CompiledModels()
         super().__init__(oracle, hypermodel, directory=str(folder), project_name=TRIALS)
 
     def _populate_initial_space(self):
@@ -84,7 +91,8 @@ class Tuner(BaseTuner):
         Returns:
             Dictionary of the means over the executions: what the hypermodel's `score` gives,
             `val_loss`, `epochs`, `seed` (of the first), `seconds`, those of a killed process up to
-            its last checkpoint among them. The objective is NaN where a training diverged.
+            its last checkpoint among them; with pruning, the score that was compared, and `pruned`
+            where it was too bad. The objective is NaN where a training diverged or was pruned.
         """
         start = time.perf_counter()
         try:
@@ -133,13 +141,25 @@ class Tuner(BaseTuner):
             epochs, first = hp.values["tuner/epochs"], hp.values["tuner/initial_epoch"]
             past = hp.values.get("tuner/trial_id")
         model = hypermodel.build(hp)
+        if "tuner/epochs" not in hp.values:
+            model = self.models.take(hypermodel.architecture(hp), model)
         if past:
             model = keras.saving.load_model(model_path(self.folder, past), safe_mode=True)
         stop = keras.callbacks.EarlyStopping(
             "val_loss", patience=self.patience, mode="min", restore_best_weights=True
         )
-        checkpoint.watch([stop])
-        fit = {"epochs": epochs, "initial_epoch": first, "callbacks": [stop, checkpoint]}
+        callbacks = [stop]
+        if self.prune:
+            goal = self.oracle.objective
+            rule = MedianRule(
+                lambda model: hypermodel.score(model)[goal.name],
+                epochs,
+                self._rung_scores(trial),
+                goal.direction,
+            )
+            callbacks.append(rule)
+        checkpoint.watch(callbacks)
+        fit = {"epochs": epochs, "initial_epoch": first, "callbacks": [*callbacks, checkpoint]}
         try:
             with forgets_graphs():
                 history = hypermodel.fit(hp, model, **fit).history
@@ -147,7 +167,20 @@ class Tuner(BaseTuner):
             name = self.oracle.objective.name
             reached = max(checkpoint.epochs, first) - first + 1
             return {name: math.nan, "val_loss": math.nan, "epochs": reached}, model
-        return self._measure(model, history), model
+        if self.prune and rule.pruned:
+            lost = {self.oracle.objective.name: math.nan, "val_loss": math.nan, PRUNED: 1.0}
+            return {**lost, RUNG_SCORE: rule.rung_score, "epochs": len(history["loss"])}, model
+        row = self._measure(model, history)
+        if self.prune and rule.rung_score is not None:
+            row[RUNG_SCORE] = rule.rung_score
+        return row, model
+
+    def _rung_scores(self, trial):
+        """The scores that earlier trials had when they were compared."""
+        numbers, digits = range(int(trial.trial_id)), len(trial.trial_id)
+        earlier = [self.oracle.get_trial(f"{number:0{digits}d}") for number in numbers]
+        found = [results_of(each).get(RUNG_SCORE, math.nan) for each in earlier]
+        return [score for score in found if math.isfinite(score)]
 
     def _measure(self, model, history):
         """The numbers of one training; an objective that is not finite is NaN."""

@@ -1,4 +1,4 @@
-"""Optimizers for tables of latents: Adam on the rows of a batch, and two learning rates."""
+"""Adam on the rows of a table of latents, with two learning rates, and with a scaled schedule."""
 
 import keras
 
@@ -10,6 +10,53 @@ else:  # there the gradient of a looked-up table is dense, and so is the step
     tf = None
 
 KINDS = ("adam", "sgd")
+
+
+@keras.saving.register_keras_serializable("cvae_keras")
+class ScheduledAdam(keras.optimizers.Adam):
+    """Adam whose learning rate is a variable times a schedule.
+
+    `rate(step) = learning_rate * schedule(step)`
+
+    A Keras schedule in the place of the learning rate is a constant of the compiled training step.
+    Here the largest rate can be changed without compiling again.
+
+    Args:
+        learning_rate: a number, the variable of that name.
+        schedule: a `keras.optimizers.schedules.LearningRateSchedule` of values in [0, 1], or None
+            for 1.
+        **kwargs: as for `keras.optimizers.Adam`.
+
+    Example:
+        ```python
+        cosine = keras.optimizers.schedules.CosineDecay(1.0, decay_steps=1000)
+        model.compile(ScheduledAdam(3e-3, cosine))
+        ```
+    """
+
+    def __init__(self, learning_rate=1e-3, schedule=None, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.schedule = schedule
+
+    def apply(self, grads, trainable_variables=None):
+        # once for all variables: a schedule has branches, which are slow to trace
+        self.share = 1.0 if self.schedule is None else self.schedule(self.iterations)
+        super().apply(grads, trainable_variables)
+        self.share = None
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient, variable, learning_rate * self.share)
+
+    def get_config(self):
+        schedule = self.schedule and keras.optimizers.schedules.serialize(self.schedule)
+        return {**super().get_config(), "schedule": schedule}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        if isinstance(config.get("schedule"), dict):
+            schedule = keras.optimizers.schedules.deserialize(config["schedule"], custom_objects)
+            config = {**config, "schedule": schedule}
+        return super().from_config(config, custom_objects)
 
 
 @keras.saving.register_keras_serializable("cvae_keras")

@@ -198,11 +198,47 @@ def test_a_table_says_which_rows_are_missing(tmp_path):
     folder.mkdir()
     assert sinusoid.write_tables(tmp_path, jobs) == {}
     for number, job in enumerate(jobs, 1):
-        row = {"kl": 0.0, **dict.fromkeys(job.holds["row"], 0.0)}
+        row = dict.fromkeys(("kl", "kl_nats", "precision", *job.holds["row"]), 0.0)
         saved = {"row": row, "history": {"x_loss": [1.0]}}
         write_json(job.path(folder), saved | {"manifest": {"config": job.config(), "seconds": 1.0}})
         title = sinusoid.write_tables(tmp_path, jobs)["data_1"].splitlines()[0]
         assert ("1 of 2 rows so far" in title) == (number == 1)
+
+
+def row_of(job, **measured):
+    """A row of the table with a KL of -1e-6 nats, as rounding may leave it."""
+    names = ("residual", "precision", "recall", "total_variation")
+    row = {"kl_nats": -1e-6, **dict.fromkeys(names, 0.5), **measured}
+    setting = {name: job.config()[name] for name in sinusoid.SETTING[1:]}
+    return {"row": job.case.label, "reduction": job.reduction, **setting, **row}
+
+
+def test_a_page_has_a_line_for_each_row_run_or_not():
+    jobs = [tiny_job("original"), tiny_job("elbo")]
+    page = sinusoid.page(pd.DataFrame([row_of(jobs[0])]), jobs)
+    assert page.loc[0].tolist()[:7] == ["4", "l1_mean", "1", "0.5", "0.5", "2", "original"]
+    assert page.loc[0].tolist()[7:] == ["0.00", "0.500", "0.500", "0.500", "0.500"]
+    assert page.loc[1].tolist()[6:] == ["elbo"] + ["not run"] * 5
+
+
+def test_the_reductions_are_compared_where_both_are_run():
+    before, after = tiny_job("original"), tiny_job("elbo")
+    lone, costless = tiny_job("original", label="5"), tiny_job("elbo", label="1", wy=0)
+    rows = [row_of(before), row_of(lone), row_of(costless)]
+    assert "both reductions yet" in sinusoid.compared(pd.DataFrame(rows))
+    rows.append(row_of(after, residual=0.4, precision=0.25))
+    text = sinusoid.compared(pd.DataFrame(rows))
+    assert "lower residual in 1 of 1,\n  higher precision in 0 of 1, at most 0.250" in text
+    assert "below 0.01 nats in 1 of the 1 settings" in text and "not run on this task" in text
+    rows.append(row_of(tiny_job("elbo", label="searched, flow prior", wy=0.01)))
+    assert "wy / wx = 0.020" in sinusoid.compared(pd.DataFrame(rows))
+
+
+@pytest.mark.parametrize("name", sinusoid.FILES.values())
+def test_the_committed_table_is_one_page_wide(name):
+    lines = (RESULTS / name).with_suffix(".md").read_text().splitlines()
+    assert max(len(line) for line in lines) <= 115
+    assert not [line for line in lines if "-0.0" in line or "523556" in line]
 
 
 @pytest.mark.parametrize("part", [(0, 2), (3, 2), (1, 0)])

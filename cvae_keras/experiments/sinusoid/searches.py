@@ -50,7 +50,8 @@ def run_table(folder, task, rows_folder=None):
         trials, best = pd.read_csv(path.parent / "trials.csv"), read_best(path)
         test = float(on_test(path.parent, name)["score"])
         row = {"network": searched_network(best), "strategy": found[2], "seed": int(found[3])}
-        row |= {"trials": len(trials), "diverged": int((trials["status"] == "diverged").sum())}
+        row["trials"] = len(trials)
+        row |= {name: int((trials["status"] == name).sum()) for name in ("diverged", "pruned")}
         row |= {"score": best["score"], "score_on_test": test, "published_row": published["score"]}
         row["better_than_published"] = test < published["score"]
         rows.append({**row, "minutes": trials["seconds"].sum() / 60})

@@ -1,4 +1,7 @@
-"""`cvae-keras table sinusoid`: the test cases of both tasks, each run with two reductions."""
+"""`cvae-keras table sinusoid`: the test cases of both tasks, each run with two reductions.
+
+The CSV files hold all columns, the Markdown files the few that fit a page.
+"""
 
 import numpy as np
 import pandas as pd
@@ -14,12 +17,23 @@ from cvae_keras.experiments.sinusoid.cases import (
     run_case,
     searched_case,
 )
-from cvae_keras.files import claim, write_table
+from cvae_keras.files import claim, markdown, write_csv, write_text
 from cvae_keras.systems.sinusoid.model import REDUCTIONS
 
 FILES = {"data_1": "sinusoid_test_cases", "data_2": "sinusoid_2_test_cases"}
 FOLDER = "sinusoid_rows"
 TOLERANCE = 0.15
+SETTING = ["row", "loss", "beta", "wx", "wy", "latent"]
+#: The results on the page, their headings, and their decimals.
+MEASURED = {
+    "kl_nats": ("KL", 2),
+    "residual": ("residual", 3),
+    "precision": ("precision", 3),
+    "recall": ("recall", 3),
+    "total_variation": ("TV", 3),
+}
+NOT_RUN = "not run"
+UNUSED = 0.01  # nats, at most the KL of a latent that is not used
 
 
 def run_table(
@@ -125,16 +139,91 @@ def write_tables(folder, jobs):
         mine = [job for job in jobs if job.data == name]
         kept = folder / FOLDER
         saved = [(job, job.saved(kept) or job.earlier(kept)) for job in mine]
-        found = [as_row(job, result) for job, result in saved if result]
-        if found:
+        frame = pd.DataFrame([as_row(job, result) for job, result in saved if result])
+        if len(frame):
             examples = mine[0].config()["examples"]
             title = f"Sinusoid test cases, {name}, {examples:,} examples a row"
-            if len(found) < len(mine):
-                title += f": {len(found)} of {len(mine)} rows so far"
-            frame = pd.DataFrame(found)
+            if len(frame) < len(mine):
+                title += f": {len(frame)} of {len(mine)} rows so far"
+            verdict = compared(frame)
             notes = rows.notes("sinusoid", tolerance=TOLERANCE, **agreement(frame))
-            texts[name] = write_table(frame, folder / FILES[name], title, notes)
+            texts[name] = f"# {title}\n\n{verdict}\n\n{markdown(page(frame, mine))}\n\n{notes}"
+            write_csv(frame, folder / f"{FILES[name]}.csv")
+            write_text(folder / f"{FILES[name]}.md", texts[name])
     return texts
+
+
+def page(frame, jobs):
+    """The table of the Markdown file: the setting of each row, and the results that rank it.
+
+    Args:
+        frame: of rows as `as_row` gives them.
+        jobs: list of `Job`, in the order of the page; those without a row are marked "not run".
+
+    Returns:
+        pandas DataFrame of text.
+
+    Example:
+        ```python
+        page(pd.read_csv(RESULTS / "sinusoid_test_cases.csv"), jobs)
+        ```
+    """
+    found = frame.set_index(["row", "reduction"])
+    lines = []
+    for job in jobs:
+        setting = {"row": job.case.label, **job.config()}
+        line = {name: setting[name] for name in SETTING} | {"reduction": job.reduction}
+        line = {k: f"{v:.3g}" if isinstance(v, float) else str(v) for k, v in line.items()}
+        key = (job.case.label, job.reduction)
+        line |= dict.fromkeys((heading for heading, _ in MEASURED.values()), NOT_RUN)
+        if key in found.index:
+            for name, (heading, decimals) in MEASURED.items():
+                value = max(found.loc[key, name], 0.0)  # rounding leaves a KL a little below 0
+                line[heading] = f"{value:.{decimals}f}"
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def compared(frame):
+    """What the rows say of the reductions and of the ratio wy / wx, in Markdown.
+
+    Only settings that train a decoder with a latent that costs something (beta, wx and wy above 0)
+    and that were run in both reductions are compared.
+
+    Args:
+        frame: of rows as `as_row` gives them.
+
+    Returns:
+        Text.
+
+    Example:
+        ```python
+        print(compared(pd.read_csv(RESULTS / "sinusoid_test_cases.csv")))
+        ```
+    """
+    weighed = frame[(frame[["beta", "wx", "wy"]] > 0).all(axis=1)]
+    halves = [weighed[weighed["reduction"] == name].set_index("row") for name in REDUCTIONS[::-1]]
+    searched = frame[frame["row"].str.startswith("searched")]
+    both = [label for label in halves[0].index if label in halves[1].index]
+    if not both:
+        return "No setting with beta, wx and wy above 0 is run in both reductions yet."
+    before, after = (half.loc[both] for half in halves)
+    ratios = (before["wy"] / before["wx"]).agg(["min", "max"])
+    values = {
+        "settings": len(both),
+        "unused": int((before["kl_nats"] < UNUSED).sum()),
+        "least": ratios["min"],
+        "most": ratios["max"],
+        "residual": int((after["residual"] < before["residual"]).sum()),
+        "precision": int((after["precision"] > before["precision"]).sum()),
+        "best": after["precision"].max(),
+    }
+    text = rows.notes("sinusoid_verdict", **values).strip()
+    if not len(searched):
+        return f"{text}\n* **Weights searched for the ELBO**: {NOT_RUN} on this task."
+    row = searched.iloc[-1]
+    ratio = row["wy"] / row["wx"]
+    return f"{text}\n{rows.notes('sinusoid_searched', ratio=ratio, **row).strip()}"
 
 
 def agreement(frame):

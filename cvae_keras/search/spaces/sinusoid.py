@@ -10,6 +10,7 @@ from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.sinusoid.model import DEEP_LOSS, NETWORKS, WEIGHTS, SinusoidCVAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import FreshBatches
+from cvae_keras.training.optimizers import ScheduledAdam
 from cvae_keras.training.schedules import WeightSchedule, fall, half_cosine
 
 SAMPLES = 100
@@ -132,9 +133,13 @@ class SinusoidHyperModel(SystemHyperModel):
             keras.config.set_dtype_policy(before)
         usual = 4e-3 if deep else 1e-3
         rate = hp.Float("learning_rate", 1e-3, 1e-2, default=usual, **log)
-        optimizer = keras.optimizers.Adam(rate, global_clipnorm=CLIP if deep else None)
+        optimizer = ScheduledAdam(rate, global_clipnorm=CLIP if deep else None)
         model.compile(optimizer, steps_per_execution=at_once(10))
         return model
+
+    def architecture(self, hp):
+        # weights of the loss and learning rates are variables
+        return hp.get("latent_dim"), hp.get("prior")
 
     def batches(self):
         if self.network == "original":
@@ -148,8 +153,8 @@ class SinusoidHyperModel(SystemHyperModel):
         else:
             steps = epochs * len(self.batches())
             warm_up = min(WARM_UP, steps // 2)
-            model.optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(
-                0.0, steps - warm_up, warmup_target=hp.get("learning_rate"), warmup_steps=warm_up
+            model.optimizer.schedule = keras.optimizers.schedules.CosineDecay(
+                0.0, steps - warm_up, warmup_target=1.0, warmup_steps=warm_up
             )
             scales = fall(FIRST_SCALE, hp.get("min_scale"), 0.3 * epochs, epochs - 1)
             falls = WeightSchedule(min_scale=scales)
