@@ -31,7 +31,7 @@ SERVED = {
     "vendor/katex/fonts": ["katex/dist/fonts/*.woff2"],
     "vendor/onnxruntime": [
         "onnxruntime-web/dist/ort.wasm.min.js",
-        "onnxruntime-web/dist/ort-wasm-simd-threaded.*",
+        *(f"onnxruntime-web/dist/ort-wasm-simd-threaded.{end}" for end in ("mjs", "wasm")),
     ],
 }
 #: The pages of the API, and the modules whose public names each shows.
@@ -58,6 +58,8 @@ ROOMS = {
 }
 LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)\s]+)(?=\))")
 REFERENCE = re.compile(r'(?<=href="| src=")(?![a-z]+:|#|//)([^"]+)(?=")')
+HEADING = re.compile(r'<h[1-6] id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
+TAG = re.compile(r"<[^>]+>")
 NAMED = re.compile(r"(?<![`\[])`((?:docs|notebooks|results|benchmarks)/[\w./-]+)`(?![`\]])")
 log = get_plugin_logger("repository")
 
@@ -125,7 +127,15 @@ def on_page_content(html, page, config, files):
             return _outside(match[1], page, config)
         return get_relative_url(target.url, page.url) + (f"#{anchor}" if anchor else "")
 
+    headings = iter(HEADING.findall(html))
+    for entry in _entries(page.toc):  # mkdocs-jupyter leaves code out of ids and titles
+        entry.id, title = next(found for found in headings if found[0].startswith(entry.id))
+        entry.title = TAG.sub("", title)
     return REFERENCE.sub(link, html)
+
+
+def _entries(toc):
+    return [part for entry in toc for part in (entry, *_entries(entry.children))]
 
 
 def _repository(*patterns):

@@ -1,7 +1,7 @@
-// A panel of curves over the points t = 0..49, as SVG; colors come from site.css.
+// A panel of lines as SVG; the colors and the dashes come from site.css.
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
-const [LEFT, TOP, WIDTH, HEIGHT] = [34, 8, 300, 190];
+const [LEFT, TOP, WIDTH, HEIGHT] = [40, 8, 290, 260];
 
 function add(parent, name, attributes, text = "") {
   const element = document.createElementNS(NAMESPACE, name);
@@ -12,52 +12,55 @@ function add(parent, name, attributes, text = "") {
 }
 
 export class Chart {
-  // axis: label and [least, most] of the values; ticks: values that are labeled
-  constructor(svg, { label, range, ticks }) {
-    this.range = range;
-    svg.setAttribute("viewBox", `0 0 ${LEFT + WIDTH + 8} ${TOP + HEIGHT + 36}`);
-    svg.replaceChildren();
-    for (const value of ticks) {
-      const y = TOP + this.y(value);
-      add(svg, "line", { class: "grid", x1: LEFT, x2: LEFT + WIDTH, y1: y, y2: y });
-      add(svg, "text", { class: "tick", x: LEFT - 5, y: y + 4, "text-anchor": "end" }, value);
+  // x and y: an axis each, { label, range: [least, most], ticks }
+  constructor(svg, x, y) {
+    this.axes = { x, y };
+    svg.setAttribute("viewBox", `0 0 ${LEFT + WIDTH + 8} ${TOP + HEIGHT + 38}`);
+    for (const value of x.ticks) {
+      const place = { x: LEFT + this.x(value), y: TOP + HEIGHT + 16 };
+      add(svg, "text", { class: "tick", "text-anchor": "middle", ...place }, value);
     }
-    for (const t of [0, 10, 20, 30, 40, 49]) {
-      const place = { x: LEFT + this.x(t), y: TOP + HEIGHT + 15, "text-anchor": "middle" };
-      add(svg, "text", { class: "tick", ...place }, t);
+    for (const value of y.ticks) {
+      const place = { x: LEFT - 5, y: TOP + this.y(value) + 4 };
+      add(svg, "text", { class: "tick", "text-anchor": "end", ...place }, value);
     }
-    const middle = { x: LEFT + WIDTH / 2, y: TOP + HEIGHT + 31, "text-anchor": "middle" };
-    add(svg, "text", { class: "tick", ...middle }, "point t");
-    const turned = `translate(11 ${TOP + HEIGHT / 2}) rotate(-90)`;
-    add(svg, "text", { class: "tick", transform: turned, "text-anchor": "middle" }, label);
+    const below = { x: LEFT + WIDTH / 2, y: TOP + HEIGHT + 34 };
+    add(svg, "text", { class: "tick", "text-anchor": "middle", ...below }, x.label);
+    const beside = { transform: `translate(12 ${TOP + HEIGHT / 2}) rotate(-90)` };
+    add(svg, "text", { class: "tick", "text-anchor": "middle", ...beside }, y.label);
     const area = { x: LEFT, y: TOP, width: WIDTH, height: HEIGHT };
     this.area = add(svg, "svg", area); // cuts off what leaves it
     add(svg, "rect", { class: "frame", ...area });
   }
 
-  x(t, points = 50) {
-    return (t / (points - 1)) * WIDTH;
+  x(value) {
+    const [least, most] = this.axes.x.range;
+    return ((value - least) / (most - least)) * WIDTH;
   }
 
   y(value) {
-    const [least, most] = this.range;
+    const [least, most] = this.axes.y.range;
     return (1 - (value - least) / (most - least)) * HEIGHT;
   }
 
-  // layers: [{ name, curves }], curves of interleaved pairs; drawn in this order
+  // layers: [{ name, lines, ends, labels }], a line [[x, y], ...]; with circles at both ends, and a
+  // label at the first
   draw(layers) {
     this.area.replaceChildren();
-    for (const { name, curves } of layers) {
-      for (const part of [0, 1]) {
-        const d = curves.map((curve) => this.path(curve, part)).join("");
-        add(this.area, "path", { class: `${name} part${part}`, d });
+    for (const { name, lines, ends = false, labels = [] } of layers) {
+      const at = ([x, y]) => `${this.x(x).toFixed(2)} ${this.y(y).toFixed(2)}`;
+      const d = lines.map((line) => `M${line.map(at).join("L")}`).join("");
+      add(this.area, "path", { class: name, d });
+      for (const line of ends ? lines : []) {
+        for (const [x, y] of [line[0], line.at(-1)]) {
+          add(this.area, "circle", { class: name, cx: this.x(x), cy: this.y(y), r: 3.5 });
+        }
       }
+      labels.forEach((label, i) => {
+        const [x, y] = lines[i][0];
+        const place = { x: this.x(x) + 7, y: this.y(y) - 6 };
+        add(this.area, "text", { class: `tick ${name}`, ...place }, label);
+      });
     }
-  }
-
-  path(curve, part) {
-    const points = curve.length / 2;
-    const at = (t) => `${this.x(t, points).toFixed(1)} ${this.y(curve[2 * t + part]).toFixed(2)}`;
-    return `M${Array.from({ length: points }, (_, t) => at(t)).join("L")}`;
   }
 }

@@ -15,15 +15,14 @@ const NEAR = 0.02; // RMS distance at which a sample counts for a solution
 const root = document.querySelector("#playground");
 const find = (selector) => root.querySelector(selector);
 const sliders = NAMES.map((name) => find(`input[name=${name}]`));
-const charts = Object.fromEntries(
-  ["y", ...MODELS].map((name) => {
-    const axis =
-      name === "y"
-        ? { label: "y", range: [-1.08, 1.08], ticks: [-1, 0, 1] }
-        : { label: "x", range: [0, 1.1], ticks: [0, 0.5, 1] };
-    return [name, new Chart(find(`svg.${name}`), axis)];
-  }),
-);
+const ramp = (label) => ({ label, range: [0, 1.1], ticks: [0, 0.2, 0.4, 0.6, 0.8, 1] });
+const points = { label: "point t", range: [0, 49], ticks: [0, 10, 20, 30, 40] };
+const values = { label: "y", range: [-1.08, 1.08], ticks: [-1, -0.5, 0, 0.5, 1] };
+const charts = {
+  y: new Chart(find("svg.y"), points, values),
+  solver: new Chart(find("svg.solver"), ramp("x0"), ramp("x1")),
+  collapsed: new Chart(find("svg.collapsed"), ramp("x0"), ramp("x1")),
+};
 const sessions = {};
 let seed = 0;
 let running = false;
@@ -71,12 +70,18 @@ function curves(samples, size) {
   return Array.from({ length: SAMPLES }, (_, i) => samples.subarray(i * size, (i + 1) * size));
 }
 
+// Interleaved pairs as points.
+function pairs(curve) {
+  return Array.from({ length: curve.length / 2 }, (_, t) => [curve[2 * t], curve[2 * t + 1]]);
+}
+
 function table(exact, drawn) {
   const rows = exact.map(({ weight, x }, i) => {
     const shares = MODELS.map(
       (name) => drawn[name].filter((sample) => distance(sample, x) < NEAR).length / SAMPLES,
     );
-    return `<tr><td>${i + 1}</td>${[weight, ...shares].map((share) => `<td>${share.toFixed(2)}</td>`).join("")}</tr>`;
+    const cells = [i + 1, ...[weight, ...shares].map((share) => share.toFixed(2))];
+    return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
   });
   find("tbody").innerHTML = rows.join("");
 }
@@ -87,8 +92,13 @@ async function draw() {
   const ends = sliders.map((slider) => Number(slider.value));
   const x = ramps(ends);
   const y = Float32Array.from(forward(functions, x));
-  const exact = solutions(functions, ends).map((solution) => ({ ...solution, x: ramps(solution.ends) }));
-  charts.y.draw([{ name: "curve", curves: [y] }]);
+  const exact = solutions(functions, ends).map((solution) => ({
+    ...solution,
+    x: ramps(solution.ends),
+  }));
+  charts.y.draw(
+    [0, 1].map((i) => ({ name: `curve${i}`, lines: [pairs(y).map((pair, t) => [t, pair[i]])] })),
+  );
   find(".status").textContent = MODELS.every((name) => sessions[`${name}_${task}.onnx`])
     ? ""
     : "Loading the models ...";
@@ -97,8 +107,13 @@ async function draw() {
   const drawn = Object.fromEntries(MODELS.map((name) => [name, curves(samples[name].x, x.length)]));
   for (const name of MODELS) {
     charts[name].draw([
-      { name: "sample", curves: drawn[name] },
-      { name: "exact", curves: exact.map((solution) => solution.x) },
+      { name: "sample", lines: drawn[name].map(pairs) },
+      {
+        name: "exact",
+        lines: exact.map((solution) => pairs(solution.x)),
+        ends: true,
+        labels: exact.map((_, i) => i + 1),
+      },
     ]);
   }
   table(exact, drawn);
