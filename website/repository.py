@@ -15,6 +15,7 @@ from mkdocs.structure.files import File
 from mkdocs.utils import get_relative_url
 
 ROOT = Path(__file__).resolve().parents[1]
+OWN = "website/pages/"  # what only the site has, at its root
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
     *("docs/*.md", "notebooks/*.ipynb", "results/*.md", "benchmarks/*.md"),
@@ -107,10 +108,15 @@ def on_page_markdown(markdown, page, config, files):
 
     def named(match):
         target = files.get_file_from_path(match[1])
-        return f"[{match[0]}]({_relative(match[1], page)})" if target else match[0]
+        return f"[{match[0]}]({posixpath.relpath(match[1], _folder(page))})" if target else match[0]
 
     def link(match):
-        return match[1] if _page(match[1], page, files) else _outside(match[1], page, config)
+        path, hash_sign, anchor = match[1].partition("#")
+        target = _page(path, page, files)
+        if target is None:
+            return _outside(path, page, config)
+        folder = posixpath.dirname(page.file.src_uri) or "."
+        return posixpath.relpath(target.src_uri, folder) + hash_sign + anchor
 
     return LINK.sub(link, NAMED.sub(named, markdown))
 
@@ -121,11 +127,11 @@ def on_page_content(html, page, config, files):
         return html
 
     def link(match):
-        path, _, anchor = match[1].partition("#")
+        path, hash_sign, anchor = match[1].partition("#")
         target = _page(path, page, files)
         if target is None:
-            return _outside(match[1], page, config)
-        return get_relative_url(target.url, page.url) + (f"#{anchor}" if anchor else "")
+            return _outside(path, page, config)
+        return get_relative_url(target.url, page.url) + hash_sign + anchor
 
     headings = iter(HEADING.findall(html))
     for entry in _entries(page.toc):  # mkdocs-jupyter leaves code out of ids and titles
@@ -166,23 +172,21 @@ def _listed(entry):
     return entry if isinstance(entry, list) else [entry]
 
 
-def _resolved(target, page):
-    """A relative target as a path in the repository."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), target))
-
-
-def _relative(uri, page):
-    return posixpath.relpath(uri, posixpath.dirname(page.file.src_uri) or ".")
+def _folder(page):
+    """The folder of a page in the repository."""
+    uri = page.file.src_uri
+    return posixpath.dirname(OWN + uri if (ROOT / OWN / uri).exists() else uri) or "."
 
 
 def _page(target, page, files):
     """The file of the site that a relative target names, or None."""
-    return files.get_file_from_path(_resolved(target.partition("#")[0], page))
+    path = posixpath.normpath(posixpath.join(_folder(page), target))
+    return files.get_file_from_path(path.removeprefix(OWN))
 
 
 def _outside(target, page, config):
     """The address in the repository of a file that is no page."""
-    path = _resolved(target.partition("#")[0], page)
+    path = posixpath.normpath(posixpath.join(_folder(page), target))
     if not (ROOT / path).exists():
         log.warning(f"{page.file.src_uri} links to {target}, and there is no such file")
         return target

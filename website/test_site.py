@@ -182,9 +182,9 @@ def test_the_playground_draws_what_python_samples(number, tab):
     if shown["task"] != number:
         page.locator(f"input[name=task][value='{number}']").check()
         shown = draw(page, shown["draws"])
-    page.locator("input[name=lo1]").fill("0.35")
+    page.locator("input[name=lo1]").fill("0.23")
     shown = draw(page, shown["draws"])
-    assert shown["task"] == number and shown["ends"][2] == 0.35
+    assert shown["task"] == number and shown["ends"][2] == 0.23
     task = TASKS[f"data_{number}"]
     y = np.float32(shown["y"]).reshape(1, task.points, 2)
     np.testing.assert_allclose(y[0], task.forward(task.ramps(shown["ends"])), atol=1e-6)
@@ -203,5 +203,5 @@ def test_the_playground_draws_what_python_samples(number, tab):
         x = np.asarray(sampler({"y": y, "noise": noise}))
         assert x.std(axis=0).max() > (0.01 if name == "solver" else 0)
         np.testing.assert_allclose(np.float32(drawn["x"]).reshape(x.shape), x, atol=1e-4)
-    assert page.locator("#playground tbody tr").count() == len(weights)
+    assert page.locator("#sampler tbody tr").count() == len(weights)
     assert not page.faults

@@ -12,7 +12,7 @@ const MODELS = ["solver", "collapsed"];
 const NAMES = ["lo0", "hi0", "lo1", "hi1"];
 const SAMPLES = 100;
 const NEAR = 0.02; // RMS distance at which a sample counts for a solution
-const root = document.querySelector("#playground");
+const root = document.querySelector("#sampler");
 const find = (selector) => root.querySelector(selector);
 const sliders = NAMES.map((name) => find(`input[name=${name}]`));
 const ramp = (label) => ({ label, range: [0, 1.1], ticks: [0, 0.2, 0.4, 0.6, 0.8, 1] });
