@@ -6,14 +6,21 @@
 # make matrix    every combination of the parts, on the backend of KERAS_BACKEND; CELLS=pairs for some
 # make lint       ruff, over the notebooks too
 # make notebooks  open the notebooks in Jupyter
+# make docs       the site, into build/site; needs npm, from which its scripts come
+# make docs-test  the built site in Chromium (not part of make test)
+# make docs-serve the site at http://localhost:8000, built again when a page changes
 # make clean      remove .venv, caches and results/quick
 
 PYTHON := .venv/bin/python
 STAMP := .venv/installed
+DOCS_STAMP := .venv/installed-docs
+NPM_STAMP := build/npm/installed
+MODELS := build/models/complete
 CANDIDATES := python3.13 python3.12 python3.11 python3
 IN_RANGE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: run table test test-long test-thorough matrix lint notebooks clean
+.PHONY: run table test test-long test-thorough matrix lint notebooks docs \
+	docs-test docs-serve clean
 
 run: $(STAMP)
 	.venv/bin/cvae-keras quick --force
@@ -39,6 +46,31 @@ lint: $(STAMP)
 
 notebooks: $(STAMP)
 	$(PYTHON) -m jupyter lab notebooks/
+
+docs: $(DOCS_STAMP) $(NPM_STAMP) $(MODELS)
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
+	@echo "The site is in build/site; make docs-serve shows it"
+
+docs-test: $(DOCS_STAMP)
+	$(PYTHON) -m pytest website/test_site.py
+
+docs-serve: $(DOCS_STAMP) $(NPM_STAMP) $(MODELS)
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs serve
+
+$(DOCS_STAMP): $(STAMP)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $(DOCS_STAMP)
+
+$(NPM_STAMP): website/package.json website/package-lock.json
+	mkdir -p build/npm
+	cp website/package.json website/package-lock.json build/npm
+	npm ci --prefix build/npm --ignore-scripts --no-audit --no-fund
+	@touch $(NPM_STAMP)
+
+# the models of the playground, as ONNX files; the collapsed ones are trained, some minutes, once
+$(MODELS): $(DOCS_STAMP) website/export.py
+	$(PYTHON) website/export.py build/models
+	@touch $(MODELS)
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache results/quick

@@ -16,12 +16,13 @@ BINS = 10  # of the histogram of ranks
 class Ranks(Calibration):
     """The ranks of simulation-based calibration, see `simulation_based_calibration`.
 
+    It has the attributes of `Calibration`, whose curve is the empirical distribution of the ranks.
+
     Attributes:
         ranks: integers `(batch, dims)` from 0 to n_samples: the number of draws below the truth.
         histogram: `(10, dims)`, shares of the examples whose rank is in each tenth of its range.
         bin_low: lower end of a share that chance explains, in all bins and dimensions together.
         bin_high: its upper end.
-        and those of `Calibration`; the curve is the empirical distribution of the ranks.
     """
 
     ranks: np.ndarray
