@@ -6,8 +6,23 @@ models that it saved.
 
 import os as _os
 import sys as _sys
+from importlib.util import find_spec as _find_spec
 
 __version__ = "0.2.0"
+
+
+def _choose_backend():
+    """Without TensorFlow, Keras's default, take another backend that is installed."""
+    if "keras" in _sys.modules or _os.environ.get("KERAS_BACKEND") or _find_spec("tensorflow"):
+        return
+    for name in ("jax", "torch"):
+        if _find_spec(name):
+            _os.environ["KERAS_BACKEND"] = name
+            return
+    raise ModuleNotFoundError(
+        "Keras needs a backend, and none is installed: pip install 'cvae-keras[tensorflow]', "
+        "'cvae-keras[jax]' or 'cvae-keras[torch]'."
+    )
 
 
 def _import_keras_quietly():
@@ -28,6 +43,7 @@ def _import_keras_quietly():
         _os.close(nowhere)
 
 
+_choose_backend()
 _import_keras_quietly()
 
 from cvae_keras.data.sinusoid import TASKS, SinusoidTask  # noqa: E402

@@ -17,6 +17,7 @@ from cvae_keras.plots.style import DPI
 
 
 @click.group(cls=OneSentence)
+@options.backend
 def main():
     """Conditional variational autoencoders in Keras, each compared with an exact solution."""
 

@@ -1,8 +1,12 @@
 """Options that several commands take, and the types of their values."""
 
+import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
+import keras
 
 from cvae_keras.files import expand, read_json
 
@@ -34,6 +38,29 @@ def expanded(kind, value, param, ctx):
 
 PATH = AnyPath()
 COUNT = click.IntRange(min=1)
+
+
+def backend(command):
+    """`--backend`: the command runs again on that one, if Keras has been imported with another."""
+
+    def choose(ctx, param, value):
+        if value is None or value == keras.backend.backend():
+            return
+        if find_spec(value) is None:
+            raise click.BadParameter(
+                f"{value} is not installed: pip install 'cvae-keras[{value}]'.", ctx, param
+            )
+        environment = {**os.environ, "KERAS_BACKEND": value}
+        os.execve(sys.executable, [sys.executable, "-m", "cvae_keras", *sys.argv[1:]], environment)
+
+    return click.option(
+        "--backend",
+        type=click.Choice(["tensorflow", "jax", "torch"]),
+        callback=choose,
+        expose_value=False,
+        is_eager=True,
+        help="Of Keras.  [default: KERAS_BACKEND, or what keras.json says]",
+    )(command)
 
 
 class Part(click.ParamType):
