@@ -37,8 +37,14 @@ from cvae_keras.parts.layers import SavesRandomState, zero_missing
 from cvae_keras.parts.likelihoods import Likelihood
 from cvae_keras.parts.posteriors import Posterior
 from cvae_keras.parts.priors import Prior
-from cvae_keras.training.backends import replicas
-from cvae_keras.training.batches import Batches, FollowEpoch, finite, refusals
+from cvae_keras.training.backends import ReplicaSeedGenerator, own_shards, process, replicas
+from cvae_keras.training.batches import (
+    Batches,
+    FollowEpoch,
+    ShuffledBatches,
+    finite,
+    refusals,
+)
 from cvae_keras.training.checkpoint import Checkpoint
 from cvae_keras.training.finite import StopIfNotFinite, check_loss
 
@@ -212,7 +218,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         self.likelihood = likelihood
         self.condition = condition
         self.seed = check_seed("seed", seed)
-        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.seed_generator = ReplicaSeedGenerator(self.seed)
         self.input_shapes = None
         self.term_weights = {}
         self.add_term_weight("beta", beta)
@@ -420,7 +426,8 @@ class ELBOModel(SavesRandomState, keras.Model):
 
         Args:
             x: dictionary of arrays, which are checked first; or `Batches`, a `tf.data.Dataset` or
-                a `PyDataset` of dictionaries.
+                a `PyDataset` of dictionaries. In several processes, see `training.process`, the
+                batches of a dictionary are shared among them; a last incomplete one is left out.
             y: not used; x and c belong into the dictionary.
             sample_weight: `(examples,)`, with which the losses are multiplied, as Keras does.
             validation_data: a dictionary, `(dictionary, None, sample_weight)`, or batches.
@@ -438,6 +445,8 @@ class ELBOModel(SavesRandomState, keras.Model):
         _check_no_class_weight(kwargs.pop("class_weight", None))
         kwargs |= dict(zip(FIT_ARGUMENTS, args, strict=False))
         _check_numbers(**kwargs)
+        if process()[1] > 1:
+            x = self._shard(x, kwargs)
         callbacks = [StopIfNotFinite(), *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
         if isinstance(x, Batches):
             kwargs["shuffle"] = False  # the batches have an order, which a resumed training repeats
@@ -449,6 +458,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         for callback in callbacks:
             if isinstance(callback, Checkpoint):
                 callback.watch(callbacks)
+        ours = isinstance(x, Batches)
         x, y = self._checked(x, y, sample_weight)
         if isinstance(validation_data, (tuple, list)):
             validation_data = self._checked(*validation_data)
@@ -456,8 +466,20 @@ class ELBOModel(SavesRandomState, keras.Model):
             validation_data, _ = self._checked(validation_data)
         self._check_compiled("fit")
         kwargs |= {"validation_data": validation_data, "callbacks": callbacks}
-        with refusals():
+        with refusals(), own_shards(ours):
             return super().fit(x, y, **kwargs)
+
+    def _shard(self, x, kwargs):
+        """The batches of one of several processes that train this model."""
+        if isinstance(x, dict):
+            batch_size = kwargs.pop("batch_size", None) or 32
+            return ShuffledBatches(self.check_inputs(x), batch_size, self.seed, process())
+        if isinstance(x, Batches) and x.shard != process():
+            raise ValueError(
+                f"x has the shard {x.shard}, but this is process {process()[0]} of "
+                f"{process()[1]}: create the batches with shard=cvae_keras.training.process()."
+            )
+        return x
 
     def _check_compiled(self, method):
         if not self.compiled:

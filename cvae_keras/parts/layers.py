@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from cvae_keras.checks import check_seed
+from cvae_keras.training.backends import ReplicaSeedGenerator
 
 
 class CompositeLayer(keras.layers.Layer):
@@ -95,7 +96,7 @@ class Dropout(SavesRandomState, keras.layers.Layer):
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.seed_generator = keras.random.SeedGenerator(check_seed("seed", seed))
+        self.seed_generator = ReplicaSeedGenerator(check_seed("seed", seed))
         self.keep = self.add_weight(shape=(), initializer="ones", trainable=False, name="keep")
 
     def call(self, h, training=None):

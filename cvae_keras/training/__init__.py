@@ -1,6 +1,12 @@
 """How models are trained: batches, schedules, optimizers, what differs between backends."""
 
-from cvae_keras.training.backends import at_once, compiled, forgets_graphs
+from cvae_keras.training.backends import (
+    ReplicaSeedGenerator,
+    at_once,
+    compiled,
+    forgets_graphs,
+    process,
+)
 from cvae_keras.training.batches import Batches, FollowEpoch, FreshBatches, ShuffledBatches
 from cvae_keras.training.checkpoint import Checkpoint
 from cvae_keras.training.finite import StopIfNotFinite
@@ -13,6 +19,7 @@ __all__ = [
     "FollowEpoch",
     "FreshBatches",
     "LazyAdam",
+    "ReplicaSeedGenerator",
     "ShuffledBatches",
     "StopIfNotFinite",
     "TwoRates",
@@ -23,5 +30,6 @@ __all__ = [
     "forgets_graphs",
     "half_cosine",
     "linear",
+    "process",
     "two_rates",
 ]

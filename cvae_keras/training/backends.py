@@ -1,9 +1,11 @@
-"""What differs between backends: compiled functions, replicas, steps per execution."""
+"""What differs between backends: compiled functions, replicas, processes, steps per execution."""
 
 from contextlib import contextmanager
 from functools import partial
 
 import keras
+
+APART = 1_000_003  # distance of the seeds of two replicas
 
 
 def compiled(function):
@@ -105,3 +107,69 @@ def replicas():
     import tensorflow as tf
 
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+class ReplicaSeedGenerator(keras.random.SeedGenerator):
+    """A `SeedGenerator` whose seeds differ between the replicas of a `tf.distribute` strategy.
+
+    Keras's own gives all replicas the same seeds, so that their examples share the noise: the
+    gradient's variance is then that of a smaller batch. Without replicas it is Keras's own.
+
+    Args:
+        seed: integer.
+
+    Example:
+        >>> generator = ReplicaSeedGenerator(0)
+        >>> keras.random.normal((2,), seed=generator).shape == (2,)
+        True
+    """
+
+    def next(self, ordered=True):
+        seed = super().next(ordered)
+        if replicas() == 1:
+            return seed
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        replica = 0 if context is None else context.replica_id_in_sync_group
+        return seed + tf.stack([tf.cast(replica, seed.dtype) * APART, tf.zeros((), seed.dtype)])
+
+
+def process():
+    """Number of this process and of all processes that train one model, `(rank, world)`.
+
+    Other than `(0, 1)` on JAX alone, after `keras.distribution.initialize`.
+
+    Example:
+        >>> process()
+        (0, 1)
+    """
+    if keras.backend.backend() != "jax":
+        return 0, 1
+    import jax
+
+    return jax.process_index(), jax.process_count()
+
+
+@contextmanager
+def own_shards(sharded):
+    """Context of a `fit` on batches that are this process's shard: Keras does not cut them again.
+
+    Args:
+        sharded: whether they are; if not, this context does nothing.
+
+    Example:
+        ```python
+        with own_shards(True):
+            model.fit(ShuffledBatches(arrays, 64, shard=process()))
+        ```
+    """
+    distribution = keras.distribution.distribution() if sharded else None
+    if distribution is None:
+        yield
+        return
+    kept, distribution.auto_shard_dataset = distribution.auto_shard_dataset, False
+    try:
+        yield
+    finally:
+        distribution.auto_shard_dataset = kept

@@ -8,7 +8,7 @@ from functools import partial
 import keras
 import numpy as np
 
-from cvae_keras.checks import check_count, check_seed
+from cvae_keras.checks import check_count, check_seed, shown
 
 #: Keras's words around the sentence with which a layer refuses its input.
 OF_LAYER = re.compile(
@@ -67,7 +67,7 @@ def gathered(batches):
     import tensorflow as tf
 
     arrays = keras.tree.map_structure(tf.convert_to_tensor, batches.arrays)
-    shape = (batches.steps, batches.batch_size)
+    shape = (batches.steps, batches.rows.stop - batches.rows.start)
 
     def order(_):
         rows = tf.numpy_function(batches.order, [], tf.int64)
@@ -96,11 +96,16 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         steps: batches per epoch.
-        batch_size: examples per batch.
+        batch_size: examples per batch, of all processes together.
         seed: of the order or the draw.
+        shard: `(rank, world)`: of each batch, the rank-th of `world` equal parts is given, for one
+            of several processes that train one model, see `training.process`.
 
     Returns:
         `batches[i]` is a tuple with one dictionary of arrays, as `ELBOModel` reads them.
+
+    Raises:
+        ValueError: a number out of its range, or a batch that cannot be cut into equal parts.
 
     Example:
         ```python
@@ -108,11 +113,12 @@ class Batches(keras.utils.PyDataset):
         ```
     """
 
-    def __init__(self, steps, batch_size, seed):
+    def __init__(self, steps, batch_size, seed, shard=(0, 1)):
         super().__init__()
         self.steps, self.epoch = check_count("steps", steps, least=0), 0
         self.batch_size = check_count("batch_size", batch_size)
         self.seed = check_seed("seed", seed)
+        self.shard, self.rows = shard, _shard_rows(shard, self.batch_size)
 
     def __len__(self):
         return self.steps
@@ -126,6 +132,23 @@ class Batches(keras.utils.PyDataset):
     def tf_dataset(self):
         """TensorFlow only: a `tf.data.Dataset` of these batches."""
         return called(self)
+
+
+def _shard_rows(shard, batch_size):
+    """The rows of a batch that belong to a shard, as a slice."""
+    if not isinstance(shard, tuple) or len(shard) != 2:
+        raise ValueError(f"shard must be a tuple (rank, world), got {shown(shard)}.")
+    world = check_count("the world of shard", shard[1])
+    rank = check_count("the rank of shard", shard[0], least=0)
+    if rank >= world:
+        raise ValueError(f"shard is {shard}: its rank must be below its world, from 0 on.")
+    if batch_size % world:
+        raise ValueError(
+            f"batch_size is {batch_size}, which {world} processes cannot share in equal parts: "
+            f"make it a multiple of {world}."
+        )
+    size = batch_size // world
+    return slice(rank * size, (rank + 1) * size)
 
 
 class FollowEpoch(keras.callbacks.Callback):
@@ -155,11 +178,12 @@ class ShuffledBatches(Batches):
 
     Args:
         arrays: name -> array `(examples, ...)`, or a dictionary of such.
-        batch_size: examples per batch.
+        batch_size: examples per batch, of all processes together.
         seed: of the order.
+        shard: as of `Batches`.
 
     Raises:
-        ValueError: an array holds NaN or infinity.
+        ValueError: an array holds NaN or infinity; or as `Batches`.
 
     Example:
         >>> batches = ShuffledBatches({"x": np.arange(10.0)[:, None]}, batch_size=4, seed=0)
@@ -167,7 +191,7 @@ class ShuffledBatches(Batches):
         (2, (4, 1))
     """
 
-    def __init__(self, arrays, batch_size, seed=0):
+    def __init__(self, arrays, batch_size, seed=0, shard=(0, 1)):
         if not isinstance(arrays, dict) or not arrays:
             raise ValueError("arrays must be a dictionary of arrays, such as {'x': x}: give one.")
         self.arrays, batch_size = refuse_not_finite(arrays), check_count("batch_size", batch_size)
@@ -179,16 +203,16 @@ class ShuffledBatches(Batches):
             if len(array) != self.examples
         }:
             raise ValueError(f"arrays differ in length, {self.examples} and {lengths}: pair them.")
-        super().__init__(self.examples // batch_size, batch_size, seed)
+        super().__init__(self.examples // batch_size, batch_size, seed, shard)
         self._order = (None, None)
 
     def order(self):
-        """The rows of each batch of this epoch: integers `(steps, batch_size)`."""
+        """The rows of each batch of this epoch, in this shard: integers `(steps, rows)`."""
         epoch, kept = self.epoch, self._order  # read once: other threads prefetch batches
         if kept[0] != epoch:
             order = np.random.default_rng([self.seed, epoch]).permutation(self.examples)
             order = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
-            kept = self._order = (epoch, order)
+            kept = self._order = (epoch, order[:, self.rows])
         return kept[1]
 
     def tf_dataset(self):
@@ -205,9 +229,10 @@ class FreshBatches(Batches):
     Args:
         source: a `SinusoidTask`, `Conditioned` data, or another object whose
             `source.examples(n, seed)` returns a dictionary of arrays.
-        batch_size: examples per batch.
+        batch_size: examples per batch, of all processes together.
         steps: batches that count as one epoch.
         seed: of the examples.
+        shard: as of `Batches`; each process draws whole batches and keeps its part.
 
     Example:
         >>> from cvae_keras.data.sinusoid import TASKS
@@ -216,12 +241,13 @@ class FreshBatches(Batches):
         (4, 50, 2)
     """
 
-    def __init__(self, source, batch_size, steps, seed=0):
-        super().__init__(steps, batch_size, seed)
+    def __init__(self, source, batch_size, steps, seed=0, shard=(0, 1)):
+        super().__init__(steps, batch_size, seed, shard)
         self.source = source
 
     def __getitem__(self, index):
-        return (self.source.examples(self.batch_size, [self.seed, self.epoch, index]),)
+        examples = self.source.examples(self.batch_size, [self.seed, self.epoch, index])
+        return (keras.tree.map_structure(operator.itemgetter(self.rows), examples),)
 
 
 def first_batch(data):

@@ -5,6 +5,7 @@ from keras import ops
 
 from cvae_keras.checks import check_choice, check_count, check_fraction, check_seed, shown
 from cvae_keras.parts.layers import SavesRandomState
+from cvae_keras.training.backends import ReplicaSeedGenerator
 
 #: name -> (function of h, its derivative from h and the function's value)
 ACTIVATIONS = {
@@ -94,7 +95,7 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
         dropout = check_fraction("dropout", dropout)
         self.activations = [activation] * (len(widths) - 1) + ["linear"]
         self.dropout, self.noise = dropout, noise
-        self.seed_generator = keras.random.SeedGenerator(check_seed("seed", seed))
+        self.seed_generator = ReplicaSeedGenerator(check_seed("seed", seed))
         read = [latent_dim, *widths[:-1]]
         self.norms = [keras.layers.LayerNormalization() for _ in widths] if layer_norm else []
         self.layers = [keras.layers.Dense(w, kernel_initializer="he_uniform") for w in widths[:-1]]
