@@ -23,6 +23,9 @@ WHO, ADDRESS, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_
 CHIEF, PARENT = "chief", "CVAE_KERAS_CHIEF_PID"
 LOOPBACK = "127.0.0.1"
 WAIT, SAY = 120.0, 10.0  # seconds that a worker waits for its chief, and between its messages
+#: seconds between two signs of life of a worker, without which it is lost, and without any worker
+BEAT, LOST, ALONE = 5.0, 60.0, 600.0
+NAME = "tuner"  # key under which a worker tells its name
 
 
 def role():
@@ -154,13 +157,17 @@ def _bind(server):
 def serve(server, oracle, processes=None):
     """Hand out trials until all are done, as keras-tuner's chief does.
 
+    The trial of a worker that gives no sign of life for `LOST` seconds goes to another. Workers
+    wait until the last trial has ended, so that there is one to take it over.
+
     Args:
         server: of `listening`.
         oracle: of `cvae_keras.search.oracles`.
-        processes: those of `on_this_machine`: the trial of one that ended goes to another.
+        processes: those of `on_this_machine`: the trial of one that ended goes to another at once.
 
     Raises:
-        RunError: all of these processes ended before the search did.
+        RunError: all of these processes ended before the search did, or no worker was there for
+            `ALONE` seconds.
         OSError: the results cannot be written.
 
     Example:
@@ -170,13 +177,13 @@ def serve(server, oracle, processes=None):
         ```
     """
     from keras_tuner.src import protos
-    from keras_tuner.src.distribute.oracle_chief import OracleServicer, exit_chief
+    from keras_tuner.src.distribute.oracle_chief import exit_chief
 
-    servicer = OracleServicer(oracle)
+    servicer = _servicer(oracle)
     protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
     server.start()
     tqdm.write(f"The chief of the search listens on {_address()}.")
-    running = dict(processes or {})
+    running, said = dict(processes or {}), time.monotonic()
     while not (servicer.stop_triggered and exit_chief(oracle)):
         time.sleep(0.2)
         if oracle.failure is not None:
@@ -186,7 +193,79 @@ def serve(server, oracle, processes=None):
             oracle.lose(name)
         if processes and not running and not servicer.stop_triggered:
             raise RunError("all workers ended before the search: see their messages above.")
+        for name in servicer.silent():
+            tqdm.write(f"{name} gave no sign of life for {LOST:.0f} s: another takes its trial.")
+            oracle.lose(name)
+        if not oracle.tuner_ids and time.monotonic() - said > SAY:
+            said = time.monotonic()
+            left = servicer.last + ALONE - said
+            if left < 0:
+                raise RunError(
+                    f"no worker was there for {ALONE:.0f} s: start some, and resume the search."
+                )
+            tqdm.write(f"Waiting for workers on {_address()}, {left:.0f} s more.", sys.stderr)
     server.stop(grace=5).wait()
+
+
+def _servicer(oracle):
+    """keras-tuner's answers of a chief, which notes who asks."""
+    import grpc
+    from keras_tuner.engine.trial import TrialStatus
+    from keras_tuner.src import protos
+    from keras_tuner.src.distribute.oracle_chief import OracleServicer
+
+    class Servicer(OracleServicer):
+        def __init__(self, oracle):
+            super().__init__(oracle)
+            self.heard, self.gone, self.last = {}, set(), time.monotonic()
+
+        def silent(self):
+            """The workers that count as lost from now on."""
+            ago = time.monotonic() - LOST
+            found = [name for name in list(oracle.tuner_ids) if self.heard.get(name, ago) <= ago]
+            self.gone.update(found)
+            return found
+
+        def note(self, context):
+            name = dict(context.invocation_metadata()).get(NAME)
+            self.last = time.monotonic()
+            if name is not None:
+                self.heard[name] = self.last
+            return name
+
+        def GetSpace(self, request, context):
+            self.note(context)
+            return super().GetSpace(request, context)
+
+        def CreateTrial(self, request, context):
+            self.note(context)
+            name = request.tuner_id
+            self.heard[name] = self.last
+            self.gone.discard(name)
+            trial = oracle.create_trial(name)
+            if trial.status == TrialStatus.STOPPED:
+                if oracle.ongoing_trials:  # it may have to take one over
+                    trial.status = TrialStatus.IDLE
+                    oracle.tuner_ids.add(name)
+                else:
+                    self.stop_triggered = True
+            return protos.get_service().CreateTrialResponse(trial=trial.to_proto())
+
+        def UpdateTrial(self, request, context):
+            self.refuse_lost(context)
+            return super().UpdateTrial(request, context)
+
+        def EndTrial(self, request, context):
+            self.refuse_lost(context)
+            return super().EndTrial(request, context)
+
+        def refuse_lost(self, context):
+            name = self.note(context)
+            if name in self.gone:
+                message = f"{name} gave no sign of life for {LOST:.0f} s and has lost its trial"
+                context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
+
+    return Servicer(oracle)
 
 
 def await_chief():
@@ -235,8 +314,26 @@ def work(tuner):
         work(tuner)
         ```
     """
-    tuner.oracle.stub = _Patient(tuner.oracle.stub)
+    stub = tuner.oracle.stub
+    threading.Thread(target=_beat, args=(stub,), daemon=True).start()
+    tuner.oracle.stub = _Patient(stub)
     tuner.search()
+
+
+def _name():
+    """What a worker tells the chief with each call."""
+    return ((NAME, os.environ[WHO]),)
+
+
+def _beat(stub):
+    """Give the chief a sign of life, again and again; whether it answers is seen elsewhere."""
+    import grpc
+    from keras_tuner.src import protos
+
+    while True:
+        with suppress(grpc.RpcError):
+            stub.GetSpace(protos.get_service().GetSpaceRequest(), metadata=_name(), timeout=WAIT)
+        time.sleep(BEAT)
 
 
 class NoChief(RunError, FatalError):
@@ -257,11 +354,16 @@ class _Patient:
 
     def __getattr__(self, name):
         import grpc
+        from keras_tuner.engine.trial import Trial
 
         def call(request, **options):
             await_chief()
+            options |= {"timeout": WAIT, "metadata": _name()}
             try:
-                return getattr(self._stub, name)(request, **{**options, "timeout": WAIT})
+                answer = getattr(self._stub, name)(request, **options)
+                if name == "CreateTrial" and Trial.from_proto(answer.trial).status == "IDLE":
+                    time.sleep(1)  # keras-tuner asks again at once
+                return answer
             except grpc.RpcError as error:
                 raise NoChief(
                     f"the chief on {_address()} ended or refused a result ({error.details()}): "

@@ -1,6 +1,8 @@
 """The search: strategies find a known optimum, each trial is recorded, kills lose nothing."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from search_case import Bowl
 
 from cvae_keras import search
+from cvae_keras.checks import RunError
 from cvae_keras.search import workers
 from cvae_keras.search.journal import Journal
 from cvae_keras.search.oracles import STRATEGIES, grid_cells
@@ -37,18 +40,22 @@ def run(folder, strategy="random", model=None, **options):
     return search.run(model or Bowl(), folder=folder, strategy=strategy, epochs=3, **options)
 
 
-def process(folder, strategy, kill=0, *more):
-    """Run `search_case.py` to its end, which may be that of a kill."""
+def start(folder, strategy, kill=0, *more, **environment):
+    """Start `search_case.py`."""
     arguments = [folder, strategy, TRIALS[strategy] or 0, kill, *more]
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, ROOT / "tests" / "search_case.py", *arguments]
-    return subprocess.run(
-        [str(part) for part in command],
-        env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    environment = {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+    pipe = subprocess.PIPE
+    command = [str(part) for part in command]
+    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def process(folder, strategy, kill=0, *more):
+    """Run `search_case.py` to its end, which may be that of a kill."""
+    started = start(folder, strategy, kill, *more)
+    out, error = started.communicate(timeout=300)
+    return subprocess.CompletedProcess(started.args, started.returncode, out, error)
 
 
 def make_oracle(strategy, path, seed=0):
@@ -310,6 +317,44 @@ def test_chief_and_two_workers_on_loopback_lose_and_double_nothing(tmp_path):
     assert sorted(ends) == [str(number) for number in range(6)]
     # a float32 is what travels
     same_table(read(tmp_path / "two"), run(tmp_path / "one", "grid"), rtol=1e-6)
+
+
+@pytest.mark.long
+def test_the_trial_of_a_worker_killed_on_another_machine_is_run_by_another(tmp_path, monkeypatch):
+    """The chief knows these workers by their calls alone. One stops without a word in a trial."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    address = {workers.ADDRESS: "127.0.0.1", workers.PORT: port}
+    started = [
+        start(tmp_path / "two", "grid", kill, **address, **{workers.WHO: f"tuner{number}"})
+        for number, kill in enumerate((2, 0))  # the first is killed in its second trial
+    ]
+    for name, value in {**address, workers.WHO: workers.CHIEF}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(workers, "LOST", 15.0)
+    rows = run(tmp_path / "two", "grid", resume=True)
+    codes = [worker.wait(timeout=60) for worker in started]
+    assert codes == [-signal.SIGKILL, 0], [worker.stderr.read() for worker in started]
+    for name in address:
+        monkeypatch.delenv(name)
+    same_table(rows, run(tmp_path / "one", "grid"), rtol=1e-6)
+    events = Journal(tmp_path / "two" / "journal.jsonl").events
+    assert [event["tuner"] for event in events if event["event"] == "lost"] == ["tuner0"]
+
+
+def test_a_chief_without_workers_says_so_and_ends(tmp_path, monkeypatch, capsys):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    address = {workers.ADDRESS: "127.0.0.1", workers.PORT: port}
+    for name, value in {**address, workers.WHO: workers.CHIEF}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(workers, "SAY", 0.5)
+    monkeypatch.setattr(workers, "ALONE", 2.0)
+    with pytest.raises(RunError, match=r"^no worker was there for 2 s: start some, and resume"):
+        run(tmp_path, "grid")
+    assert f"Waiting for workers on 127.0.0.1:{port}, 1 s more." in capsys.readouterr().err
 
 
 def test_workers_end_with_their_chief(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -169,6 +170,17 @@ def test_two_processes_train_as_one():
         assert found["refused"].startswith(
             f"x has the shard (0, 1), but this is process {rank} of 2: "
         )
+
+
+@pytest.mark.long
+@pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
+def test_the_program_of_the_page_runs_in_two_processes():
+    page = (ROOT / "docs" / "many_machines.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    code = code.replace("8002", str(free_port())) + "\nprint(float(model.optimizer.iterations))"
+    more = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    pair = [run(code, rank, 2, **more) for rank in range(2)]
+    assert [answer(each) for each in pair] == [6.0, 6.0]
 
 
 def test_a_single_process_is_the_first_of_one():
