@@ -45,7 +45,7 @@ def main(folder):
     if not trained.is_file():
         print("Training the embedding of digits", flush=True)
         options = {"cells_encoder": (128, 128), "feature_normalization": "images"}
-        embedder = CompressionVAE(dim_latent=2, num_steps=2000, random_state=0, **options)
+        embedder = CompressionVAE(dim_latent=2, num_steps=1000, random_state=0, **options)
         embedder.fit(digits.data)
         with replacing(trained) as partial:
             embedder.model_.save(partial)
