@@ -67,9 +67,10 @@ $(NPM_STAMP): website/package.json website/package-lock.json
 	npm ci --prefix build/npm --ignore-scripts --no-audit --no-fund
 	@touch $(NPM_STAMP)
 
-# the models of the playground, as ONNX files; the collapsed ones are trained, some minutes, once
-$(MODELS): $(DOCS_STAMP) website/export.py
+# the models of the playgrounds, as ONNX files; three of them are trained, some minutes, once
+$(MODELS): $(DOCS_STAMP) website/export.py website/export_digits.py
 	$(PYTHON) website/export.py build/models
+	$(PYTHON) website/export_digits.py build/models
 	@touch $(MODELS)
 
 clean:

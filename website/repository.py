@@ -61,6 +61,7 @@ LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)\s]+)(?=\))")
 REFERENCE = re.compile(r'(?<=href="| src=")(?![a-z]+:|#|//)([^"]+)(?=")')
 HEADING = re.compile(r'<h[1-6] id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
 TAG = re.compile(r"<[^>]+>")
+BADGE = re.compile(r'<img (?=[^>]*src="https?:)[^>]*?alt="([^"]*)"[^>]*>')
 NAMED = re.compile(r"(?<![`\[])`((?:docs|notebooks|results|benchmarks)/[\w./-]+)`(?![`\]])")
 log = get_plugin_logger("repository")
 
@@ -96,7 +97,7 @@ def on_files(files, config):
         for path in (path for pattern in patterns for path in sorted(NPM.glob(pattern))):
             uri = f"{folder}/{path.name}"
             files.append(File.generated(config, uri, abs_src_path=str(path)))
-    for path in sorted(MODELS.glob("*.onnx")):
+    for path in sorted([*MODELS.glob("*.onnx"), *MODELS.glob("*.json")]):
         files.append(File.generated(config, f"models/{path.name}", abs_src_path=str(path)))
     return files
 
@@ -122,7 +123,8 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def on_page_content(html, page, config, files):
-    """The links of a notebook, which MkDocs does not read."""
+    """Names for images of other hosts; the links of a notebook, which MkDocs does not read."""
+    html = BADGE.sub(r"\1", html)
     if not page.file.src_uri.endswith(".ipynb"):
         return html
 

@@ -205,3 +205,18 @@ def test_the_playground_draws_what_python_samples(number, tab):
         np.testing.assert_allclose(np.float32(drawn["x"]).reshape(x.shape), x, atol=1e-4)
     assert page.locator("#sampler tbody tr").count() == len(weights)
     assert not page.faults
+
+
+def test_the_plane_of_digits_draws_what_python_decodes(tab):
+    from cvae_keras import load_model
+
+    page = tab("digits/index.html")
+    page.wait_for_function("window.digits?.draws > 0", timeout=120_000)
+    page.locator("input[name=z0]").fill("0.5")
+    page.wait_for_function("Math.abs(window.digits.z[0] - 0.5) < 1e-6")
+    shown = page.evaluate("window.digits")
+    x = load_model(ROOT / "build/models/digits.keras").decode(np.float32(shown["z"])[None])
+    np.testing.assert_allclose(shown["image"], x[0], atol=1e-4)
+    page.locator("#plane svg").first.hover()
+    page.wait_for_function(f"window.digits.draws > {shown['draws']}")
+    assert not page.faults

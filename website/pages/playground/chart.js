@@ -29,6 +29,7 @@ export class Chart {
     const beside = { transform: `translate(12 ${TOP + HEIGHT / 2}) rotate(-90)` };
     add(svg, "text", { class: "tick", "text-anchor": "middle", ...beside }, y.label);
     const area = { x: LEFT, y: TOP, width: WIDTH, height: HEIGHT };
+    this.text = add(svg, "svg", area);
     this.area = add(svg, "svg", area); // cuts off what leaves it
     add(svg, "rect", { class: "frame", ...area });
   }
@@ -41,6 +42,24 @@ export class Chart {
   y(value) {
     const [least, most] = this.axes.y.range;
     return (1 - (value - least) / (most - least)) * HEIGHT;
+  }
+
+  // The values [x, y] under the pointer.
+  at(event) {
+    const box = this.area.ownerSVGElement.getBoundingClientRect();
+    const unit = (LEFT + WIDTH + 8) / box.width;
+    const { x, y } = this.axes;
+    const right = ((event.clientX - box.left) * unit - LEFT) / WIDTH;
+    const up = 1 - ((event.clientY - box.top) * unit - TOP) / HEIGHT;
+    return [x.range[0] + right * (x.range[1] - x.range[0]), y.range[0] + up * (y.range[1] - y.range[0])];
+  }
+
+  // Text at points, below what is drawn; kind(text) is its class.
+  write(points, texts, kind) {
+    points.forEach(([x, y], i) => {
+      const place = { x: this.x(x), y: this.y(y) + 3, "text-anchor": "middle" };
+      add(this.text, "text", { class: kind(texts[i]), ...place }, texts[i]);
+    });
   }
 
   // layers: [{ name, lines, ends, labels }], a line [[x, y], ...]; with circles at both ends, and a
