@@ -6,10 +6,15 @@ from matplotlib.figure import Figure
 from cvae_keras.plots.style import OBSERVED, SAMPLE, panels
 
 MISSING_COLOR = "#f2c14e"
+#: Of each method: colors that differ for color-blind readers and, by marker, in gray.
 STYLES = {
-    "VAD": {"color": "#d1495b", "marker": "o"},
-    "VAE zero-filled": {"color": "#5b8fd0", "marker": "s"},
-    "VAE mask-aware": {"color": "#3c7a57", "marker": "^"},
+    "VAD": {"color": "#d55e00", "marker": "o"},
+    "VAD table prior": {"color": "#000000", "marker": "D"},
+    "VAE zero-filled": {"color": "#56b4e9", "marker": "s"},
+    "VAE mask-aware": {"color": "#009e73", "marker": "^"},
+    "VAE redrawn masks": {"color": "#0072b2", "marker": "v"},
+    "MIWAE": {"color": "#cc79a7", "marker": "P"},
+    "mean": {"color": "#888888", "linestyle": "--"},
 }
 
 
@@ -93,20 +98,23 @@ def plot_curves(table):
     """
     names, cases = list(dict.fromkeys(table.data)), sorted(set(table.case))
     figure = Figure(figsize=(2.9 * len(names), 2.6 * len(cases)), layout="constrained")
-    axes = figure.subplots(len(cases), len(names), squeeze=False)
+    axes, lines = figure.subplots(len(cases), len(names), squeeze=False), {}
     for i, case in enumerate(cases):
         for j, name in enumerate(names):
             part = table[(table.case == case) & (table.data == name)]
             for model, style in STYLES.items():
                 curve = part[part.model == model].sort_values("ratio")
-                axes[i, j].plot(curve.ratio, curve.mse, markersize=3, label=model, **style)
+                if len(curve):
+                    lines[model] = axes[i, j].plot(curve.ratio, curve.mse, markersize=3, **style)[0]
             axes[i, j].set_title(f"{name}, {case}", fontsize=8)
             axes[i, j].set_ylim(bottom=0)
             axes[i, j].tick_params(labelsize=7)
         axes[i, 0].set_ylabel("mean squared error", fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("share missing", fontsize=8)
-    axes[0, 0].legend(fontsize=7)
+    labels = [model for model in STYLES if model in lines]
+    handles = [lines[model] for model in labels]
+    figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=len(labels))
     return figure
 
 

@@ -4,6 +4,7 @@ from cvae_keras.training.backends import at_once, compiled, forgets_graphs
 from cvae_keras.training.batches import Batches, FollowEpoch, FreshBatches, ShuffledBatches
 from cvae_keras.training.checkpoint import Checkpoint
 from cvae_keras.training.finite import StopIfNotFinite
+from cvae_keras.training.masks import RedrawnMasks
 from cvae_keras.training.optimizers import LazyAdam, TwoRates, two_rates
 from cvae_keras.training.schedules import WeightSchedule, fall, half_cosine, linear
 
@@ -13,6 +14,7 @@ __all__ = [
     "FollowEpoch",
     "FreshBatches",
     "LazyAdam",
+    "RedrawnMasks",
     "ShuffledBatches",
     "StopIfNotFinite",
     "TwoRates",
