@@ -9,6 +9,7 @@ from cvae_keras.data.gaussian import CorrelatedGaussian
 from cvae_keras.data.multimodal import GaussianModalities
 from cvae_keras.data.sinusoid import SinusoidTask
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
+from cvae_keras.systems.auto_decoder.miwae import MIWAE
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 from cvae_keras.systems.compression.model import CompressionModel
 from cvae_keras.systems.cvae.model import CVAE
@@ -158,6 +159,10 @@ def masked_vae(**options):
     return compiled(MaskedVAE(6, latent_dim=2, hidden=(8,), sees_mask=True, **options))
 
 
+def miwae(**options):
+    return compiled(MIWAE(6, latent_dim=2, hidden=(8,), sees_mask=True, **options))
+
+
 def bad_masks(arrays):
     x, mask = arrays["x"], arrays["mask"]
     return [
@@ -185,6 +190,7 @@ CASES = {
     "compression": Case(compression, Rows("neighbor")),
     "auto_decoder": Case(auto_decoder, Rows("mask", "index"), bad_masks),
     "masked_vae": Case(masked_vae, Rows("mask"), bad_masks),
+    "masked_vae, miwae": Case(miwae, Rows("mask"), bad_masks, graph=False),
 }
 
 

@@ -7,7 +7,7 @@ from functools import cache
 import keras
 import numpy as np
 import pytest
-from model_cases import EASY, auto_decoder, dense, masked_vae, multimodal, sinusoid, solver
+from model_cases import EASY, auto_decoder, dense, masked_vae, miwae, multimodal, sinusoid, solver
 from model_cases import compression as compression_model
 
 import cvae_keras
@@ -181,6 +181,7 @@ CASES = {
         lambda: MaskedEncoder((8, 4), sees_mask=True),
         lambda layer: layer(x(5, 6)),
     ),
+    "MIWAE": (lambda: miwae(beta=0.5, n_samples=3), None),
     "MaskedVAE": (lambda: masked_vae(beta=0.5), None),
     "MixtureNetwork": (
         lambda: mixtures.MixtureNetwork(3, 2, 8),

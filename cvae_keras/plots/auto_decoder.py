@@ -6,10 +6,15 @@ from matplotlib.figure import Figure
 from cvae_keras.plots.style import DISTINCT, OBSERVED, SAMPLE, legend_outside, panels
 
 MISSING_COLOR = DISTINCT[6]  # yellow
+#: Of each method: colors that differ for color-blind readers and, by marker, in gray.
 STYLES = {
     "VAD": {"color": DISTINCT[5], "marker": "o"},
+    "VAD table prior": {"color": DISTINCT[7], "marker": "D"},
     "VAE zero-filled": {"color": DISTINCT[4], "marker": "s"},
-    "VAE mask-aware": {"color": DISTINCT[7], "marker": "^"},
+    "VAE mask-aware": {"color": DISTINCT[2], "marker": "^"},
+    "VAE redrawn masks": {"color": DISTINCT[0], "marker": "v"},
+    "MIWAE": {"color": DISTINCT[3], "marker": "P"},
+    "mean": {"color": "#888888", "linestyle": "--"},
 }
 
 
@@ -99,7 +104,8 @@ def plot_curves(table):
             part = table[(table.case == case) & (table.data == name)]
             for model, style in STYLES.items():
                 curve = part[part.model == model].sort_values("ratio")
-                axes[i, j].plot(curve.ratio, curve.mse, markersize=3, label=model, **style)
+                if len(curve):
+                    axes[i, j].plot(curve.ratio, curve.mse, markersize=3, label=model, **style)
             axes[i, j].set_title(f"{name}, {case}", fontsize=9)
             axes[i, j].set_ylim(bottom=0)
             axes[i, j].tick_params(labelsize=9)

@@ -10,6 +10,7 @@ from cvae_keras.training.backends import (
 from cvae_keras.training.batches import Batches, FollowEpoch, FreshBatches, ShuffledBatches
 from cvae_keras.training.checkpoint import Checkpoint
 from cvae_keras.training.finite import StopIfNotFinite
+from cvae_keras.training.masks import RedrawnMasks
 from cvae_keras.training.optimizers import LazyAdam, TwoRates, two_rates
 from cvae_keras.training.schedules import WeightSchedule, fall, half_cosine, linear
 
@@ -19,6 +20,7 @@ __all__ = [
     "FollowEpoch",
     "FreshBatches",
     "LazyAdam",
+    "RedrawnMasks",
     "ReplicaSeedGenerator",
     "ShuffledBatches",
     "StopIfNotFinite",

@@ -18,7 +18,7 @@ from cvae_keras.experiments.auto_decoder.run import (
     train,
     write_grid,
 )
-from cvae_keras.files import MARKER, markdown
+from cvae_keras.files import MARKER, claim, markdown
 
 TINY = {"latent_dim": 3, "hidden": [8], "epochs": 1, "train_rows": 64, "test_rows": 16}
 
@@ -120,14 +120,47 @@ def test_table_is_written_and_resumes(tmp_path, monkeypatch):
         table, "run_job", lambda one, *a, **k: trained.append(one.name) or job(one, *a, **k)
     )
     text = table.run_table(tmp_path, quick=True, data=["digits"])
-    assert len(trained) == 12 and "VAE mask-aware" in text and "0.133" in text
+    assert len(trained) == 28 and "VAE mask-aware" in text and "0.133" in text
+    assert "Not run, and blank: none." in text
     files = {path.name for path in tmp_path.iterdir()} - {MARKER}
     assert files == {"vad.csv", "vad.md", "vad.json", "vad.png", "vad_panel_digits.png", "vad_rows"}
     frame = pd.read_csv(tmp_path / "vad.csv")
     errors = [f"{model}{end}" for model in table.MODELS for end in table.ERRORS.values()]
-    assert len(frame) == 6 and len(errors) == 9  # 2 cases, 3 ratios; 3 models, 3 kinds of errors
+    assert len(frame) == 6 and len(errors) == 21  # 2 cases, 3 ratios; 7 models, 3 kinds of errors
     assert frame[errors].gt(0).all(axis=None)
+    assert set(frame.lowest) <= set(table.MODELS)
     assert markdown(frame) in text  # both files hold the same table
     (tmp_path / "vad_rows" / "digits_VAD_0.5.json").unlink()
     assert table.run_table(tmp_path, quick=True, data=["digits"]) == text
-    assert trained[12:] == ["digits_VAD_0.5"]
+    assert trained[28:] == ["digits_VAD_0.5"]
+
+
+def test_the_text_says_where_the_auto_decoder_does_not_win_and_what_was_not_run(tmp_path):
+    errors = {
+        "VAD": (0.2, 0.9),
+        "VAD table prior": (0.3, 0.5),
+        "MIWAE": (0.4, 0.4),
+        "mean": (1, 0.8),
+    }
+    frame = pd.DataFrame(
+        [("digits", table.CASES[1], model, ratio, mse, mse, mse)
+         for model, pair in errors.items() for ratio, mse in zip((0.1, 0.9), pair, strict=True)],
+        columns=["data", "case", "model", "ratio", *table.ERRORS],
+    )  # fmt: skip
+    claim(tmp_path, "results")
+    absent = [table.Job("digits", "VAE mask-aware", 0.0, (0.1, 0.9))]
+    text = table.write(tmp_path, frame, absent)
+    place = "digits b: clean training 0.9 (MIWAE)."
+    assert f"VAD is not the lowest of those run at (with the model that is): {place}" in text
+    assert f"Neither VAD nor VAD table prior is the lowest of those run at: {place}" in text
+    assert "not below the mean at: digits b: clean training 0.9 (MIWAE)." in text
+    assert "Not run, and blank: VAE mask-aware, case b: clean training, on digits." in text
+    assert pd.read_csv(tmp_path / "vad.csv")["lowest"].tolist() == ["VAD", "MIWAE"]
+
+
+def test_the_mean_is_of_observed_entries_and_each_model_reads_its_own_masks():
+    x, x_test = load_rows("digits", train=64, test=16)
+    job = table.Job("digits", "mean", 0.5, (0.5,), seed=1)
+    found = table.fit(job, x).reconstruct(x_test, None)
+    mask = draw_mask(x.shape, 0.5, [1, 1]) > 0
+    assert found[3] == pytest.approx(np.nan_to_num(np.ma.array(x, mask=~mask).mean(axis=0)))

@@ -13,7 +13,7 @@ def test_figures():
          for ratio in (0.3, 0.9)], columns=["data", "case", "model", "ratio", "mse"]
     )  # fmt: skip
     figure = plot_curves(frame)
-    assert len(figure.axes) == 2 and len(figure.axes[0].lines) == 3
+    assert len(figure.axes) == 2 and len(figure.axes[0].lines) == len(table.MODELS)
     mask = np.ones((2, 9))
     mask[:, 0] = 0
     panel = plot_panel(np.arange(9.0), mask, {"VAD": np.zeros((2, 9))}, (0.1, 0.9))

@@ -1,4 +1,4 @@
-"""`cvae-keras table vad`: error over the missing ratio, the auto-decoder against the VAE."""
+"""`cvae-keras table vad`: error over the missing ratio, the auto-decoder against its rivals."""
 
 import time
 from dataclasses import dataclass
@@ -9,18 +9,21 @@ import numpy as np
 import pandas as pd
 
 from cvae_keras.data.arrays import read_arrays
-from cvae_keras.data.missing import NAMES, draw_mask, load_rows
+from cvae_keras.data.missing import NAMES, draw_mask, load_rows, observed_entries
 from cvae_keras.experiments import rows
 from cvae_keras.experiments.auto_decoder.run import RATIOS, complete, score_missing, train
 from cvae_keras.files import claim, manifest, replacing, write_json, write_table
 from cvae_keras.plots.auto_decoder import plot_curves, plot_panel
 from cvae_keras.plots.style import DPI
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
+from cvae_keras.systems.auto_decoder.miwae import MIWAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import ShuffledBatches
+from cvae_keras.training.masks import RedrawnMasks
 
 NAME, FOLDER = "vad", "vad_rows"
-MODELS = ("VAD", "VAE zero-filled", "VAE mask-aware")
+OURS = ("VAD", "VAD table prior")
+MODELS = (*OURS, "VAE zero-filled", "VAE mask-aware", "VAE redrawn masks", "MIWAE", "mean")
 CASES = ("a: same ratio", "b: clean training")
 #: Column of a row -> what the table adds to the name of the model.
 ERRORS = {"mse": "", "mse_missing": ", missing", "mse_observed": ", observed"}
@@ -102,7 +105,7 @@ def jobs_of(name, ratios, quick=False, seed=0):
 
     Example:
         >>> len(jobs_of("digits", (0.3, 0.5, 0.9)))
-        12
+        28
     """
     return [
         Job(name, model, missing, (missing,) if missing else tuple(ratios), quick, seed)
@@ -115,12 +118,13 @@ def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
     """Run the trainings that `folder` does not hold yet, then write the table and the figures.
 
     A training is kept in `<folder>/vad_rows/` when it is done. Case (a) trains a model for each
-    ratio, case (b) one on clean data, tested at all ratios.
+    ratio, case (b) one on clean data, tested at all ratios. The table shows every row that the
+    folder holds, also of the other data sets.
 
     Args:
         folder: where the table goes.
         quick: digits and artificial data, three ratios, few epochs.
-        data: names of data sets.
+        data: names of the data sets that are run.
         data_dir: of the image files.
         seed: integer.
 
@@ -138,9 +142,13 @@ def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
     folder = claim(folder, "results")
     names = data or (["digits", "artificial_2"] if quick else NAMES)
     ratios = (0.3, 0.5, 0.9) if quick else RATIOS
-    jobs = [job for name in names for job in jobs_of(name, ratios, quick, seed)]
+    jobs = {name: jobs_of(name, ratios, quick, seed) for name in dict.fromkeys((*names, *NAMES))}
     run = partial(run_job, data_dir=data_dir)
-    results = rows.run_jobs(jobs, run, folder / FOLDER, title="trainings")
+    mine = [job for name in names for job in jobs[name]]
+    rows.run_jobs(mine, run, folder / FOLDER, title="trainings")
+    results = [(job, job.saved(folder / FOLDER)) for each in jobs.values() for job in each]
+    absent = [job for job, result in results if result is None]
+    results = [(job, result) for job, result in results if result is not None]
     frame = pd.DataFrame(
         {"data": job.data, "case": job.case, "model": job.model, **row}
         for job, result in results
@@ -148,12 +156,13 @@ def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
     )
     with replacing(folder / f"{NAME}.png") as path:
         plot_curves(frame).savefig(path, dpi=DPI)
-    for name in names:
+    for name in jobs:
         draw_panel(name, folder / FOLDER, folder)
     total = sum(result["manifest"]["seconds"] for _, result in results)
-    configs = [job.config() for job in jobs]
+    configs = [job.config() for job, _ in results]
     write_json(folder / f"{NAME}.json", manifest({"jobs": configs}, total))
-    return write(folder, frame)
+    shown = set(frame["data"])
+    return write(folder, frame, [job for job in absent if job.data in shown])
 
 
 @lru_cache(maxsize=1)  # the trainings of a data set follow each other
@@ -181,7 +190,7 @@ def run_job(job, path, data_dir=None):
     x, x_test = _load(job.data, data_dir, config["train_rows"], config["test_rows"])
     found, images = [], {}
     saves = rows.checkpoint(job, path)
-    model = train(config, x, [saves])[0] if job.model == "VAD" else train_vae(job, x, [saves])
+    model = fit(job, x, [saves])
     tested = time.perf_counter()
     for ratio in job.ratios:
         masks = [config["seed"], round(10 * ratio)]
@@ -193,8 +202,71 @@ def run_job(job, path, data_dir=None):
     if images:
         with replacing(path.with_suffix(".npz")) as file:
             np.savez_compressed(file, **images, x=x_test[0])
-    seconds = sum(saves.history["seconds"]) + time.perf_counter() - tested
+    seconds = sum(saves.history.get("seconds", [])) + time.perf_counter() - tested
     return {"rows": found}, seconds
+
+
+class ColumnMeans:
+    """Fills with the mean of the observed training entries of each column.
+
+    Args:
+        x: `(rows, features)`, NaN where a value is missing.
+
+    Example:
+        >>> ColumnMeans(np.array([[1.0, 2.0], [3.0, np.nan]])).reconstruct(np.zeros((1, 2)), None)
+        array([[2., 2.]])
+    """
+
+    def __init__(self, x):
+        x, mask = observed_entries(x)
+        self.mean = x.sum(axis=0, dtype="float64") / np.maximum(mask.sum(axis=0), 1.0)
+
+    def reconstruct(self, x, mask):
+        return np.tile(self.mean, (len(x), 1))
+
+
+@dataclass(frozen=True)
+class TablePrior:
+    """An auto-decoder whose reconstruction is its mean under the table as prior.
+
+    Args:
+        model: a `VariationalAutoDecoder`.
+
+    Example:
+        ```python
+        x_hat = TablePrior(model).reconstruct(x_test, mask_test)
+        ```
+    """
+
+    model: keras.Model
+
+    def reconstruct(self, x, mask):
+        return self.model.posterior_mean(x, mask, prior="table")
+
+
+def fit(job, x, callbacks=()):
+    """The trained model of a job.
+
+    Args:
+        job: a `Job`.
+        x: `(rows, features)`, complete; the job says what is hidden of it.
+        callbacks: further Keras callbacks.
+
+    Returns:
+        An object with `reconstruct(x, mask)`.
+
+    Example:
+        ```python
+        model = fit(Job("digits", "MIWAE", 0.0, (0.5,)), x)
+        ```
+    """
+    if job.model == "mean":
+        mask = draw_mask(x.shape, job.options["missing"], [job.options["seed"], 1])
+        return ColumnMeans(np.where(mask > 0, x, np.nan))
+    if job.model not in OURS:
+        return train_vae(job, x, callbacks)
+    model = train(job.options, x, callbacks)[0]
+    return model if job.model == OURS[0] else TablePrior(model)
 
 
 def train_vae(job, x, callbacks=()):
@@ -206,7 +278,7 @@ def train_vae(job, x, callbacks=()):
         callbacks: further Keras callbacks.
 
     Returns:
-        A trained `MaskedVAE`.
+        A trained `MaskedVAE`, or `MIWAE`.
 
     Example:
         ```python
@@ -216,20 +288,27 @@ def train_vae(job, x, callbacks=()):
     config = job.options
     keras.utils.set_random_seed(config["seed"])
     names = ("latent_dim", "hidden", "beta", "seed")
-    aware = job.model == MODELS[2]
-    model = MaskedVAE(x.shape[1], sees_mask=aware, **{name: config[name] for name in names})
+    kind = MIWAE if job.model == "MIWAE" else MaskedVAE
+    aware = job.model != "VAE zero-filled"
+    model = kind(x.shape[1], sees_mask=aware, **{name: config[name] for name in names})
     batch = min(config["batch_size"], len(x))
     steps = config["epochs"] * (len(x) // batch)
     rate = keras.optimizers.schedules.CosineDecay(config["net_lr"], steps)
     model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
     mask = draw_mask(x.shape, config["missing"], [config["seed"], 1])
-    batches = ShuffledBatches({"x": x * mask, "mask": mask}, batch, config["seed"])
+    arrays, order = {"x": x * mask, "mask": mask}, (batch, config["seed"])
+    if job.model == "VAE redrawn masks":
+        batches = RedrawnMasks(arrays, *order, place="given")
+    elif job.model == "MIWAE" and not config["missing"]:
+        batches = RedrawnMasks(arrays, *order, place="mask")
+    else:
+        batches = ShuffledBatches(arrays, *order)
     model.fit(batches, epochs=config["epochs"], verbose=0, callbacks=list(callbacks))
     return model
 
 
 def draw_panel(name, rows_folder, folder):
-    """Write `vad_panel_<name>.png` from the images of case (b), if all are there.
+    """Write `vad_panel_<name>.png` from the images of case (b), if the auto-decoder's are there.
 
     Args:
         name: of the data set.
@@ -243,7 +322,8 @@ def draw_panel(name, rows_folder, folder):
     """
     jobs = {model: Job(name, model, 0.0, ()) for model in MODELS}
     paths = {model: job.path(rows_folder).with_suffix(".npz") for model, job in jobs.items()}
-    if not all(path.exists() for path in paths.values()):
+    paths = {model: path for model, path in paths.items() if path.exists()}
+    if MODELS[0] not in paths:
         return
     files = {model: read_arrays(path) for model, path in paths.items()}
     first = files[MODELS[0]]
@@ -254,17 +334,17 @@ def draw_panel(name, rows_folder, folder):
         plot_panel(first["x"], mask, found, ratios).savefig(path, dpi=DPI)
 
 
-def write(folder, frame):
+def write(folder, frame, absent=()):
     """Write the table, the models side by side.
 
     Args:
         folder: where `vad.{csv,md}` go.
         frame: `data`, `case`, `model`, `ratio`, `mse`, `mse_missing`, `mse_observed`.
+        absent: the `Job`s that were not run.
 
     Returns:
-        The Markdown of the table: data, case, ratio, the error of each model over all entries,
-        whether that of the auto-decoder is the lowest, and the errors over the missing and over the
-        observed entries.
+        The Markdown of the table: data, case, ratio, the error of each model over all entries, the
+        model with the lowest, and the errors over the missing and over the observed entries.
 
     Example:
         ```python
@@ -273,21 +353,32 @@ def write(folder, frame):
     """
     index, parts = ["data", "case", "ratio"], []
     for column, ending in ERRORS.items():
-        wide = frame.pivot_table(column, index, "model", sort=False)[list(MODELS)]
-        parts.append(wide.add_suffix(ending))
+        wide = frame.pivot_table(column, index, "model", sort=False)
+        parts.append(wide.reindex(columns=list(MODELS)).add_suffix(ending))
     table = pd.concat(parts, axis=1).reset_index()
     table = table.sort_values(index, kind="stable", ignore_index=True)
-    ours, others = table[MODELS[0]], table[list(MODELS[1:])]
-    lowest = np.where(ours <= others.min(axis=1), "yes", "no")
-    table.insert(len(index) + len(MODELS), "VAD lowest", lowest)
+    lowest = table[list(MODELS)].idxmin(axis=1)
+    table.insert(len(index) + len(MODELS), "lowest", lowest)
+    groups = {}
+    for job in absent:
+        groups.setdefault((job.model, job.case), []).append(job.data)
+    lacking = [
+        f"{model}, case {case}, on {', '.join(dict.fromkeys(data))}"
+        for (model, case), data in groups.items()
+    ]
     text = rows.notes(
         NAME,
-        zero_filled=_places(table[(ours >= table[MODELS[1]]) & (table["ratio"] >= 0.3)]),
-        mask_aware=_places(table[ours >= table[MODELS[2]]]),
+        not_lowest=_places(table[lowest != MODELS[0]], lowest),
+        neither=_places(table[~lowest.isin(OURS)], lowest),
+        below_mean=_places(table[table[MODELS[0]] >= table["mean"]], lowest),
+        absent="; ".join(lacking) or "none",
     )
-    return write_table(table, folder / NAME, "Variational auto-decoder against VAE", text)
+    return write_table(table, folder / NAME, "Variational auto-decoder against its rivals", text)
 
 
-def _places(table):
-    rows = [f"{row.data} {row.case} {row.ratio:g}" for row in table.itertuples()]
-    return ", ".join(rows) or "nowhere"
+def _places(table, lowest):
+    found = {}
+    for row in table.itertuples():
+        found.setdefault((row.data, row.case, lowest[row.Index]), []).append(f"{row.ratio:g}")
+    places = [f"{data} {case} {', '.join(r)} ({model})" for (data, case, model), r in found.items()]
+    return "; ".join(places) or "nowhere"

@@ -7,10 +7,12 @@ from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.inference import infer_latents
 from cvae_keras.systems.auto_decoder.laplace import laplace_bound
 from cvae_keras.systems.auto_decoder.latent_model import LatentModel
+from cvae_keras.systems.auto_decoder.miwae import MIWAE
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 from cvae_keras.systems.auto_decoder.pooling import pool
 
 __all__ = [
+    "MIWAE",
     "ColumnLikelihood",
     "DenseDecoder",
     "LatentModel",

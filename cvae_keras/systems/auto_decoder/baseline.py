@@ -63,13 +63,17 @@ class MaskedVAE(ELBOModel):
 
     Call arguments:
         inputs: dictionary of `x` `(batch, features)`, anything where it is missing, also NaN; and
-            `mask` `(batch, features)`, 1 where observed; without a mask all is observed.
+            `mask` `(batch, features)`, 1 where observed; without a mask all is observed. With
+            `given` of the same shape, at most the mask, the encoder reads these entries alone, and
+            learns to infer the others; `RedrawnMasks` draws it.
 
     Returns:
         The terms of `ELBOModel`.
 
     Source: the baseline of Zadeh et al., 2019; the mask as a second input: Nazabal et al.,
-    "Handling incomplete heterogeneous data using VAEs", 2020.
+    "Handling incomplete heterogeneous data using VAEs", 2020; entries hidden at random from the
+    encoder: Ivanov, Figurnov and Vetrov, "Variational autoencoder with arbitrary conditioning",
+    2019.
 
     Example:
         ```python
@@ -112,7 +116,18 @@ class MaskedVAE(ELBOModel):
     def check_inputs(self, inputs):
         """Refuse arrays that the model cannot train on; x becomes 0 where it is missing."""
         x, mask = read_rows(inputs, self.options["features"])
-        return {"x": x} if mask is None else {"x": x, "mask": mask}
+        arrays = {"x": x} if mask is None else {"x": x, "mask": mask}
+        if inputs.get("given") is not None:
+            given = read_rows({"x": x, "mask": inputs["given"]}, self.options["features"])[1]
+            if mask is not None and (given > mask).any():
+                raise ValueError("given must be 0 where the mask is 0: multiply it by the mask.")
+            arrays["given"] = given
+        return arrays
+
+    def infer(self, inputs, h, training=None):
+        """q(z | m x), of the entries that are given to the encoder."""
+        x, _, mask = self.split(inputs)
+        return self.posterior(x, h, mask=inputs.get("given", mask), training=training)
 
     def reconstruct(self, x, mask):
         """Decode the mean of q(z | m x), NumPy `(batch, features)`, float32.

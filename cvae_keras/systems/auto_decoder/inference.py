@@ -161,7 +161,7 @@ def infer_latents(
     return np.concatenate(found)
 
 
-def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5, likelihood=None):
+def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5, likelihood=None, center=None):
     """Damped Gauss-Newton steps in the latents; for a linear decoder one step is exact.
 
     A decoder that normalizes z has no curvature along z, and in float32 the rounding errors of the
@@ -176,6 +176,7 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5, likelihood=No
         steps: maximum number of steps.
         tolerance: a row has converged when no entry of its z moves by more.
         likelihood: a `ColumnLikelihood`, whose `expand` is in place of the squares; or None.
+        center: tensor `(batch, latent_dim)`, the prior's mean of each row; None for 0.
 
     Returns:
         `(z, matrix)`: `(batch, latent_dim)`, and the Gauss-Newton matrix
@@ -188,24 +189,25 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5, likelihood=No
         z, matrix = newton(decoder, x, mask * 2.0, 0.02, ops.zeros((len(x), 50)))
         ```
     """
-    eye = ops.eye(z.shape[-1])
+    eye, center = ops.eye(z.shape[-1]), ops.zeros_like(z) if center is None else center
 
-    def measure(z, x, weight):
+    def measure(z, x, weight, center):
         x_hat, trace = decoder.trace(z)
+        far = z - center
         jacobian = decoder.jacobian(trace)
         if likelihood is not None:
             cost, gradient, matrix = likelihood.expand(x, x_hat, weight, jacobian)
-            cost = cost + ratio * ops.sum(ops.square(z), -1)
-            return cost, gradient + ratio * z, matrix + ratio * eye
+            cost = cost + ratio * ops.sum(ops.square(far), -1)
+            return cost, gradient + ratio * far, matrix + ratio * eye
         error = weight * (x_hat - x)
-        cost = ops.sum(error * (x_hat - x), -1) + ratio * ops.sum(ops.square(z), -1)
+        cost = ops.sum(error * (x_hat - x), -1) + ratio * ops.sum(ops.square(far), -1)
         matrix = ops.matmul(jacobian * weight[:, None], ops.swapaxes(jacobian, 1, 2)) + ratio * eye
-        return cost, ops.matmul(jacobian, error[..., None])[..., 0] + ratio * z, matrix
+        return cost, ops.matmul(jacobian, error[..., None])[..., 0] + ratio * far, matrix
 
     options = {"damping": 1e-5, "tolerance": tolerance, "rounding": 1e-7, "xp": ops}
     if decoder.norms:
         options["by_trace"] = True
-    return gauss_newton(measure, z, [x, weight], steps, **options)
+    return gauss_newton(measure, z, [x, weight, center], steps, **options)
 
 
 def root_of(matrix):

@@ -30,12 +30,14 @@ from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.inference import infer_latents
 from cvae_keras.systems.auto_decoder.laplace import posterior_draws, posterior_mean
 from cvae_keras.systems.auto_decoder.rows import read_rows
+from cvae_keras.systems.auto_decoder.table_prior import table_posterior_mean
 from cvae_keras.training.batches import Batches
 from cvae_keras.training.optimizers import TwoRates
 
 INITS = {"zeros": 0.0, "normal": 0.001, "pca": 0.0}
 NOISES = ("fixed", "learned")
 REDUCTIONS = ("elbo", "original")
+PRIORS = ("normal", "table")
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -352,9 +354,28 @@ class VariationalAutoDecoder(ELBOModel):
         x, mask = read_rows({"x": x, "mask": mask}, self.options["features"])
         return x if mask is None else np.where(mask > 0, x, self.reconstruct(x, mask, **options))
 
-    def posterior_mean(self, x, mask):
-        """As `reconstruct`, but averaged over the posterior of z, by its Laplace approximation."""
-        return posterior_mean(**self.search_of(x, mask))
+    def posterior_mean(self, x, mask, prior="normal", starts=20):
+        """As `reconstruct`, but averaged over the posterior of z, by its Laplace approximation.
+
+        Args:
+            x: `(batch, features)`, anything where it is missing, also NaN.
+            mask: `(batch, features)`, 1 where observed; None if all is observed.
+            prior: "normal", N(0, I), and one mode; or "table", a kernel at the latent of each
+                training row and several modes, see `table_posterior_mean`, which is better where
+                much is missing and several kinds of rows fit what is observed.
+            starts: with "table", the number of modes of each row that are searched.
+
+        Raises:
+            ValueError: an unknown prior, "table" for columns with likelihoods of their own, or
+                arrays that do not fit the model.
+        """
+        check_choice("prior", prior, PRIORS)
+        search = self.search_of(x, mask)
+        if prior == "normal":
+            return posterior_mean(**search)
+        if "likelihood" in search:
+            raise ValueError("prior 'table' is for squared errors, not for columns: use 'normal'.")
+        return table_posterior_mean(**search, starts=starts)
 
     def sample_posterior(self, x, mask=None, n_samples=1, seed=0):
         """Draw the missing entries: z from the Laplace approximation of its posterior, and noise.
