@@ -23,9 +23,6 @@ class CompiledModels:
     def __init__(self):
         self.models = OrderedDict()
 
-    def __len__(self):
-        return len(self.models)
-
     def take(self, architecture, fresh):
         """A model in the state of `fresh`: one that is kept, or `fresh` itself, which then is.
 

@@ -132,8 +132,7 @@ class Tuner(BaseTuner):
         return {"values": trial.hyperparameters.values, "seed": seed, "epochs": self.epochs}
 
     def _execute(self, trial, seed, checkpoint):
-        if not self.models:  # or memory grows with each trial; kept models would be compiled again
-            keras.backend.clear_session()
+        keras.backend.clear_session()  # or memory grows with each trial
         keras.utils.set_random_seed(seed)
         hp, hypermodel = trial.hyperparameters, self.hypermodel
         hypermodel.seed = seed % MODEL_SEEDS
