@@ -21,6 +21,7 @@ from cvae_keras.plots.search import (
     plot_best_so_far,
     plot_marginals,
     plot_parallel,
+    plot_searches,
     plot_weighted_loss,
 )
 from cvae_keras.plots.sinusoid import plot_beside, plot_samples, plot_solved, plot_training
@@ -54,6 +55,7 @@ __all__ = [
     "plot_samples",
     "plot_solved",
     "plot_training",
+    "plot_searches",
     "plot_weighted_loss",
     "tiled",
 ]

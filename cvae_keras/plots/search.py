@@ -112,6 +112,38 @@ def plot_parallel(frame, names, goal):
     return axis.figure
 
 
+def plot_searches(searches, by_hand, trials=30):
+    """The best score so far of several searches, against the best setting found by hand.
+
+    Args:
+        searches: dictionary, (strategy, seed) -> pandas DataFrame of its trials.
+        by_hand: score of that setting.
+        trials: how many of each search are drawn.
+
+    Returns:
+        Figure: a line is a search; the searches of a strategy have one color.
+
+    Example:
+        ```python
+        plot_searches({("random", 0): rows}, by_hand=0.93)
+        ```
+    """
+    figure = Figure(figsize=(7.5, 3.4), layout="constrained")
+    axis, colors = figure.subplots(), {"bayesian": TRUTH, "random": SAMPLE, "grid": OBSERVED}
+    named = set()
+    for (strategy, _), rows in searches.items():
+        best = rows["score"].cummin()[:trials]
+        label = None if strategy in named else strategy
+        named.add(strategy)
+        axis.step(
+            rows["trial"][:trials] + 1, best, where="post", color=colors[strategy], label=label
+        )
+    axis.axhline(by_hand, color=OBSERVED, linestyle=":", label="best row by hand")
+    axis.set(xlabel="trials", ylabel="best score so far", xlim=(1, trials), ylim=(0, None))
+    axis.legend(loc="lower right", ncols=4, frameon=False)
+    return figure
+
+
 def plot_weighted_loss(done, goal, weights):
     """Why the weighted loss cannot choose a trial: it ranks trials by their weights.
 

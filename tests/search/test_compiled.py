@@ -19,8 +19,9 @@ def trained(hypermodel, models, seed=1, **values):
     hypermodel.seed = seed
     hp = keras_tuner.HyperParameters()
     hp.values = {"latent_dim": 2, "prior": "conditional", **values}
-    model = models.take((hp.get("latent_dim"), hp.get("prior")), hypermodel.build(hp))
-    assert models.models and hypermodel.architecture(hp) == (hp.get("latent_dim"), hp.get("prior"))
+    fresh = hypermodel.build(hp)
+    assert hypermodel.architecture(hp) == (("latent_dim", 2), ("prior", "conditional"))
+    model = models.take(hypermodel.architecture(hp), fresh)
     with forgets_graphs():
         hypermodel.fit(hp, model, epochs=EPOCHS, callbacks=[])
     return model, [np.array(weight) for weight in model.get_weights()]

@@ -33,6 +33,8 @@ DEEP_GRID = {
 }
 #: network -> the batch size, the loss, and the grid of its search.
 USUAL = {"deep": (256, DEEP_LOSS, DEEP_GRID), "original": (50, "l1_mean", ORIGINAL_GRID)}
+#: The hyperparameters that a model and its optimizer keep in variables.
+VARIABLES = {*WEIGHTS, "min_scale", "learning_rate"}
 WARM_UP = 100  # steps, of the deep network
 CLIP = 5.0  # largest norm of its gradient
 FIRST_SCALE = 0.1  # of its noise, held for the first 30 % of a trial
@@ -138,8 +140,7 @@ class SinusoidHyperModel(SystemHyperModel):
         return model
 
     def architecture(self, hp):
-        # weights of the loss and learning rates are variables
-        return hp.get("latent_dim"), hp.get("prior")
+        return tuple(sorted((k, v) for k, v in hp.values.items() if k not in VARIABLES))
 
     def batches(self):
         if self.network == "original":
