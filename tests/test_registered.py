@@ -41,7 +41,7 @@ from cvae_keras.systems.sinusoid.deep_network import (
 from cvae_keras.systems.sinusoid.ramp_normal import RampNormal
 from cvae_keras.systems.sinusoid.solver import ProposalDecoder, ProposalPrior, Proposals
 from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
-from cvae_keras.training.optimizers import LazyAdam, two_rates
+from cvae_keras.training.optimizers import LazyAdam, ScheduledAdam, two_rates
 
 ONES = np.ones(3, "float32")
 CURVES = np.zeros((5, 20, 2), "float32")
@@ -237,6 +237,10 @@ CASES = {
     "SinusoidCVAE": (lambda: sinusoid(prior="conditional", wx=0.5, initializer="he"), None),
     "SinusoidSolver": (lambda: solver(beta=0.5), None),
     "SquaredError": (likelihoods.SquaredError, None),
+    "ScheduledAdam": (
+        lambda: ScheduledAdam(3e-3, keras.optimizers.schedules.CosineDecay(1.0, 100)),
+        None,
+    ),
     "StandardNormal": (lambda: priors.StandardNormal(2), None),
     "SubsetDecoder": (
         lambda: SubsetDecoder([8], ONES, activation="silu", batch_norm=True, gated=True),
