@@ -41,7 +41,7 @@ from cvae_keras.systems.sinusoid.deep_network import (
 from cvae_keras.systems.sinusoid.ramp_normal import RampNormal
 from cvae_keras.systems.sinusoid.solver import ProposalDecoder, ProposalPrior, Proposals
 from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
-from cvae_keras.training.optimizers import LazyAdam, two_rates
+from cvae_keras.training.optimizers import LazyAdam, ScheduledAdam, two_rates
 
 ONES = np.ones(3, "float32")
 CURVES = np.zeros((5, 20, 2), "float32")
@@ -232,6 +232,10 @@ CASES = {
     "RowDecoder": (
         lambda: RowDecoder(6, [8], "he_uniform", Components(6, 3)),
         lambda layer: layer(x(2, 5, 2)),
+    ),
+    "ScheduledAdam": (
+        lambda: ScheduledAdam(0.1, keras.optimizers.schedules.CosineDecay(1.0, 10)),
+        None,
     ),
     "SinusoidCVAE": (lambda: sinusoid(prior="conditional", wx=0.5, initializer="he"), None),
     "SinusoidSolver": (lambda: solver(beta=0.5), None),
