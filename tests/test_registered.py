@@ -234,6 +234,10 @@ CASES = {
         lambda: RowDecoder(6, [8], "he_uniform", Components(6, 3)),
         lambda layer: layer(x(2, 5, 2)),
     ),
+    "ScheduledAdam": (
+        lambda: ScheduledAdam(0.1, keras.optimizers.schedules.CosineDecay(1.0, 10)),
+        None,
+    ),
     "SinusoidCVAE": (lambda: sinusoid(prior="conditional", wx=0.5, initializer="he"), None),
     "SinusoidSolver": (lambda: solver(beta=0.5), None),
     "SquaredError": (likelihoods.SquaredError, None),
