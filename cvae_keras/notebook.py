@@ -7,6 +7,8 @@ import warnings
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from cvae_keras.data.images import load_images
+
 #: Warnings of other packages that do not concern a reader.
 IGNORED = (
     "IProgress not found",
@@ -38,3 +40,29 @@ def setup(digits=3):
     plt.rcParams.update({"figure.dpi": 72, "font.size": 9, "figure.constrained_layout.use": True})
     pd.set_option("display.float_format", f"{{:.{digits}g}}".format)
     return bool(os.environ.get("CVAE_QUICK"))
+
+
+def image_set(quick=False):
+    """The images of a notebook: MNIST where it can be had, else scikit-learn's digits.
+
+    MNIST is read from the folder in the environment variable CVAE_KERAS_DATA, or Keras loads it.
+    Where neither works, that is printed.
+
+    Args:
+        quick: whether the notebook runs in its quick mode, which has the digits.
+
+    Returns:
+        "mnist" or "digits", for `load_images`.
+
+    Example:
+        >>> image_set(quick=True)
+        'digits'
+    """
+    if quick:
+        return "digits"
+    try:
+        load_images("mnist")
+    except Exception as error:  # Keras raises Exception itself where a download fails
+        print(f"MNIST cannot be loaded ({type(error).__name__}): scikit-learn's digits instead.")
+        return "digits"
+    return "mnist"
