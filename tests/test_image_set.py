@@ -5,7 +5,9 @@ import pytest
 from cvae_keras import notebook
 
 
-@pytest.mark.parametrize("error", [ValueError("mnist.npz is absent"), Exception("URL fetch failure")])
+@pytest.mark.parametrize(
+    "error", [ValueError("mnist.npz is absent"), Exception("URL fetch failure")]
+)
 def test_digits_with_a_notice_where_mnist_cannot_be_loaded(monkeypatch, capsys, error):
     def fail(name):
         raise error

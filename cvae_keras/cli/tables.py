@@ -120,8 +120,13 @@ def table_inference(tasks, simulations, **arguments):
 @OUT
 @options.data_dir("Folder of letter.csv and spam.csv, or of uci/.")
 @options.seed
-def table_imputation(**arguments):
-    """VADImputer beside scikit-learn's imputers; rows that the folder holds are not run again."""
+@click.option("--data", multiple=True, help="A table; repeat it for several  [default: all]")
+@click.option(
+    "--masks", type=options.COUNT, default=1, show_default=True, help="Masks of each table."
+)
+def table_imputation(data, **arguments):
+    """VADImputer beside other imputers; rows that the folder holds are not run again."""
+    arguments |= {"data": list(dict.fromkeys(data)) or None}
     _table("auto_decoder.imputation", "run_table", files="imputation", **arguments)
 
 

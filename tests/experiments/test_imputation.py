@@ -6,6 +6,9 @@ import pytest
 from sklearn.impute import SimpleImputer
 
 from cvae_keras.experiments.auto_decoder import imputation as table
+from cvae_keras.experiments.auto_decoder.network_imputer import NetworkImputer
+from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
+from cvae_keras.systems.auto_decoder.miwae import MIWAE
 
 
 class Oracle:
@@ -54,6 +57,44 @@ def test_table_is_written_and_resumes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(table, "make", make)
     text = table.run_table(tmp_path, quick=True)
-    assert made == 2 * ["mean", "KNN", "iterative", "VAD"] and "| cancer | VAD |" in text
+    assert made == 2 * ["mean", "KNN", "iterative", "VAD"] and "| cancer | 0.2 | VAD |" in text
     assert table.run_table(tmp_path, quick=True) == text and len(made) == 8
     assert len(pd.read_csv(tmp_path / "imputation.csv")) == 8
+    assert "| mean | 2.5 | 2 |" in text  # four equal errors on two tables
+
+
+def test_ranks_are_over_the_masks_on_which_all_methods_were_run():
+    found = {"KNN": [1.0, 3.0, 1.0], "VAD": [2.0, 1.0, 1.5], "mean": [3.0, 4.0]}
+    frame = pd.DataFrame(
+        [("wine", 0.2, method, seed, rmse, 2.0)
+         for method, errors in found.items() for seed, rmse in enumerate(errors)],
+        columns=["data", "share", "method", "seed", "rmse", "seconds"],
+    )  # fmt: skip
+    ranks = table.average_ranks(frame).set_index("method")
+    assert ranks["average rank"].to_dict() == {"KNN": 1.5, "VAD": 1.5, "mean": 3.0}
+    assert set(ranks["contests"]) == {2}
+    short = table.summary(frame).set_index("method")
+    assert short.loc["mean", ["rmse", "masks"]].tolist() == [3.5, 2]
+    assert short.loc["KNN", "rmse_std"] == pytest.approx(np.std([1, 3, 1], ddof=1))
+
+
+def test_older_files_are_of_the_share_that_their_table_had():
+    for data, share in (("letter", 0.2), ("gaussian AR", 0.5)):
+        job = table.Job(data, "KNN")
+        old = {name: value for name, value in job.config().items() if name != "share"}
+        assert job.share == share and job.upgrade(old) == job.config()
+    names = {job.name for job in table.jobs_of(table.TABLES, range(5))}
+    assert len(names) == len(table.jobs_of(table.TABLES, range(5)))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "place"), [(MaskedVAE, "given"), (MIWAE, "mask")])
+def test_a_network_fills_what_other_columns_know(kind, place):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(192, 1)) * [1.0, -2.0, 50.0, 3.0] + [0, 5, 100, 0]
+    incomplete = np.where(rng.random(x.shape) < 0.2, np.nan, x)
+    filled = NetworkImputer(kind, place, epochs=40).fit_transform(incomplete)
+    seen = ~np.isnan(incomplete)
+    assert np.array_equal(filled[seen], x[seen])
+    gap = ((filled - x) / x.std(axis=0))[~seen]
+    assert np.sqrt(np.mean(gap**2)) < 0.6  # 1 for the mean

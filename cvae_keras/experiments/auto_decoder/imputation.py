@@ -1,5 +1,6 @@
-"""`cvae-keras table imputation`: `VADImputer` beside scikit-learn's imputers and the exact fill."""
+"""`cvae-keras table imputation`: `VADImputer` beside other imputers and the exact fill."""
 
+import importlib.util
 import os
 import time
 from dataclasses import dataclass
@@ -8,16 +9,27 @@ from functools import lru_cache, partial
 import numpy as np
 import pandas as pd
 
+from cvae_keras.checks import check_choice, check_count
 from cvae_keras.data.missing import draw_mask
 from cvae_keras.experiments import rows
-from cvae_keras.files import claim, expand, write_table
+from cvae_keras.experiments.auto_decoder.network_imputer import NetworkImputer
+from cvae_keras.files import claim, expand, markdown, write_table
+from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
 from cvae_keras.systems.auto_decoder.imputer import VADImputer
+from cvae_keras.systems.auto_decoder.miwae import MIWAE
 from cvae_keras.truth.linear_gaussian import conditional_mean
 
 NAME = "imputation"
-METHODS = ("mean", "KNN", "iterative", "missForest", "VAD")
+METHODS = (
+    *("mean", "KNN", "iterative", "missForest", "missForest 100", "miceforest"),
+    *("VAE redrawn masks", "MIWAE", "VAD"),
+)
+SLOW = ("missForest", "missForest 100", "miceforest", "VAE redrawn masks", "MIWAE")  # not in quick
 GAUSSIANS = ("gaussian wishart", "gaussian AR", "gaussian factors")
 FILES = ("letter", "spam")
+BUNDLED = ("cancer", "diabetes", "wine", "digits")
+TABLES = (*FILES, *BUNDLED, *GAUSSIANS)
+SHARES = (0.2, 0.5)
 
 
 @dataclass(frozen=True)
@@ -29,10 +41,11 @@ class Job(rows.Job):
         method: one of `METHODS`.
         quick: fewer rows of Gaussian data.
         seed: integer, of the missing cells and of the method.
+        share: of the cells that are missing; None for 0.5 of Gaussian data and 0.2 of others.
 
     Example:
-        >>> Job("gaussian AR", "KNN").name
-        'gaussian_AR_KNN'
+        >>> Job("gaussian AR", "KNN").name, Job("wine", "KNN", seed=1, share=0.5).name
+        ('gaussian_AR_KNN', 'wine_KNN_0.5_1')
     """
 
     holds = {"row": ("rmse", "seconds")}
@@ -41,45 +54,148 @@ class Job(rows.Job):
     method: str
     quick: bool = False
     seed: int = 0
+    share: float | None = None
+
+    def __post_init__(self):
+        if self.share is None:
+            object.__setattr__(self, "share", _usual_share(self.data))
 
     @property
     def name(self):
-        return f"{self.data}_{self.method}".replace(" ", "_")
+        share = "" if self.share == _usual_share(self.data) else f"_{self.share:g}"
+        seed = f"_{self.seed}" if self.seed else ""
+        return f"{self.data}_{self.method}{share}{seed}".replace(" ", "_")
+
+    @staticmethod
+    def upgrade(config):
+        """Files of earlier versions hold no share: each table had one."""
+        return {"share": _usual_share(config["data"]), **config}
 
 
-def run_table(folder, quick=False, data_dir=None, seed=0):
+def _usual_share(data):
+    return 0.5 if data in GAUSSIANS else 0.2
+
+
+def run_table(folder, quick=False, data_dir=None, seed=0, data=None, masks=1):
     """Run the rows that `folder` does not hold yet, then write the table.
 
-    Each row is kept in `<folder>/imputation_rows/` when it is done.
+    Each row is kept in `<folder>/imputation_rows/` when it is done. The table shows every row that
+    the folder holds.
 
     Args:
         folder: where the table goes.
-        quick: one small bundled table and one Gaussian, without missForest.
+        quick: one small bundled table and one Gaussian, without the methods in `SLOW`.
         data_dir: folder of `letter.csv` and `spam.csv`, or with them in `uci/`.
-        seed: integer, of the missing cells and of the methods.
+        seed: integer, of the missing cells and of the methods; with several masks, of the first.
+        data: names of the tables that are run; None for all.
+        masks: number of masks of each share, with the seeds that follow `seed`.
 
     Returns:
         The Markdown of the table.
 
     Raises:
-        ValueError: the folder cannot be written, or the files are not there.
+        ValueError: the folder cannot be written, the files are not there, an unknown table, or
+            masks that are no positive number.
 
     Example:
         ```python
         text = run_table("results/quick", quick=True)
         ```
     """
-    folder = claim(folder, "results")
-    names = ("cancer", GAUSSIANS[2]) if quick else (*FILES, *GAUSSIANS)
-    methods = [method for method in METHODS if not (quick and method == "missForest")]
-    jobs = [Job(name, method, quick, seed) for name in names for method in methods]
+    folder, masks = claim(folder, "results"), check_count("masks", masks)
+    names = [check_choice("data", name, TABLES) for name in data or ()]
+    names = names or (("cancer", GAUSSIANS[2]) if quick else TABLES)
+    seeds = range(seed, seed + masks)
+    jobs = jobs_of(names, seeds, quick)
     run = partial(run_job, data_dir=data_dir)
-    results = rows.run_jobs(jobs, run, folder / f"{NAME}_rows", title=NAME)
+    rows.run_jobs(jobs, run, folder / f"{NAME}_rows", title=NAME)
+    shown = jobs_of(dict.fromkeys((*TABLES, *names)), range(seed, seed + max(masks, 5)), quick)
+    saved = [(job, job.saved(folder / f"{NAME}_rows")) for job in shown]
     frame = pd.DataFrame(
-        {"data": job.data, "method": job.method, **result["row"]} for job, result in results
+        {"data": job.data, "share": job.share, "method": job.method, "seed": job.seed} | held["row"]
+        for job, held in saved
+        if held is not None
     )
     title = "Imputation of tables" + (" (quick)" if quick else "")
-    return write_table(frame, folder / NAME, title, rows.notes(NAME))
+    ranks = average_ranks(frame)
+    text = rows.notes(NAME, ranks=markdown(ranks))
+    return write_table(summary(frame), folder / NAME, title, text)
+
+
+def jobs_of(names, seeds, quick=False):
+    """The rows of some tables: each method that is installed, share of missing cells, and mask.
+
+    Args:
+        names: of the tables.
+        seeds: of the masks.
+        quick: one share of each table, and no method in `SLOW`.
+
+    Returns:
+        List of `Job`.
+
+    Example:
+        >>> len(jobs_of(["wine"], range(2), quick=True))
+        8
+    """
+    methods = [method for method in METHODS if not (quick and method in SLOW)]
+    if importlib.util.find_spec("miceforest") is None:
+        methods = [method for method in methods if method != "miceforest"]
+    return [
+        Job(name, method, quick, seed, share)
+        for name in names
+        for share in ([None] if quick else SHARES)
+        for seed in seeds
+        for method in methods
+    ]
+
+
+def summary(frame):
+    """Mean and standard deviation over the masks of each table, share and method.
+
+    Args:
+        frame: `data`, `share`, `method`, `seed` and the numbers of `run_row`.
+
+    Returns:
+        DataFrame, one row for each table, share and method, with the number of `masks`.
+
+    Example:
+        >>> frame = pd.DataFrame({"data": ["a"] * 2, "share": 0.2, "method": "KNN", "seed": [0, 1],
+        ...                       "rmse": [1.0, 3.0], "seconds": 1.0})
+        >>> summary(frame)[["rmse", "rmse_std", "masks"]].iloc[0].tolist()
+        [2.0, 1.4142135623730951, 2.0]
+    """
+    index = ["data", "share", "method"]
+    groups = frame.drop(columns="seed").groupby(index, sort=False)
+    table = groups.mean().reset_index()
+    table.insert(4, "rmse_std", groups["rmse"].std().to_numpy())
+    table.insert(5, "masks", groups.size().to_numpy())
+    return table
+
+
+def average_ranks(frame):
+    """The average rank of each method by its error, 1 the best, where all methods were run.
+
+    Args:
+        frame: as for `summary`. Two ways of one method, such as "missForest" and "missForest 100",
+            count as two methods.
+
+    Returns:
+        DataFrame with `method`, its `average rank` and the number of `contests`, a contest being a
+        mask of a table; first the methods that have a row in each contest of the others, so that
+        ranks are compared on the same contests: a method with fewer rows than the most frequent is
+        left out.
+
+    Example:
+        >>> frame = pd.DataFrame({"data": list("aabb"), "share": 0.2, "seed": 0,
+        ...                       "method": ["KNN", "VAD"] * 2, "rmse": [2.0, 1.0, 3.0, 1.0]})
+        >>> average_ranks(frame)["average rank"].tolist()
+        [1.0, 2.0]
+    """
+    wide = frame.pivot_table("rmse", ["data", "share", "seed"], "method")
+    whole = wide.dropna()
+    ranks = whole.rank(axis=1).mean().sort_values(kind="stable")
+    found = pd.DataFrame({"method": ranks.index, "average rank": ranks.to_numpy()})
+    return found.assign(contests=len(whole))
 
 
 def run_job(job, path=None, data_dir=None):
@@ -100,19 +216,21 @@ def run_job(job, path=None, data_dir=None):
         result, seconds = run_job(Job("cancer", "KNN"))
         ```
     """
-    row = run_row(make(job.method, job.seed), *load(job.data, job.quick, data_dir, job.seed))
+    table = load(job.data, job.quick, data_dir, job.seed, job.share)
+    row = run_row(make(job.method, job.seed), *table)
     return {"row": row}, row["seconds"]
 
 
 @lru_cache(maxsize=1)  # the methods of a table follow each other
-def load(name, quick=False, data_dir=None, seed=0):
+def load(name, quick=False, data_dir=None, seed=0, share=None):
     """A complete table, a mask of what is observed of it, and its covariance where it is known.
 
     Args:
-        name: "letter", "spam", "cancer" or one of `GAUSSIANS`.
+        name: one of `TABLES`.
         quick: 500 rows of Gaussian data instead of 3,000.
         data_dir: as for `run_table`.
         seed: integer.
+        share: of the cells that are missing, as for `Job`.
 
     Returns:
         `(x, mask, covariance)`: `(rows, columns)` twice, and `(columns, columns)` or None.
@@ -135,15 +253,18 @@ def load(name, quick=False, data_dir=None, seed=0):
             "gaussian factors": factors @ factors.T + 0.3 * np.eye(20),
         }[name]
         x = rng.multivariate_normal(np.zeros(20), covariance, size=500 if quick else 3000)
-    elif name == "cancer":
-        from sklearn.datasets import load_breast_cancer
+    elif name in BUNDLED:
+        import sklearn.datasets
 
-        x = load_breast_cancer().data
+        source = "breast_cancer" if name == "cancer" else name
+        x = getattr(sklearn.datasets, f"load_{source}")().data.astype("float64")
+        x = x[:, np.ptp(x, axis=0) > 0]  # some pixels of digits are always 0
     else:
         x = _read(name, data_dir or os.environ.get("CVAE_KERAS_DATA"))
     if covariance is None:
         x = (x - x.min(axis=0)) / np.maximum(np.ptp(x, axis=0), 1e-12)
-    return x, draw_mask(x.shape, 0.2 if covariance is None else 0.5, [seed, 8]) > 0, covariance
+    share = _usual_share(name) if share is None else share
+    return x, draw_mask(x.shape, share, [seed, 8]) > 0, covariance
 
 
 def _read(name, data_dir):
@@ -173,15 +294,45 @@ def make(method, seed):
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401, scikit-learn asks for it
     from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
-    if method == "missForest":
-        forest = RandomForestRegressor(20, max_features=1 / 3, n_jobs=-1, random_state=seed)
-        return IterativeImputer(forest, max_iter=3, random_state=seed)
+    if method.startswith("missForest"):
+        trees, rounds = (100, 10) if method == "missForest 100" else (20, 3)
+        forest = RandomForestRegressor(trees, max_features=1 / 3, n_jobs=-1, random_state=seed)
+        return IterativeImputer(forest, max_iter=rounds, random_state=seed)
     return {
         "mean": SimpleImputer,
         "KNN": KNNImputer,
         "iterative": lambda: IterativeImputer(random_state=seed),
+        "miceforest": lambda: MiceForest(seed),
+        "VAE redrawn masks": lambda: NetworkImputer(MaskedVAE, "given", seed),
+        "MIWAE": lambda: NetworkImputer(MIWAE, "mask", seed),
         "VAD": lambda: VADImputer(random_state=seed),
     }[method]()
+
+
+class MiceForest:
+    """miceforest at its defaults, 5 iterations; the mean of 5 completed tables.
+
+    Args:
+        seed: integer.
+
+    Source: Wilson, miceforest, https://github.com/AnotherSamWilson/miceforest.
+
+    Example:
+        ```python
+        filled = MiceForest(0).fit_transform(incomplete)
+        ```
+    """
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def fit_transform(self, incomplete):
+        import miceforest
+
+        frame = pd.DataFrame(incomplete, columns=[f"x{i}" for i in range(incomplete.shape[1])])
+        kernel = miceforest.ImputationKernel(frame, num_datasets=5, random_state=self.seed)
+        kernel.mice(5)
+        return np.mean([kernel.complete_data(i).to_numpy() for i in range(5)], axis=0)
 
 
 def run_row(imputer, x, mask, covariance=None, draws=200):
