@@ -17,10 +17,15 @@ def bandwidth(table):
     Args:
         table: NumPy array `(examples, latent_dim)`, two rows or more.
 
+    Raises:
+        ValueError: the table has one row.
+
     Example:
         >>> bandwidth(np.array([[0.0], [1.0], [3.0]]))
         2.0
     """
+    if len(table) < 2:
+        raise ValueError("the table must have two rows or more for prior='table': use 'normal'.")
     from sklearn.neighbors import NearestNeighbors
 
     distances, _ = NearestNeighbors(n_neighbors=2).fit(table).kneighbors()
