@@ -1,6 +1,5 @@
 """`cvae-keras table imputation`: `VADImputer` beside other imputers and the exact fill."""
 
-import importlib.util
 import os
 import time
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from cvae_keras.truth.linear_gaussian import conditional_mean
 
 NAME = "imputation"
 METHODS = (
-    *("mean", "KNN", "iterative", "missForest", "missForest 100", "miceforest"),
+    *("mean", "KNN", "iterative", "missForest", "missForest 100"),
     *("VAE redrawn masks", "MIWAE", "VAD"),
 )
-SLOW = ("missForest", "missForest 100", "miceforest", "VAE redrawn masks", "MIWAE")  # not in quick
+SLOW = ("missForest", "missForest 100", "VAE redrawn masks", "MIWAE")  # not in quick
 GAUSSIANS = ("gaussian wishart", "gaussian AR", "gaussian factors")
 FILES = ("letter", "spam")
 BUNDLED = ("cancer", "diabetes", "wine", "digits")
@@ -123,7 +122,7 @@ def run_table(folder, quick=False, data_dir=None, seed=0, data=None, masks=1):
 
 
 def jobs_of(names, seeds, quick=False):
-    """The rows of some tables: each method that is installed, share of missing cells, and mask.
+    """The rows of some tables: each method, share of missing cells, and mask.
 
     Args:
         names: of the tables.
@@ -138,8 +137,6 @@ def jobs_of(names, seeds, quick=False):
         8
     """
     methods = [method for method in METHODS if not (quick and method in SLOW)]
-    if importlib.util.find_spec("miceforest") is None:
-        methods = [method for method in methods if method != "miceforest"]
     return [
         Job(name, method, quick, seed, share)
         for name in names
@@ -302,37 +299,10 @@ def make(method, seed):
         "mean": SimpleImputer,
         "KNN": KNNImputer,
         "iterative": lambda: IterativeImputer(random_state=seed),
-        "miceforest": lambda: MiceForest(seed),
         "VAE redrawn masks": lambda: NetworkImputer(MaskedVAE, "given", seed),
         "MIWAE": lambda: NetworkImputer(MIWAE, "mask", seed),
         "VAD": lambda: VADImputer(random_state=seed),
     }[method]()
-
-
-class MiceForest:
-    """miceforest at its defaults, 5 iterations; the mean of 5 completed tables.
-
-    Args:
-        seed: integer.
-
-    Source: Wilson, miceforest, https://github.com/AnotherSamWilson/miceforest.
-
-    Example:
-        ```python
-        filled = MiceForest(0).fit_transform(incomplete)
-        ```
-    """
-
-    def __init__(self, seed):
-        self.seed = seed
-
-    def fit_transform(self, incomplete):
-        import miceforest
-
-        frame = pd.DataFrame(incomplete, columns=[f"x{i}" for i in range(incomplete.shape[1])])
-        kernel = miceforest.ImputationKernel(frame, num_datasets=5, random_state=self.seed)
-        kernel.mice(5)
-        return np.mean([kernel.complete_data(i).to_numpy() for i in range(5)], axis=0)
 
 
 def run_row(imputer, x, mask, covariance=None, draws=200):

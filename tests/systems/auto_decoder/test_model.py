@@ -19,7 +19,7 @@ from cvae_keras.truth.linear_gaussian import ridge_latent
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", ["auto_decoder", "masked_vae"])
+@pytest.mark.parametrize("name", ["auto_decoder", "masked_vae", "masked_vae, miwae"])
 def test_model(name, check, tmp_path):
     check(CASES[name], tmp_path)
 
