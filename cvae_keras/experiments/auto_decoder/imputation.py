@@ -117,7 +117,8 @@ def run_table(folder, quick=False, data_dir=None, seed=0, data=None, masks=1):
     )
     title = "Imputation of tables" + (" (quick)" if quick else "")
     ranks = average_ranks(frame)
-    text = rows.notes(NAME, ranks=markdown(ranks))
+    absent = [method for method in METHODS if method not in set(frame["method"])]
+    text = rows.notes(NAME, ranks=markdown(ranks), absent=", ".join(absent) or "none")
     return write_table(summary(frame), folder / NAME, title, text)
 
 
