@@ -241,10 +241,6 @@ CASES = {
     "SinusoidCVAE": (lambda: sinusoid(prior="conditional", wx=0.5, initializer="he"), None),
     "SinusoidSolver": (lambda: solver(beta=0.5), None),
     "SquaredError": (likelihoods.SquaredError, None),
-    "ScheduledAdam": (
-        lambda: ScheduledAdam(3e-3, keras.optimizers.schedules.CosineDecay(1.0, 100)),
-        None,
-    ),
     "StandardNormal": (lambda: priors.StandardNormal(2), None),
     "SubsetDecoder": (
         lambda: SubsetDecoder([8], ONES, activation="silu", batch_norm=True, gated=True),
