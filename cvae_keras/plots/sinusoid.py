@@ -147,16 +147,17 @@ def _draw_solutions(axis, task, drawn, y):
         *np.moveaxis(drawn, -1, 0).swapaxes(1, 2), color=LIGHT, alpha=0.3, linewidth=6,
         solid_capstyle="round",
     )  # fmt: skip
-    for solution, weight in zip(*task.solutions(y), strict=True):
+    solutions, weights = task.solutions(y)
+    order = np.argsort(solutions[:, len(y) // 2, 1])  # the labels in the order of their lines
+    for place, index in enumerate(order):
+        solution = solutions[index]
         axis.plot(*solution.T, "--", color=DARK, linewidth=1.3)
         axis.plot(*solution[[0, -1]].T, "o", color=DARK, markersize=4, markerfacecolor="white")
         near = np.mean((drawn - solution) ** 2, axis=(1, 2)) <= NEAR**2
-        middle = solution[len(solution) // 2]
-        right = middle[0] > 0.7
         axis.annotate(
-            f"{weight:.0%} exact\n{near.mean():.0%} sampled", middle, (-7 if right else 7, 0),
-            textcoords="offset points", fontsize=9, ha="right" if right else "left",
-            va="top" if right else "bottom",
+            f"{weights[index]:.0%} exact, {near.mean():.0%} sampled", solution[len(y) // 2],
+            (0.03, 0.06 + 0.6 * place / len(order)), textcoords="axes fraction", fontsize=9,
+            va="center", arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.8},
         )  # fmt: skip
     axis.set(xlim=(0, 1.05), ylim=(0, 1.05), xlabel="x0", ylabel="x1")
 
