@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from cvae_keras.cli import options
-from cvae_keras.plots.style import DPI
 
 OUT = click.option("--out", type=options.PATH, default=Path("runs/vad"), show_default=True)
 NAME = click.argument("name", type=options.Name())
@@ -239,6 +238,7 @@ def plot(dataset, name, number, dataset_path, data_dir, out, ratio):
     from cvae_keras.experiments.auto_decoder.run import search_options
     from cvae_keras.files import replacing
     from cvae_keras.plots.auto_decoder import plot_rows
+    from cvae_keras.plots.style import DPI
 
     model, config, x = _load(dataset, name, number, dataset_path, data_dir, out)
     x, known = observed_entries(x[:8])

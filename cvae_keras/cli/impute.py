@@ -5,7 +5,6 @@ import re
 import click
 
 from cvae_keras.cli import options
-from cvae_keras.plots.style import DPI
 
 DRAWS = 20  # at least, of which uncertainties are measured
 IMPUTATION = ".imp"  # the column that numbers the completed tables
@@ -42,6 +41,7 @@ def impute(table, out, samples, counts, labels, ignore, epochs, seed, force):
     from cvae_keras.data.missing import read_frame
     from cvae_keras.files import markdown, open_folder, replacing
     from cvae_keras.plots.auto_decoder import plot_fills
+    from cvae_keras.plots.style import DPI
     from cvae_keras.systems.auto_decoder.fill_report import fill_report
     from cvae_keras.systems.auto_decoder.imputer import VADImputer
 

@@ -13,7 +13,6 @@ from cvae_keras.cli.impute import impute
 from cvae_keras.cli.search import search
 from cvae_keras.cli.tables import table
 from cvae_keras.cli.terminal import OneSentence
-from cvae_keras.plots.style import DPI
 
 
 @click.group(cls=OneSentence)
@@ -128,6 +127,7 @@ def sample(task, model, n, samples, out, force, seed, save):
     from cvae_keras.files import RESULTS, claim, replacing
     from cvae_keras.metrics.modes import score_samples
     from cvae_keras.plots.sinusoid import plot_samples
+    from cvae_keras.plots.style import DPI
     from cvae_keras.systems.saved import load_pretrained
     from cvae_keras.systems.sinusoid.refine import refine
 
