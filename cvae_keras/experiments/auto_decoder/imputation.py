@@ -105,10 +105,29 @@ def run_table(folder, quick=False, data_dir=None, seed=0, data=None, masks=1):
     names = [check_choice("data", name, TABLES) for name in data or ()]
     names = names or (("cancer", GAUSSIANS[2]) if quick else TABLES)
     seeds = range(seed, seed + masks)
-    jobs = jobs_of(names, seeds, quick)
     run = partial(run_job, data_dir=data_dir)
-    rows.run_jobs(jobs, run, folder / f"{NAME}_rows", title=NAME)
-    shown = jobs_of(dict.fromkeys((*TABLES, *names)), range(seed, seed + max(masks, 5)), quick)
+    rows.run_jobs(jobs_of(names, seeds, quick), run, folder / f"{NAME}_rows", title=NAME)
+    return write_saved(folder, quick, range(seed, seed + max(masks, 5)), names)
+
+
+def write_saved(folder, quick=False, seeds=range(5), names=()):
+    """Write the table of the rows that `folder` holds.
+
+    Args:
+        folder: with `imputation_rows/`.
+        quick: as of `run_table`.
+        seeds: of the masks.
+        names: of tables beside those of the full table.
+
+    Returns:
+        The Markdown of the table.
+
+    Example:
+        ```python
+        text = write_saved(Path("results"))
+        ```
+    """
+    shown = jobs_of(dict.fromkeys((*TABLES, *names)), seeds, quick)
     saved = [(job, job.saved(folder / f"{NAME}_rows")) for job in shown]
     frame = pd.DataFrame(
         {"data": job.data, "share": job.share, "method": job.method, "seed": job.seed} | held["row"]

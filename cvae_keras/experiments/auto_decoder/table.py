@@ -142,10 +142,31 @@ def run_table(folder, quick=False, data=None, data_dir=None, seed=0):
     folder = claim(folder, "results")
     names = data or (["digits", "artificial_2"] if quick else NAMES)
     ratios = (0.3, 0.5, 0.9) if quick else RATIOS
-    jobs = {name: jobs_of(name, ratios, quick, seed) for name in dict.fromkeys((*names, *NAMES))}
+    mine = [job for name in names for job in jobs_of(name, ratios, quick, seed)]
     run = partial(run_job, data_dir=data_dir)
-    mine = [job for name in names for job in jobs[name]]
     rows.run_jobs(mine, run, folder / FOLDER, title="trainings")
+    return write_saved(folder, ratios, quick, seed, names)
+
+
+def write_saved(folder, ratios=RATIOS, quick=False, seed=0, names=()):
+    """Write the table and the figures of the trainings that `folder` holds.
+
+    Args:
+        folder: with `vad_rows/`.
+        ratios: shares of missing entries.
+        quick: as of `run_table`.
+        seed: integer.
+        names: of data sets that come first.
+
+    Returns:
+        The Markdown of the table.
+
+    Example:
+        ```python
+        text = write_saved(Path("results"))
+        ```
+    """
+    jobs = {name: jobs_of(name, ratios, quick, seed) for name in dict.fromkeys((*names, *NAMES))}
     results = [(job, job.saved(folder / FOLDER)) for each in jobs.values() for job in each]
     absent = [job for job, result in results if result is None]
     results = [(job, result) for job, result in results if result is not None]
