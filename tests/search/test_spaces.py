@@ -96,7 +96,8 @@ def test_the_rate_rises_and_falls_and_the_noise_falls_within_a_trial(eager):
 
     class Watch(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            rates.append(float(self.model.optimizer.learning_rate))
+            adam = self.model.optimizer
+            rates.append(float(adam.learning_rate * adam.schedule(adam.iterations)))
             scales.append(float(self.model.term_weights["min_scale"]))
 
     hp = keras_tuner.HyperParameters()

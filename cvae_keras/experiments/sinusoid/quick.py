@@ -31,6 +31,7 @@ from cvae_keras.systems.sinusoid.refine import refine
 
 REPORT = "report.html"
 NOTEBOOKS = {
+    "00_start_here": "what is in the course, and where to begin",
     "01_the_elbo": "the objective, and what each of its terms does",
     "02_testbed": "a dense CVAE against the best rate and distortion possible",
     "03_sinusoid_one": "task 1, step by step: why the latent collapses, and what solves it",
@@ -40,6 +41,8 @@ NOTEBOOKS = {
     "07_auto_decoder": "missing data, without an encoder",
     "08_multimodal": "one modality given any subset of the others",
     "09_your_own_cvae": "your own table, curves or simulator, with uncertainty",
+    "10_reproduce_the_tables": "one row of each table, run again",
+    "11_which_model_when": "which model suits which data, and what to do if it fails",
 }
 MEASURES = ["residual", "precision", "recall", "total_variation", "accepted"]
 
