@@ -159,7 +159,7 @@ def table_vad(folder, monkeypatch):
     monkeypatch.setattr(
         auto_decoder, "jobs_of", lambda name, *a: auto_decoder.JOBS_OF(name, *a)[0:12:5]
     )
-    monkeypatch.setattr(auto_decoder, "write", lambda folder, frame: "")
+    monkeypatch.setattr(auto_decoder, "write", lambda folder, frame, absent: "")
     run("table", "vad", "--quick", "--data", "digits", "--out", folder)
 
 
