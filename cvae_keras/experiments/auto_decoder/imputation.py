@@ -197,10 +197,8 @@ def average_ranks(frame):
             count as two methods.
 
     Returns:
-        DataFrame with `method`, its `average rank` and the number of `contests`, a contest being a
-        mask of a table; first the methods that have a row in each contest of the others, so that
-        ranks are compared on the same contests: a method with fewer rows than the most frequent is
-        left out.
+        DataFrame with `method`, its `average rank` and the number of `contests`, the masks of
+        tables on which every method of the frame has a row.
 
     Example:
         >>> frame = pd.DataFrame({"data": list("aabb"), "share": 0.2, "seed": 0,
