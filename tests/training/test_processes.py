@@ -172,15 +172,67 @@ def test_two_processes_train_as_one():
         )
 
 
+def program_of_the_page(port):
+    """The program that names this port, with a free one in its place."""
+    page = (ROOT / "docs" / "many_machines.md").read_text()
+    (code,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.S) if port in code]
+    return code.replace(port, str(free_port()))
+
+
 @pytest.mark.long
 @pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
 def test_the_program_of_the_page_runs_in_two_processes():
-    page = (ROOT / "docs" / "many_machines.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
-    code = code.replace("8002", str(free_port())) + "\nprint(float(model.optimizer.iterations))"
+    code = program_of_the_page("8002") + "\nprint(float(model.optimizer.iterations))"
     more = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     pair = [run(code, rank, 2, **more) for rank in range(2)]
     assert [answer(each) for each in pair] == [6.0, 6.0]
+
+
+BOTH_RANKS = """
+import keras
+import numpy as np
+import torch
+from cvae_keras import DenseCVAE
+from cvae_keras.data import Conditioned, CorrelatedGaussian
+from cvae_keras.training import FreshBatches
+
+keras.utils.set_random_seed(0)
+models = [DenseCVAE(3, latent_dim=2, enc_layers=[8], dec_layers=[8], seed=r) for r in range(2)]
+models[1].set_weights(models[0].get_weights())
+source = Conditioned(CorrelatedGaussian(3, seed=0))
+shards = [FreshBatches(source, batch_size=32, steps=3, shard=(rank, 2)) for rank in range(2)]
+parameters = [[p for p in model.parameters() if p.requires_grad] for model in models]
+optimizer = torch.optim.Adam(parameters[0], 1e-2)
+for epoch in range(2):
+    for step in range(3):
+        for model, shard in zip(models, shards):
+            shard.epoch = epoch
+            model.zero_grad()
+            model.compute_loss(y_pred=model(shard[step][0], training=True)).backward()
+        for first, second in zip(*parameters):
+            first.grad = (first.grad + second.grad) / 2
+        optimizer.step()
+        for first, second in zip(*parameters):
+            second.data.copy_(first.data)
+model = models[0]
+"""
+PRINT_WEIGHTS = """
+weights = map(keras.ops.convert_to_numpy, model.trainable_weights)
+print([np.ravel(each).tolist() for each in weights])
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+def test_replicas_of_pytorch_take_the_mean_gradient():
+    """The page's program in two processes ends as one process that averages by hand."""
+    code = program_of_the_page("8003") + "import numpy as np" + PRINT_WEIGHTS
+    pair = [run(code, rank, 2, KERAS_BACKEND="torch") for rank in range(2)]
+    first, second = map(answer, pair)
+    by_hand = answer(run(BOTH_RANKS + PRINT_WEIGHTS, KERAS_BACKEND="torch"))
+    assert first == second
+    for found, expected in zip(first, by_hand, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_single_process_is_the_first_of_one():
