@@ -41,7 +41,12 @@ SYSTEMS = {
         "1-NN",
         {"data": "mnist", "dim": 2, "method": "UMAP", "source": "run here"},
     ),
-    "VADImputer": ("imputation", {"data": "gaussian wishart", "method": "VAD"}, "over_best", 1.0),
+    "VADImputer": (
+        "imputation",
+        {"data": "gaussian wishart", "mechanism": "MCAR", "share": 0.5, "method": "VAD"},
+        "over_best",
+        1.0,
+    ),
     "CVAE": ("inference", {"task": "two_moons", "simulations": 10_000}, "ours", 0.5),
     "MultimodalCVAE": (
         "multimodal",

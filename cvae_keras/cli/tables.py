@@ -124,9 +124,18 @@ def table_inference(tasks, simulations, **arguments):
 @click.option(
     "--masks", type=options.COUNT, default=1, show_default=True, help="Masks of each table."
 )
-def table_imputation(data, **arguments):
+@click.option(
+    "--mechanism",
+    "mechanisms",
+    type=click.Choice(["MCAR", "MAR"]),
+    multiple=True,
+    default=["MCAR", "MAR"],
+    help="Missing completely at random, or at random; repeat it for both  [default: both]",
+)
+def table_imputation(data, mechanisms, **arguments):
     """VADImputer beside other imputers; rows that the folder holds are not run again."""
     arguments |= {"data": list(dict.fromkeys(data)) or None}
+    arguments |= {"mechanisms": list(dict.fromkeys(mechanisms))}
     _table("auto_decoder.imputation", "run_table", files="imputation", **arguments)
 
 

@@ -45,6 +45,57 @@ def draw_mask(shape, ratio, seed):
     return (check_generator("seed", seed).random(shape) >= ratio).astype("float32")
 
 
+def draw_mar_mask(x, ratio, seed, observed=0.3):
+    """A mask of entries missing at random: whether they are depends on other, observed columns.
+
+    A share of the columns is always observed. In each other column
+
+    `p(missing) = sigmoid(w . u + b)`,
+
+    u the standardized values of the observed columns, w random such that w . u has variance 1, and
+    b such that the expected share of missing entries of the column is `ratio`.
+
+    Args:
+        x: complete data, `(rows, columns)`, at least 2 columns.
+        ratio: expected share of missing entries in the columns that are not always observed, in
+            [0, 1).
+        seed: of the columns, the weights and the draw.
+        observed: share of the columns that are always observed, at least 1 and not all.
+
+    Returns:
+        float32 array of x's shape, 1 where observed.
+
+    Raises:
+        ValueError: ratio is outside [0, 1), or x has a single column.
+
+    Source: the mechanism of Muzellec et al., "Missing data imputation using optimal transport",
+    2020, section 5.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(1000, 10))
+        >>> mask = draw_mar_mask(x, 0.4, seed=0)
+        >>> int((mask == 1).all(axis=0).sum()), round(float(1 - mask.mean()), 2)  # 0.7 * 0.4
+        (3, 0.28)
+    """
+    from scipy.optimize import brentq
+    from scipy.special import expit
+
+    check_fraction("ratio", ratio)
+    rng, (rows, columns) = check_generator("seed", seed), np.shape(x)
+    if columns < 2:
+        raise ValueError("x has a single column: give at least 2, one of which is observed.")
+    given = rng.permutation(columns)[: int(np.clip(round(observed * columns), 1, columns - 1))]
+    u = x[:, given] - x[:, given].mean(axis=0)
+    u = u / np.maximum(u.std(axis=0), 1e-12)
+    logits = u @ rng.normal(size=(len(given), columns))
+    logits = logits / np.maximum(logits.std(axis=0), 1e-12)
+    mask = np.ones((rows, columns), "float32")
+    for j in np.setdiff1d(np.arange(columns), given) if ratio else ():
+        b = brentq(lambda b, j=j: expit(logits[:, j] + b).mean() - ratio, -50.0, 50.0)
+        mask[:, j] = rng.random(rows) >= expit(logits[:, j] + b)
+    return mask
+
+
 def artificial(latent_dim, rows, features=100, width=50, seed=0):
     """Data of a random decoder: z ~ N(0, I), two hidden ReLU layers with random weights.
 

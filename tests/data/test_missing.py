@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cvae_keras.data.missing import artificial, draw_mask, load_rows
+from cvae_keras.data.missing import artificial, draw_mar_mask, draw_mask, load_rows
 
 
 def test_masks_hide_the_share_asked_for():
@@ -14,6 +14,22 @@ def test_masks_hide_the_share_asked_for():
     assert draw_mask((3, 4), 0.0, seed=0).all()
     with pytest.raises(ValueError, match="ratio must lie in"):
         draw_mask((3, 4), 1.0, seed=0)
+
+
+def test_missing_at_random_depends_on_observed_columns_alone():
+    x = np.random.default_rng(0).normal(size=(20_000, 10))
+    mask = draw_mar_mask(x, 0.4, seed=1)
+    complete = (mask == 1).all(axis=0)
+    assert complete.sum() == 3 and np.array_equal(mask, draw_mar_mask(x, 0.4, seed=1))
+    np.testing.assert_allclose(mask[:, ~complete].mean(axis=0), 0.6, atol=0.02)
+    correlation = np.corrcoef(x.T, mask[:, ~complete].T)[:10, 10:]
+    assert np.abs(correlation[~complete]).max() < 0.03  # 4 standard deviations
+    assert np.abs(correlation[complete]).max(axis=0).min() > 0.2
+    assert draw_mar_mask(x, 0.0, seed=1).all()
+    with pytest.raises(ValueError, match="ratio must lie in"):
+        draw_mar_mask(x, 1.0, seed=0)
+    with pytest.raises(ValueError, match="single column"):
+        draw_mar_mask(x[:, :1], 0.4, seed=0)
 
 
 def test_artificial_data_lie_on_a_decoder_of_few_latents():

@@ -57,7 +57,9 @@ def test_table_is_written_and_resumes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(table, "make", make)
     text = table.run_table(tmp_path, quick=True)
-    assert made == 2 * ["mean", "KNN", "iterative", "VAD"] and "| cancer | 0.2 | VAD |" in text
+    assert (
+        made == 2 * ["mean", "KNN", "iterative", "VAD"] and "| cancer | MCAR | 0.2 | VAD |" in text
+    )
     assert table.run_table(tmp_path, quick=True) == text and len(made) == 8
     assert len(pd.read_csv(tmp_path / "imputation.csv")) == 8
     assert "| mean | 2.5 | 2 |" in text  # four equal errors on two tables
@@ -66,9 +68,9 @@ def test_table_is_written_and_resumes(tmp_path, monkeypatch):
 def test_ranks_are_over_the_masks_on_which_all_methods_were_run():
     found = {"KNN": [1.0, 3.0, 1.0], "VAD": [2.0, 1.0, 1.5], "mean": [3.0, 4.0]}
     frame = pd.DataFrame(
-        [("wine", 0.2, method, seed, rmse, 2.0)
+        [("wine", "MCAR", 0.2, method, seed, rmse, 2.0)
          for method, errors in found.items() for seed, rmse in enumerate(errors)],
-        columns=["data", "share", "method", "seed", "rmse", "seconds"],
+        columns=["data", "mechanism", "share", "method", "seed", "rmse", "seconds"],
     )  # fmt: skip
     ranks = table.average_ranks(frame).set_index("method")
     assert ranks["average rank"].to_dict() == {"KNN": 1.5, "VAD": 1.5, "mean": 3.0}

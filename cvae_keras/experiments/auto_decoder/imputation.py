@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cvae_keras.checks import check_choice, check_count
-from cvae_keras.data.missing import draw_mask
+from cvae_keras.data.missing import draw_mar_mask, draw_mask
 from cvae_keras.experiments import rows
 from cvae_keras.experiments.auto_decoder.network_imputer import NetworkImputer
 from cvae_keras.files import claim, expand, markdown, write_table
@@ -23,12 +23,14 @@ METHODS = (
     *("mean", "KNN", "iterative", "missForest", "missForest 100"),
     *("VAE redrawn masks", "MIWAE", "VAD"),
 )
+CONTEST = ("data", "mechanism", "share")
 SLOW = ("missForest", "missForest 100", "VAE redrawn masks", "MIWAE")  # not in quick
 GAUSSIANS = ("gaussian wishart", "gaussian AR", "gaussian factors")
 FILES = ("letter", "spam")
 BUNDLED = ("cancer", "diabetes", "wine", "digits")
 TABLES = (*FILES, *BUNDLED, *GAUSSIANS)
 SHARES = (0.2, 0.5)
+MECHANISMS = ("MCAR", "MAR")  # missing completely at random, and at random
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,15 @@ class Job(rows.Job):
         method: one of `METHODS`.
         quick: fewer rows of Gaussian data.
         seed: integer, of the missing cells and of the method.
-        share: of the cells that are missing; None for 0.5 of Gaussian data and 0.2 of others.
+        share: of the cells that are missing; None for 0.5 of Gaussian data and 0.2 of others. With
+            "MAR" of those in columns that are not always observed.
+        mechanism: one of `MECHANISMS`.
 
     Example:
         >>> Job("gaussian AR", "KNN").name, Job("wine", "KNN", seed=1, share=0.5).name
         ('gaussian_AR_KNN', 'wine_KNN_0.5_1')
+        >>> Job("wine", "KNN", mechanism="MAR").name
+        'wine_KNN_MAR'
     """
 
     holds = {"row": ("rmse", "seconds")}
@@ -54,6 +60,7 @@ class Job(rows.Job):
     quick: bool = False
     seed: int = 0
     share: float | None = None
+    mechanism: str = "MCAR"
 
     def __post_init__(self):
         if self.share is None:
@@ -62,20 +69,23 @@ class Job(rows.Job):
     @property
     def name(self):
         share = "" if self.share == _usual_share(self.data) else f"_{self.share:g}"
+        mechanism = "" if self.mechanism == "MCAR" else f"_{self.mechanism}"
         seed = f"_{self.seed}" if self.seed else ""
-        return f"{self.data}_{self.method}{share}{seed}".replace(" ", "_")
+        return f"{self.data}_{self.method}{share}{mechanism}{seed}".replace(" ", "_")
 
     @staticmethod
     def upgrade(config):
-        """Files of earlier versions hold no share: each table had one."""
-        return {"share": _usual_share(config["data"]), **config}
+        """Files of earlier versions hold no share and no mechanism: each table had one."""
+        return {"share": _usual_share(config["data"]), "mechanism": "MCAR", **config}
 
 
 def _usual_share(data):
     return 0.5 if data in GAUSSIANS else 0.2
 
 
-def run_table(folder, quick=False, data_dir=None, seed=0, data=None, masks=1):
+def run_table(
+    folder, quick=False, data_dir=None, seed=0, data=None, masks=1, mechanisms=MECHANISMS
+):
     """Run the rows that `folder` does not hold yet, then write the table.
 
     Each row is kept in `<folder>/imputation_rows/` when it is done. The table shows every row that
@@ -83,11 +93,13 @@ def run_table(folder, quick=False, data_dir=None, seed=0, data=None, masks=1):
 
     Args:
         folder: where the table goes.
-        quick: one small bundled table and one Gaussian, without the methods in `SLOW`.
+        quick: one small bundled table and one Gaussian, missing completely at random, without the
+            methods in `SLOW`.
         data_dir: folder of `letter.csv` and `spam.csv`, or with them in `uci/`.
         seed: integer, of the missing cells and of the methods; with several masks, of the first.
         data: names of the tables that are run; None for all.
         masks: number of masks of each share, with the seeds that follow `seed`.
+        mechanisms: some of `MECHANISMS`.
 
     Returns:
         The Markdown of the table.
@@ -104,9 +116,10 @@ def run_table(folder, quick=False, data_dir=None, seed=0, data=None, masks=1):
     folder, masks = claim(folder, "results"), check_count("masks", masks)
     names = [check_choice("data", name, TABLES) for name in data or ()]
     names = names or (("cancer", GAUSSIANS[2]) if quick else TABLES)
-    seeds = range(seed, seed + masks)
+    mechanisms = [check_choice("mechanism", each, MECHANISMS) for each in mechanisms]
+    jobs = jobs_of(names, range(seed, seed + masks), quick, mechanisms)
     run = partial(run_job, data_dir=data_dir)
-    rows.run_jobs(jobs_of(names, seeds, quick), run, folder / f"{NAME}_rows", title=NAME)
+    rows.run_jobs(jobs, run, folder / f"{NAME}_rows", title=NAME)
     return write_saved(folder, quick, range(seed, seed + max(masks, 5)), names)
 
 
@@ -130,7 +143,7 @@ def write_saved(folder, quick=False, seeds=range(5), names=()):
     shown = jobs_of(dict.fromkeys((*TABLES, *names)), seeds, quick)
     saved = [(job, job.saved(folder / f"{NAME}_rows")) for job in shown]
     frame = pd.DataFrame(
-        {"data": job.data, "share": job.share, "method": job.method, "seed": job.seed} | held["row"]
+        {name: getattr(job, name) for name in (*CONTEST, "method", "seed")} | held["row"]
         for job, held in saved
         if held is not None
     )
@@ -141,13 +154,14 @@ def write_saved(folder, quick=False, seeds=range(5), names=()):
     return write_table(summary(frame), folder / NAME, title, text)
 
 
-def jobs_of(names, seeds, quick=False):
-    """The rows of some tables: each method, share of missing cells, and mask.
+def jobs_of(names, seeds, quick=False, mechanisms=MECHANISMS):
+    """The rows of some tables: each method, mechanism, share of missing cells, and mask.
 
     Args:
         names: of the tables.
         seeds: of the masks.
-        quick: one share of each table, and no method in `SLOW`.
+        quick: one share of each table, completely at random, and no method in `SLOW`.
+        mechanisms: some of `MECHANISMS`.
 
     Returns:
         List of `Job`.
@@ -158,8 +172,9 @@ def jobs_of(names, seeds, quick=False):
     """
     methods = [method for method in METHODS if not (quick and method in SLOW)]
     return [
-        Job(name, method, quick, seed, share)
+        Job(name, method, quick, seed, share, mechanism)
         for name in names
+        for mechanism in (MECHANISMS[:1] if quick else mechanisms)
         for share in ([None] if quick else SHARES)
         for seed in seeds
         for method in methods
@@ -167,25 +182,24 @@ def jobs_of(names, seeds, quick=False):
 
 
 def summary(frame):
-    """Mean and standard deviation over the masks of each table, share and method.
+    """Mean and standard deviation over the masks of each table, mechanism, share and method.
 
     Args:
-        frame: `data`, `share`, `method`, `seed` and the numbers of `run_row`.
+        frame: `data`, `mechanism`, `share`, `method`, `seed` and the numbers of `run_row`.
 
     Returns:
-        DataFrame, one row for each table, share and method, with the number of `masks`.
+        DataFrame, one row for each of these but the seed, with the number of `masks`.
 
     Example:
-        >>> frame = pd.DataFrame({"data": ["a"] * 2, "share": 0.2, "method": "KNN", "seed": [0, 1],
-        ...                       "rmse": [1.0, 3.0], "seconds": 1.0})
+        >>> frame = pd.DataFrame({"data": ["a"] * 2, "mechanism": "MAR", "share": 0.2,
+        ...                       "method": "KNN", "seed": [0, 1], "rmse": [1.0, 3.0]})
         >>> summary(frame)[["rmse", "rmse_std", "masks"]].iloc[0].tolist()
         [2.0, 1.4142135623730951, 2.0]
     """
-    index = ["data", "share", "method"]
-    groups = frame.drop(columns="seed").groupby(index, sort=False)
+    groups = frame.drop(columns="seed").groupby([*CONTEST, "method"], sort=False)
     table = groups.mean().reset_index()
-    table.insert(4, "rmse_std", groups["rmse"].std().to_numpy())
-    table.insert(5, "masks", groups.size().to_numpy())
+    table.insert(5, "rmse_std", groups["rmse"].std().to_numpy())
+    table.insert(6, "masks", groups.size().to_numpy())
     return table
 
 
@@ -201,12 +215,13 @@ def average_ranks(frame):
         tables on which every method of the frame has a row.
 
     Example:
-        >>> frame = pd.DataFrame({"data": list("aabb"), "share": 0.2, "seed": 0,
-        ...                       "method": ["KNN", "VAD"] * 2, "rmse": [2.0, 1.0, 3.0, 1.0]})
+        >>> frame = pd.DataFrame({"data": list("aabb"), "mechanism": "MAR", "share": 0.2,
+        ...                       "seed": 0, "method": ["KNN", "VAD"] * 2,
+        ...                       "rmse": [2.0, 1.0, 3.0, 1.0]})
         >>> average_ranks(frame)["average rank"].tolist()
         [1.0, 2.0]
     """
-    wide = frame.pivot_table("rmse", ["data", "share", "seed"], "method")
+    wide = frame.pivot_table("rmse", [*CONTEST, "seed"], "method")
     whole = wide.dropna()
     ranks = whole.rank(axis=1).mean().sort_values(kind="stable")
     found = pd.DataFrame({"method": ranks.index, "average rank": ranks.to_numpy()})
@@ -231,13 +246,13 @@ def run_job(job, path=None, data_dir=None):
         result, seconds = run_job(Job("cancer", "KNN"))
         ```
     """
-    table = load(job.data, job.quick, data_dir, job.seed, job.share)
+    table = load(job.data, job.quick, data_dir, job.seed, job.share, job.mechanism)
     row = run_row(make(job.method, job.seed), *table)
     return {"row": row}, row["seconds"]
 
 
 @lru_cache(maxsize=1)  # the methods of a table follow each other
-def load(name, quick=False, data_dir=None, seed=0, share=None):
+def load(name, quick=False, data_dir=None, seed=0, share=None, mechanism="MCAR"):
     """A complete table, a mask of what is observed of it, and its covariance where it is known.
 
     Args:
@@ -246,6 +261,7 @@ def load(name, quick=False, data_dir=None, seed=0, share=None):
         data_dir: as for `run_table`.
         seed: integer.
         share: of the cells that are missing, as for `Job`.
+        mechanism: one of `MECHANISMS`.
 
     Returns:
         `(x, mask, covariance)`: `(rows, columns)` twice, and `(columns, columns)` or None.
@@ -279,6 +295,8 @@ def load(name, quick=False, data_dir=None, seed=0, share=None):
     if covariance is None:
         x = (x - x.min(axis=0)) / np.maximum(np.ptp(x, axis=0), 1e-12)
     share = _usual_share(name) if share is None else share
+    if mechanism == "MAR":
+        return x, draw_mar_mask(x, share, [seed, 9]) > 0, covariance
     return x, draw_mask(x.shape, share, [seed, 8]) > 0, covariance
 
 
