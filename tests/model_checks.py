@@ -93,7 +93,7 @@ def trained(case):
     """A model of the case, trained once for all checks that do not change its weights."""
     keras.utils.set_random_seed(0)
     model = eager(case.make())
-    model.fit(case.source.examples(64, seed=0), batch_size=16, epochs=1, verbose=0)
+    model.fit(case.source.examples(64, seed=0), batch_size=32, epochs=1, verbose=0)
     return model
 
 
@@ -145,7 +145,7 @@ def check_config_round_trips(case, folder):
 
 def check_saved_model_is_bit_equal(case, folder):
     model = eager(case.make())
-    batches = ShuffledBatches(case.source.examples(64, seed=0), 16)
+    batches = ShuffledBatches(case.source.examples(64, seed=0), 32)
     train(model, batches, 1)
     model.save(folder / "model.keras")
     keras.utils.set_random_seed(99)
@@ -276,8 +276,8 @@ def check_on_batch(case, folder):
 def check_evaluate(case, folder):
     model, arrays = trained(case), case.source.examples(64, seed=0)
     weights = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
-    data = tf.data.Dataset.from_tensor_slices(arrays).batch(16)
-    for source in (arrays, data, ShuffledBatches(arrays, 16)):
+    data = tf.data.Dataset.from_tensor_slices(arrays).batch(32)
+    for source in (arrays, data, ShuffledBatches(arrays, 32)):
         found = model.evaluate(source, verbose=0, return_dict=True)
         assert all(np.ndim(value) == 0 and np.isfinite(value) for value in found.values())
         assert found["elbo"] == pytest.approx(-found["reconstruction"] - found["kl"], rel=1e-4)

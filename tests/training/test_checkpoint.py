@@ -41,7 +41,7 @@ def fit(folder, epochs=6, kill=(), settings=None, patience=9):
         *kill,
     ]
     history = model.fit(
-        ShuffledBatches(BATCHES, 16, seed=2), epochs=epochs, callbacks=callbacks, verbose=0
+        ShuffledBatches(BATCHES, 32, seed=2), epochs=epochs, callbacks=callbacks, verbose=0
     ).history
     for name in ("seconds", "cpu_seconds"):
         history.pop(name)

@@ -42,7 +42,7 @@ def test_fit_finds_the_latents_of_the_gradient_search(options):
     x, mask = data()
     model = trained(**options)
     before = model.get_weights()
-    expected = model.find_latents(x, mask, method="gradient", steps=200)
+    expected = model.find_latents(x, mask, method="gradient", steps=60)
     rate = keras.optimizers.schedules.CosineDecay(0.2, 120)
     latents, history = fitted(
         model,
