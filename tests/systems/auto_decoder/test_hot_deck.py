@@ -10,12 +10,8 @@ SEEN = np.array([[1, 1], [1, 1], [1, 0]], "float32")
 X_HAT = np.full_like(X, 7.0)
 
 
-def sevens(x, mask):
-    return np.full_like(x, 7.0)
-
-
 def test_weights_and_mean_by_hand():
-    donors = Donors(X, SEEN, sevens, precision=[2.0, 1.0])
+    donors = Donors(X, SEEN, X_HAT, precision=[2.0, 1.0])
     new, seen, x_hat = np.array([[1.5, 0.0]], "float32"), SEEN[2:], X_HAT[:1]
     w = np.exp([-0.5 * 2.0 * 1.5**2, -0.5 * 2.0 * 0.5**2])  # the third donor lacks the entry
     found = donors.fill(new, seen, x_hat)
@@ -23,10 +19,12 @@ def test_weights_and_mean_by_hand():
 
 
 def test_a_row_is_no_donor_to_itself_and_without_similar_donors_the_model_fills():
-    donors = Donors(X, SEEN, sevens, precision=[1.0, 1.0])
+    donors = Donors(X, SEEN, X_HAT, precision=[1.0, 1.0])
     again = donors.fill(X[2:], SEEN[2:], X_HAT[2:])
     np.testing.assert_allclose(again[0, 1], 1.0 + 4 / (1 + np.exp(2.0)), rtol=1e-5)
-    distant = Donors(np.array([[0.0, 1.0], [30.0, 0.0]], "float32"), SEEN[1:], sevens, [1.0, 1.0])
+    distant = Donors(
+        np.array([[0.0, 1.0], [30.0, 0.0]], "float32"), SEEN[1:], X_HAT[1:], [1.0, 1.0]
+    )
     alone = np.array([[30.0, 0.0]], "float32")
     assert distant.fill(alone, SEEN[2:], X_HAT[:1])[0, 1] == 7.0
 
@@ -47,7 +45,7 @@ def test_clustered_rows_use_donors_and_gaussian_rows_the_model():
 
 
 def test_draws_are_of_donors_with_their_weights_and_of_the_model_elsewhere():
-    donors = Donors(X, SEEN, sevens, precision=[2.0, 1.0])
+    donors = Donors(X, SEEN, X_HAT, precision=[2.0, 1.0])
     new, seen = np.array([[1.5, 0.0], [0.0, 3.0]], "float32"), np.array([[1, 0], [1, 1]], "float32")
     draws = np.full((4000, 2, 2), 7.0, "float32")
     found = donors.draw(new, seen, draws, 0.75, np.random.default_rng(0))
