@@ -1,5 +1,7 @@
 """Damped Gauss-Newton (Levenberg-Marquardt) for many small least-squares problems at once."""
 
+from functools import partial
+
 import numpy as np
 
 
@@ -14,6 +16,7 @@ def gauss_newton(
     rounding=1e-12,
     by_trace=False,
     xp=np,
+    advance=None,
 ):
     """Minimize a sum of squares for each row on its own.
 
@@ -37,8 +40,10 @@ def gauss_newton(
             rises by a share of less than 100 times this value counts as no rise.
         by_trace: whether the damping multiplies the trace of A, with the identity, instead of its
             diagonal: for an A that is singular, also after rounding.
-        xp: module of the arrays, `numpy` or `keras.ops`. NumPy leaves rows that have converged out
-            of the steps that follow; `keras.ops` keeps all shapes fixed, as JAX needs it.
+        xp: module of the arrays, `numpy` or `keras.ops`. Rows that have converged are left out of
+            the steps that follow; with `keras.ops` the number of rows that stay is a power of two,
+            because JAX compiles each operation again for each shape.
+        advance: None, or `gauss_newton_step` with its first five arguments, compiled.
 
     Returns:
         `(z, A)`: the minimum `(rows, k)`, and the Gauss-Newton matrix there `(rows, k, k)`.
@@ -54,41 +59,85 @@ def gauss_newton(
         [[2.0], [3.0]]
     """
     z, state = start, measure(start, *data)
-    eye = xp.eye(z.shape[1], dtype=z.dtype)
     damping = xp.ones_like(state[0]) * damping
-    rows = found = None  # of NumPy, the rows that are still in z, and the results of all rows
+    if advance is None:
+        advance = partial(gauss_newton_step, measure, rounding, max_step, by_trace, xp)
+    rows = found = None  # the rows that are still in z, and the results of all rows
     for _ in range(steps):
-        cost, gradient, matrix = state
-        scale = matrix
-        if by_trace:
-            scale = xp.sum(xp.sum(matrix * eye, axis=2), axis=1)[:, None, None]
-        damped = matrix + (damping[:, None, None] * scale + rounding) * eye
-        step = xp.linalg.solve(damped, gradient[..., None])[..., 0]
-        size = xp.max(xp.abs(step), axis=1)
-        if max_step is not None:
-            step = step * (max_step / xp.maximum(size, max_step))[:, None]
-        new = measure(z - step, *data)
-        better = new[0] <= cost * (1.0 + 100.0 * rounding)
-        z = xp.where(better[:, None], z - step, z)
-        state = (
-            xp.where(better, new[0], cost),
-            xp.where(better[:, None], new[1], gradient),
-            xp.where(better[:, None, None], new[2], matrix),
-        )
-        done = (size * (1.0 + damping) < tolerance) | (damping > 1e8)
-        damping = xp.where(better, xp.maximum(damping * 0.1, 3.0 * rounding), damping * 10.0)
-        if bool(xp.all(done)):
+        z, size, *state, damping = advance(z, *state, damping, *data)
+        done = (size < tolerance) | (damping > 1e9)
+        done = done if xp is np else xp.convert_to_numpy(done)
+        if done.all():
             break
-        if xp is np and np.any(done):
-            if found is None:
-                rows, found = np.arange(len(z)), (z.copy(), state[2].copy())
-            for whole, part in zip(found, (z, state[2]), strict=True):
-                whole[rows[done]] = part[done]
-            left = ~done
-            z, damping, rows = z[left], damping[left], rows[left]
-            data, state = [part[left] for part in data], [part[left] for part in state]
+        kept = _kept(done, exactly=xp is np)
+        if len(kept) < len(done):
+            rows, found = _store(z, state[2], rows, found, xp)
+            rows = rows[kept]
+            z, damping, *data = (xp.take(part, kept, axis=0) for part in (z, damping, *data))
+            state = [xp.take(part, kept, axis=0) for part in state]
     if found is None:
         return z, state[2]
-    for whole, part in zip(found, (z, state[2]), strict=True):
+    return _store(z, state[2], rows, found, xp)[1]
+
+
+def gauss_newton_step(
+    measure, rounding, max_step, by_trace, xp, z, cost, gradient, matrix, damping, *data
+):
+    """One step of `gauss_newton`, of whose arguments it takes the first five.
+
+    Args:
+        z: `(rows, k)`.
+        cost: as `measure` returns it at z, like `gradient` and `matrix`.
+        damping: `(rows,)`.
+        data: of `measure`.
+
+    Returns:
+        `(z, size, cost, gradient, matrix, damping)` after the step; size is the largest entry of
+        the undamped step, about, `(rows,)`.
+
+    Example:
+        >>> def measure(z):
+        ...     return z[:, 0] ** 2, z, np.ones((len(z), 1, 1))
+        >>> z = np.ones((1, 1))
+        >>> gauss_newton_step(measure, 0.0, None, False, np, z, *measure(z), np.zeros(1))[0]
+        array([[0.]])
+    """
+    eye, scale = xp.eye(z.shape[1], dtype=z.dtype), matrix
+    if by_trace:
+        scale = xp.sum(xp.sum(matrix * eye, axis=2), axis=1)[:, None, None]
+    damped = matrix + (damping[:, None, None] * scale + rounding) * eye
+    step = xp.linalg.solve(damped, gradient[..., None])[..., 0]
+    size = xp.max(xp.abs(step), axis=1)
+    if max_step is not None:
+        step = step * (max_step / xp.maximum(size, max_step))[:, None]
+    new = measure(z - step, *data)
+    better = new[0] <= cost * (1.0 + 100.0 * rounding)
+    return (
+        xp.where(better[:, None], z - step, z),
+        size * (1.0 + damping),
+        xp.where(better, new[0], cost),
+        xp.where(better[:, None], new[1], gradient),
+        xp.where(better[:, None, None], new[2], matrix),
+        xp.where(better, xp.maximum(damping * 0.1, 3.0 * rounding), damping * 10.0),
+    )
+
+
+def _kept(done, exactly):
+    """The rows that stay: those that are not done, or with others a power of two, at least 64."""
+    left = int(np.count_nonzero(~done))
+    if not exactly:
+        power = max(64, 1 << (left - 1).bit_length())
+        left = power if 2 * power <= len(done) else len(done)
+    return np.sort(np.argsort(done, kind="stable")[:left])
+
+
+def _store(z, matrix, rows, found, xp):
+    """The rows that are in z, and the results of all rows with theirs."""
+    if found is None:
+        return np.arange(len(z)), (z, matrix)
+    if xp is not np:
+        pairs = zip(found, (z, matrix), strict=True)
+        return rows, tuple(xp.scatter_update(whole, rows[:, None], part) for whole, part in pairs)
+    for whole, part in zip(found, (z, matrix), strict=True):
         whole[rows] = part
-    return found
+    return rows, found

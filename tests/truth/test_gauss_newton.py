@@ -77,3 +77,19 @@ def test_damping_by_the_trace_solves_a_singular_problem():
     options = {"rounding": 0.0, "by_trace": True}
     z, _ = gauss_newton(measure, np.zeros((1, 2)), [np.array([[3.0, 6.0]])], **options)
     np.testing.assert_allclose(z, [[1.5, 1.5]], atol=1e-6)
+
+
+def test_keras_rows_that_converge_early_are_left_out_and_found_again():
+    target = np.logspace(-4, 4, 300)[:, None].astype("float32")
+    rows = []
+
+    def measure(z, target):
+        rows.append(len(z))
+        error, slope = z**2 - target, 2 * z
+        return error[:, 0] ** 2 + 0 * z[:, 0], slope * error, (slope**2)[:, None]
+
+    options = {"tolerance": 1e-4, "rounding": 1e-7, "xp": keras.ops}
+    z, matrix = gauss_newton(measure, keras.ops.ones((300, 1)), [target], **options)
+    np.testing.assert_allclose(z, np.sqrt(target), rtol=2e-2, atol=1e-4)
+    np.testing.assert_allclose(matrix[:, 0], 4 * np.square(z), rtol=1e-5)
+    assert rows[0] == 300 and rows[-1] <= 128

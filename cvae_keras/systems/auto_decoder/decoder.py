@@ -1,11 +1,13 @@
 """The decoder of an auto-decoder: dense layers with a Jacobian in closed form."""
 
+from functools import partial
+
 import keras
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count, check_fraction, check_seed, shown
 from cvae_keras.parts.layers import SavesRandomState
-from cvae_keras.training.backends import ReplicaSeedGenerator
+from cvae_keras.training.backends import ReplicaSeedGenerator, compiled
 
 #: name -> (function of h, its derivative from h and the function's value)
 ACTIVATIONS = {
@@ -108,6 +110,7 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
         if skip:
             self.skip.build((None, latent_dim))
         self.log_scale = self.add_weight((features,), "zeros", name="log_scale") if noise else None
+        self.graphs = {}
 
     def call(self, z, c=None, training=None):
         h = z
@@ -181,6 +184,13 @@ class DenseDecoder(SavesRandomState, keras.layers.Layer):
             if slope is not None:
                 t = t * slope[:, None]
         return t if self.skip is None else t + self._skip_kernel()
+
+    def compiled(self, function, *first, key=None):
+        """The function with these first arguments as a TensorFlow graph, made once for each key."""
+        name = (function.__name__, key)
+        if name not in self.graphs:
+            self.graphs[name] = compiled(partial(function, *first))
+        return self.graphs[name]
 
     def _skip_kernel(self):
         return ops.stop_gradient(self.skip.kernel)

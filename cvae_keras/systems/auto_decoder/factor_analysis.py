@@ -5,6 +5,9 @@ import numpy as np
 from cvae_keras.checks import check_count
 
 BOUND = 2.0  # variance of the Gaussian bound of a label column: softmax bends by at most 1/2
+LABEL_STEPS = 10  # of that bound in the posteriors of all rows, after EM
+MOST_ROWS = 10_000  # of the EM steps
+NUMBERS = 2**21  # of the matrices of the rows that are computed at a time
 
 
 def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0, labels=()):
@@ -13,6 +16,9 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0, labels
     Each step computes the exact Gaussian posterior of z given the observed entries of each row
     (E-step), then regresses each column on z over the rows where it is observed (M-step). The
     likelihood of the observed entries never decreases.
+
+    Of more than 10,000 rows a random subset takes part in EM; the posteriors returned are those of
+    all rows. Memory beside arrays of the size of x and z is bounded.
 
     The entries of a label column are logits `l = mean + z W`. Their likelihood has the lower bound
     of a Gaussian of variance 2 at `l0 + 2 (x - softmax(l0))`, which touches it at l0, the logits of
@@ -43,61 +49,89 @@ def factor_analysis(x, mask, latent_dim, steps=40, floor=1e-3, ridge=1.0, labels
         >>> np.allclose(fit["kernel"][0, 1] / fit["kernel"][0, 0], 2.0, atol=0.01)
         True
     """
-    mask = np.asarray(mask, "float64")
-    x = np.where(mask > 0, np.asarray(x, "float64"), 0.0)
     latent_dim = check_count("latent_dim", latent_dim)
     rows, features = x.shape
+    chosen = slice(None)
+    if rows > MOST_ROWS:
+        chosen = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_ROWS])
+    model = _maximize(*_read(x[chosen], mask[chosen]), latent_dim, steps, floor, ridge, labels)
+    z, z_variance = (np.empty((rows, latent_dim)) for _ in range(2))
+    for part in _parts(rows, latent_dim):
+        some, seen = _read(x[part], mask[part])
+        logits = np.tile(model["mean"], (len(some), 1))
+        for _ in range(LABEL_STEPS if labels else 1):
+            data = _pseudo_data(some, logits, labels)
+            z[part], covariance = posterior(data, seen, **model)
+            logits = model["mean"] + z[part] @ model["kernel"]
+        z_variance[part] = np.diagonal(covariance, axis1=1, axis2=2)
+    return {**model, "z": z, "z_variance": z_variance}
+
+
+def _maximize(x, mask, latent_dim, steps, floor, ridge, labels):
+    """The `mean`, `kernel` and `variance` of the arguments of `factor_analysis`, by EM."""
+    rows, features = x.shape
     count = np.maximum(mask.sum(axis=0), 1.0)
-    one_hot, shift = x, x.sum(axis=0) / count
+    shift = x.sum(axis=0) / count
     for part in labels:
         shift[part] = np.log((x[:, part].sum(axis=0) + 0.5) / count[part])
-    logits = np.tile(shift, (rows, 1))
-    x = _pseudo_data(x, one_hot, logits, labels)
-    x = np.where(mask > 0, x - shift, 0.0)
+    data = mask * (_pseudo_data(x, np.tile(shift, (rows, 1)), labels) - shift)
     mean = np.zeros(features)
-    values, vectors = np.linalg.eigh(x.T @ x / rows)
+    values, vectors = np.linalg.eigh(data.T @ data / rows)
     keep = min(latent_dim, features)
     kernel = np.zeros((latent_dim, features))
     kernel[:keep] = (vectors[:, ::-1][:, :keep] * np.sqrt(np.maximum(values[::-1][:keep], 1e-3))).T
-    variance = np.maximum(0.5 * (x**2).sum(axis=0) / count, floor)
+    variance = np.maximum(0.5 * (data**2).sum(axis=0) / count, floor)
     for part in labels:
         variance[part] = BOUND
-    z = np.zeros((rows, latent_dim))
+    z, penalty = np.zeros((rows, latent_dim)), np.diag(np.r_[1e-6, np.full(latent_dim, ridge)])
     for _ in range(steps):
-        if labels:
-            logits = shift + mean + z @ kernel
-            x = np.where(mask > 0, _pseudo_data(x + shift, one_hot, logits, labels) - shift, 0.0)
-        z, covariance = posterior(x, mask, mean, kernel, variance)
+        gram, target, squares = 0.0, 0.0, 0.0
+        for part in _parts(rows, latent_dim):
+            seen, some = mask[part], data[part]
+            if labels:
+                logits = shift + mean + z[part] @ kernel
+                some = seen * (_pseudo_data(x[part], logits, labels) - shift)
+            z[part], covariance = posterior(some, seen, mean, kernel, variance)
+            first = np.c_[np.ones(len(some)), z[part]]
+            moments = first[:, :, None] * first[:, None]
+            moments[:, 1:, 1:] += covariance
+            gram += seen.T @ moments.reshape(len(some), -1)
+            target, squares = target + some.T @ first, squares + (some * some).sum(axis=0)
         # the M-step: one regression per column, on [1, z]
-        second = covariance + z[:, :, None] * z[:, None, :]
-        first = np.c_[np.ones(rows), z]
-        moments = np.empty((rows, latent_dim + 1, latent_dim + 1))
-        moments[:, 0], moments[:, :, 0], moments[:, 1:, 1:] = first, first, second
-        gram = (mask.T @ moments.reshape(rows, -1)).reshape(features, *moments.shape[1:])
-        penalty = np.diag(np.r_[1e-6, np.full(latent_dim, ridge)])
-        target = (mask * x).T @ first
+        gram = gram.reshape(features, latent_dim + 1, latent_dim + 1)
         solution = np.linalg.solve(gram + penalty, target[..., None])[..., 0]
         mean, kernel = solution[:, 0], solution[:, 1:].T
         fitted = np.einsum("fi,fij,fj->f", solution, gram, solution)
-        rest = (mask * x * x).sum(axis=0) - 2 * (solution * target).sum(axis=1) + fitted
+        rest = squares - 2 * (solution * target).sum(axis=1) + fitted
         variance = np.maximum((rest + 1e-3) / count, floor)
         for part in labels:
             variance[part] = BOUND
     _, rotation = np.linalg.eigh((kernel / variance) @ kernel.T)
-    kernel = rotation[:, ::-1].T @ kernel
-    z, covariance = posterior(x, mask, mean, kernel, variance)
-    found = {"mean": shift + mean, "kernel": kernel, "variance": variance, "z": z}
-    return {**found, "z_variance": np.diagonal(covariance, axis1=1, axis2=2)}
+    return {"mean": shift + mean, "kernel": rotation[:, ::-1].T @ kernel, "variance": variance}
 
 
-def _pseudo_data(x, one_hot, logits, labels):
+def _read(x, mask):
+    """x, 0 where it is missing, and its mask, in float64."""
+    mask = np.asarray(mask, "float64")
+    return np.where(mask > 0, np.asarray(x, "float64"), 0.0), mask
+
+
+def _parts(rows, latent_dim):
+    """Slices of rows, which bound the memory: there is a matrix for each row."""
+    size = max(1, NUMBERS // (latent_dim + 1) ** 2)
+    return [slice(first, first + size) for first in range(0, rows, size)]
+
+
+def _pseudo_data(x, logits, labels):
     """x, in which label columns are the Gaussian data whose likelihood is the bound at `logits`."""
-    x = x.copy()
+    if not labels:
+        return x
+    data = x.copy()
     for part in labels:
         p = np.exp(logits[:, part] - logits[:, part].max(axis=1, keepdims=True))
         p /= p.sum(axis=1, keepdims=True)
-        x[:, part] = logits[:, part] + BOUND * (one_hot[:, part] - p)
-    return x
+        data[:, part] = logits[:, part] + BOUND * (x[:, part] - p)
+    return data
 
 
 def posterior(x, mask, mean, kernel, variance):

@@ -1,7 +1,6 @@
 """`VADImputer`: the auto-decoder as a scikit-learn transformer that fills missing values."""
 
 import warnings
-from dataclasses import dataclass
 from numbers import Real
 
 import keras
@@ -33,96 +32,25 @@ from cvae_keras.systems.auto_decoder.columns import FrameColumns, holds_labels
 from cvae_keras.systems.auto_decoder.decoder import check_hidden
 from cvae_keras.systems.auto_decoder.entries import Entries
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
-from cvae_keras.systems.auto_decoder.hot_deck import Donors
+from cvae_keras.systems.auto_decoder.held_out import (
+    CHUNK,
+    NEWTON_STEPS,
+    HeldOutCells,
+    TrainingTable,
+)
+from cvae_keras.systems.auto_decoder.hot_deck import Donors, Logarithms
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 from cvae_keras.training.batches import ShuffledBatches
 from cvae_keras.training.optimizers import two_rates
 
-
-class HeldOutCells(keras.callbacks.Callback):
-    """Restores the weights of the epoch with the least error on held-out entries.
-
-    Args:
-        x: `(rows, features)`, with the true values of the held-out entries.
-        mask: `(rows, features)`, 1 where the model observes x.
-        held_out: `(rows, features)`, 1 where x is known but hidden from the model.
-        entries: None, or the `Entries` of a mixed table, whose `error` of the posterior mean is in
-            place of the mean squared error of the reconstruction.
-        every: epochs between two evaluations.
-        patience: evaluations without a gain before training stops.
-
-    Attributes:
-        best: least error.
-        epoch: the epoch after which it was reached (0: before training).
-
-    Example:
-        ```python
-        model.fit({"x": x, "mask": mask}, callbacks=[HeldOutCells(x, mask, held_out)])
-        ```
-    """
-
-    def __init__(self, x, mask, held_out, every=5, patience=4, entries=None):
-        super().__init__()
-        self.x, self.mask, self.held_out = x, mask, held_out > 0
-        self.every, self.patience, self.entries = every, patience, entries
-        self.best, self.epoch, self.waited = np.inf, 0, 0
-
-    def evaluate(self, epoch):
-        """Measure the error after `epoch` epochs; keep the weights if it is the least so far."""
-        if self.entries is None:
-            x_hat = self.model.reconstruct(self.x, self.mask)
-            error = float(np.mean(np.square(x_hat - self.x)[self.held_out]))
-        else:
-            x_hat = self.model.posterior_mean(self.x, self.mask)
-            error = self.entries.error(self.x, x_hat, self.held_out)
-        self.waited += 1
-        if error < self.best:
-            self.best, self.epoch, self.waited = error, epoch, 0
-            self.weights = self.model.decoder.get_weights()
-
-    def on_train_begin(self, logs=None):
-        self.weights = self.model.decoder.get_weights()
-        self.evaluate(0)
-
-    def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every == 0:
-            self.evaluate(epoch + 1)
-            self.model.stop_training = self.waited >= self.patience
-
-    def on_train_end(self, logs=None):
-        self.model.decoder.set_weights(self.weights)
-
-
-@dataclass(frozen=True)
-class TrainingTable:
-    """The training rows as `Entries`, and which of their observed entries are held out.
-
-    Args:
-        x: float32 `(rows, entries)`, 0 where missing.
-        observed: float32 `(rows, entries)`, 1 where x is known.
-        shown: float32 `(rows, entries)`, 1 where the model observes x in training.
-    """
-
-    x: np.ndarray
-    observed: np.ndarray
-    shown: np.ndarray
-
-    def __len__(self):
-        return len(self.x)
-
-    @property
-    def held_out(self):
-        """1 where x is known but hidden in training: `(rows, entries)`."""
-        return self.observed - self.shown
-
-    def validation_rows(self, most=2000):
-        """The first rows with held-out entries, as another `TrainingTable`."""
-        rows = np.flatnonzero(self.held_out.any(axis=1))[:most]
-        return TrainingTable(self.x[rows], self.observed[rows], self.shown[rows])
-
-
 DONOR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # candidates for the donors' share of a fill
+SHARPNESS = (0.35, 0.7, 1.4)  # and for that of their kernel
 MOST_DIMENSIONS = 24  # of the default latent_dim
+MOST_DONORS = 30_000  # the cost of a row is linear in their number
+COMPARED = 4096  # rows in which values that become equal are looked for
+STEPS, EPOCHS = 3000, (20, 100)  # of the default training, and the fewest and most epochs
+AT_ONCE = 10  # steps that TensorFlow takes at a time
+EVERY = 400  # steps between two evaluations of held-out entries, or five epochs if these are fewer
 
 
 class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -149,12 +77,14 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             column of K labels counts as K - 1.
             Dimensions that the data do not need stay unused.
         hidden: units of the decoder's hidden layers, which a linear map bypasses.
-        epochs: passes over the rows.
+        epochs: the most passes over the training rows; by default 100, or of large tables as many
+            as 3,000 steps need, and at least 20. Training stops before when the error on held-out
+            entries has not decreased in four evaluations, one in 400 steps or 5 epochs.
         batch_size: rows per step.
         net_lr: learning rate of the decoder.
         latent_lr: learning rate of the latents.
-        validation_share: share of the observed entries that are held out in training; the epoch
-            with the least error on them is kept.
+        validation_share: share of the observed entries of up to 2,000 rows that are held out in
+            training; the step with the least error on them is kept.
         sample_posterior: whether `transform` fills with a draw instead of the mean.
         random_state: seed of all random numbers: an integer, a `RandomState`, a `Generator` or
             None.
@@ -173,6 +103,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             it is. Columns that it does not name have one by their type.
         round_integers: whether the columns of whole numbers of a DataFrame are filled with whole
             numbers and keep their type; else they become Float64.
+        subsample: the most training rows, chosen at random; None for all. Scales and limits are
+            those of all rows. Beside its input and output, the imputer's memory is bounded.
 
     Attributes:
         model_: the `VariationalAutoDecoder` of the standardized columns.
@@ -228,7 +160,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self,
         latent_dim=None,
         hidden=(128, 128),
-        epochs=100,
+        epochs=None,
         batch_size=256,
         net_lr=2e-3,
         latent_lr=0.01,
@@ -243,6 +175,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         keep_empty_features=True,
         likelihoods=None,
         round_integers=False,
+        subsample=100_000,
     ):
         self.latent_dim = latent_dim
         self.hidden = hidden
@@ -261,6 +194,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.keep_empty_features = keep_empty_features
         self.likelihoods = likelihoods
         self.round_integers = round_integers
+        self.subsample = subsample
 
     def fit(self, X, y=None):
         """Train on a table.
@@ -280,16 +214,17 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.indicator_ = None
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(X)
-        table = self._hold_out(X, seed)
+        most = self.subsample
+        table = TrainingTable.of(X, self.entries_, self.validation_share, most, seed)
         self._train(table, seed)
         self._choose_donors(table, seed)
         return self
 
     def _check_arguments(self):
-        for name in ("epochs", "batch_size"):
-            check_count(name, getattr(self, name))
-        if self.latent_dim is not None:
-            check_count("latent_dim", self.latent_dim)
+        check_count("batch_size", self.batch_size)
+        for name in ("epochs", "latent_dim", "subsample"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
         check_hidden(self.hidden)
         for name in ("net_lr", "latent_lr"):
             check_positive(name, getattr(self, name))
@@ -325,9 +260,10 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"{'filled with 0' if self.keep_empty_features else 'dropped'}.",
                 stacklevel=3,
             )
-        read = self.entries_.observed(X) & self.entries_.normal
-        z = np.where(read, columns.standardize(X), np.nan).astype("float32")
-        if equal := merged(np.where(read, X, np.nan), z):
+        some = X[:: -(-len(X) // COMPARED)]
+        read = self.entries_.observed(some) & self.entries_.normal
+        z = np.where(read, columns.standardize(some), np.nan).astype("float32")
+        if equal := merged(np.where(read, some, np.nan), z):
             warnings.warn(
                 f"columns {equal} hold distinct values that become equal in float32, because they "
                 f"differ by too little beside the spread of the column: give their logarithms or "
@@ -355,20 +291,11 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"{limits[1][wrong[0]]} for column {wrong[0]}: exchange them."
             )
 
-    def _hold_out(self, X, seed):
-        """The rows with observed entries as a `TrainingTable`, some of these entries held out."""
-        read = self.entries_.observed(X) & (self.entries_.widths > 0)
-        rows = read.any(axis=1)
-        x, observed = self._standardize(X[rows])
-        drawn = np.random.default_rng(seed).random(read[rows].shape) < self.validation_share
-        several = read[rows].sum(axis=1, keepdims=True) > 1  # a row keeps its only value
-        hidden = np.repeat(drawn & several, self.entries_.widths, axis=1)
-        return TrainingTable(x, observed, observed * ~hidden)
-
     def _train(self, table, seed):
-        """Train `model_` from a factor analysis, and keep its best epoch on held-out entries."""
+        """Train `model_` from a factor analysis, and keep its best step on held-out entries."""
         rows, columns = table.x.shape
-        epochs, batch_size = int(self.epochs), int(self.batch_size)
+        batch_size = min(int(self.batch_size), rows)
+        epochs = self.epochs or int(np.clip(STEPS * batch_size // rows, *EPOCHS))
         latent_dim, entries = self.latent_dim, self.entries_
         latent_dim = min(entries.dimensions, MOST_DIMENSIONS) if latent_dim is None else latent_dim
         linear = factor_analysis(
@@ -388,19 +315,20 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             columns=entries.likelihoods,
         )
         self.model_.start_linear(linear)
-        self.model_.compile(two_rates(self.net_lr, self.latent_lr))
         small = epochs * rows < 20 * batch_size  # tracing a graph would take longer
+        several = keras.backend.backend() == "tensorflow" and not small  # JAX compiles each step
+        at_once = min(AT_ONCE, rows // batch_size) if several else 1
+        self.model_.compile(two_rates(self.net_lr, self.latent_lr), steps_per_execution=at_once)
         self.model_.run_eagerly = small
         callbacks = [TqdmCallback(verbose=0)] if self.verbose else []
-        validation = table.validation_rows()
-        if len(validation):
-            held_out = (validation.x, validation.shown, validation.held_out)
-            mixed = entries if entries.likelihoods else None
-            callbacks.append(HeldOutCells(*held_out, entries=mixed))
         index = np.arange(rows, dtype="int32")[:, None]
         batches = ShuffledBatches(
-            {"x": table.x, "mask": table.shown, "index": index}, min(batch_size, rows), seed
+            {"x": table.x, "mask": table.shown, "index": index}, batch_size, seed
         )
+        if len(table.validated):
+            every, mixed = min(5 * len(batches), EVERY), entries if entries.likelihoods else None
+            held_out = (*table.validation(), table.validated)
+            callbacks.append(HeldOutCells(*held_out, every=every, entries=mixed))
         self.model_.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
         if not all(np.isfinite(weight).all() for weight in self.model_.get_weights()):
             raise ValueError(
@@ -409,24 +337,50 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
 
     def _choose_donors(self, table, seed):
-        """Set the donors' share of a fill: the one with the least error on held-out entries."""
-        self.donor_share_ = 0.0
-        reconstruct, precision = self.model_.reconstruct, self.model_.noise_precision()
-        rows, likelihood = table.validation_rows(), None
-        if self.entries_.likelihoods:
-            likelihood = self.model_.likelihood
-        if len(rows):
-            from_model = self.model_.posterior_mean(rows.x, rows.shown)
-            donors = Donors(table.x, table.shown, reconstruct, precision, seed, likelihood)
-            from_donors = donors.fill(rows.x, rows.shown, from_model)
+        """Set the donors' kernel and their share of a fill: those with the least error on held-out
+        entries."""
+        self.donor_share_, model = 0.0, self.model_
+        if not len(table.validated):
+            return
+        rows = np.random.default_rng(seed).permutation(len(table))[:MOST_DONORS]
+        latents = keras.ops.convert_to_numpy(model.posterior.mean)
 
-            def error(share):
-                x_hat = from_model + share * (from_donors - from_model)
-                return self.entries_.error(rows.x, x_hat, rows.held_out > 0)
+        def completed(mask, rows):
+            search = {"start": latents[rows], "steps": NEWTON_STEPS}
+            return model.reconstruct(table.x[rows], mask[rows], **search)
 
-            self.donor_share_ = float(min(DONOR_SHARES, key=error))
+        def donors(mask, x_hat, kernel, sharpness):
+            return Donors(table.x[rows], mask[rows], x_hat, *kernel, sharpness=sharpness, **options)
+
+        options = {"likelihood": model.likelihood if self.entries_.likelihoods else None}
+        x, shown, held_out = table.validation()
+        from_model = model.posterior_mean(x, shown, start=latents[table.validated])
+        x_hat = completed(table.shown, rows)
+        best = np.inf
+        for kernel in self._kernels(table):
+            for sharpness in SHARPNESS:
+                found = donors(table.shown, x_hat, kernel, sharpness).fill(x, shown, from_model)
+                for share in DONOR_SHARES:
+                    mixed = from_model + share * (found - from_model)
+                    error = self.entries_.error(x, mixed, held_out > 0)
+                    if error < best:
+                        best, self.donor_share_, chosen = error, share, (kernel, sharpness)
         if self.donor_share_:
-            self.donors_ = Donors(table.x, table.observed, reconstruct, precision, seed, likelihood)
+            again = np.isin(rows, table.validated)
+            x_hat[again] = completed(table.observed, rows[again])
+            self.donors_ = donors(table.observed, x_hat, *chosen)
+
+    def _kernels(self, table):
+        """Precisions and metrics of `Donors`: the model's noise, equal ones, and logarithms."""
+        precision = self.model_.noise_precision()
+        normal = np.repeat(self.entries_.normal, self.entries_.widths)
+        if not normal.any():
+            return [(precision, None)]
+        typical = np.exp(np.log(precision[normal]).mean())
+        equal = np.where(normal, typical, precision)
+        logarithms = Logarithms(table.x, table.shown, normal)
+        kernels = [(precision, None), (equal, None)]
+        return kernels + [(equal, logarithms)] * bool(logarithms.skewed.any())
 
     def transform(self, X):
         """Fill the missing entries.
@@ -442,10 +396,10 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.sample_posterior:
             return self.sample(X, n_samples=1)[0]
         given, X = X, self._check(X)
-        filled = X.copy()
-        incomplete = np.isnan(X).any(axis=1)
-        if incomplete.any():
-            filled[incomplete] = self._fill(X[incomplete], self._means(X[incomplete]))
+        filled, incomplete = X.copy(), np.flatnonzero(np.isnan(X).any(axis=1))
+        for first in range(0, len(incomplete), CHUNK):
+            rows = incomplete[first : first + CHUNK]
+            filled[rows] = self._fill(X[rows], self._means(X[rows]))
         return self._arrange(X, filled, given)
 
     def _means(self, X):
@@ -634,7 +588,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             added = self.indicator_.transform(X).astype(X.dtype)
             names = self.get_feature_names_out()[frame.shape[1] :]
             return frame.assign(**dict(zip(names, added.T, strict=True)))
-        filled = filled[:, self._kept()]
+        filled = filled if self._kept().all() else filled[:, self._kept()]
         if self.indicator_ is None:
             return filled
         return np.hstack([filled, self.indicator_.transform(X).astype(X.dtype)])

@@ -9,11 +9,13 @@ place of the squares. All rows are one call. There are two minimizers: `newton` 
 few accurate steps; `descend` many cheap ones, preconditioned with the average row's curvature.
 """
 
+from functools import partial
+
 import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_choice, check_count, check_positive, check_seed
-from cvae_keras.truth.gauss_newton import gauss_newton
+from cvae_keras.truth.gauss_newton import gauss_newton, gauss_newton_step
 
 
 def first_order(decoder, x, weight, z, ratio, kind="adam", rate=0.1, steps=100):
@@ -100,6 +102,8 @@ def infer_latents(
     seed=0,
     batch_size=1000,
     likelihood=None,
+    start=None,
+    tolerance=1e-5,
 ):
     """Infer the latents of new rows.
 
@@ -118,6 +122,8 @@ def infer_latents(
         seed: of the draws.
         batch_size: rows at a time, which bounds the memory.
         likelihood: a `ColumnLikelihood`, for which there is "newton" alone; None for squares.
+        start: initial latents `(batch, latent_dim)` in place of those of `init`.
+        tolerance: of "newton": a row has converged when no entry of its z moves by more.
 
     Returns:
         NumPy array `(batch, latent_dim)`, float32.
@@ -133,8 +139,8 @@ def infer_latents(
         z = infer_latents(model.decoder, x, mask, 2.0, 0.02, table)
         ```
     """
-    small = table.shape[1] * x.shape[1] <= 4000 or likelihood is not None
-    method = check_choice("method", method or ("newton" if small else "gradient"), METHODS)
+    usual = usual_method(table.shape[1], x.shape[1], likelihood)
+    method = check_choice("method", method or usual, METHODS)
     if likelihood is not None and method != "newton":
         raise ValueError(
             f"method must be 'newton' for columns with likelihoods of their own, got {method!r}: "
@@ -144,14 +150,16 @@ def infer_latents(
     rate, found = check_positive("rate", rate), []
     batch_size = check_count("batch_size", batch_size)
     precision = np.broadcast_to(np.asarray(precision, "float32"), x.shape)
-    start = initial_latents(table, len(x), init, seed)
+    start = initial_latents(table, len(x), init, seed) if start is None else np.asarray(start)
     basis = mean_curvature(decoder, precision, table) if method == "gradient" else None
     for first in range(0, len(x), batch_size):
         part = slice(first, first + batch_size)
         arrays = [x[part], mask[part], mask[part] * precision[part], start[part]]
         arrays = [ops.convert_to_tensor(array, "float32") for array in arrays]
         if method == "newton":
-            z, _ = newton(decoder, arrays[0], arrays[2], ratio, arrays[3], steps, 1e-5, likelihood)
+            x_part, _, weight, z = arrays
+            options = {"likelihood": likelihood, "compiled": len(x) > batch_size}
+            z, _ = newton(decoder, x_part, weight, ratio, z, steps, tolerance, **options)
         elif method in ("adam", "sgd"):
             x_part, _, weight, z = arrays
             z = first_order(decoder, x_part, weight, z, ratio, method, rate, steps)
@@ -161,7 +169,29 @@ def infer_latents(
     return np.concatenate(found)
 
 
-def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5, likelihood=None, center=None):
+def usual_method(latent_dim, features, likelihood=None):
+    """The default method of `infer_latents`.
+
+    Example:
+        >>> usual_method(20, 20), usual_method(50, 784)
+        ('newton', 'gradient')
+    """
+    small = latent_dim * features <= 4000 or likelihood is not None
+    return "newton" if small else "gradient"
+
+
+def newton(
+    decoder,
+    x,
+    weight,
+    ratio,
+    z,
+    steps=15,
+    tolerance=1e-5,
+    likelihood=None,
+    center=None,
+    compiled=False,
+):
     """Damped Gauss-Newton steps in the latents; for a linear decoder one step is exact.
 
     A decoder that normalizes z has no curvature along z, and in float32 the rounding errors of the
@@ -177,6 +207,7 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5, likelihood=No
         tolerance: a row has converged when no entry of its z moves by more.
         likelihood: a `ColumnLikelihood`, whose `expand` is in place of the squares; or None.
         center: tensor `(batch, latent_dim)`, the prior's mean of each row; None for 0.
+        compiled: whether a step is a graph of TensorFlow, which takes a second to make.
 
     Returns:
         `(z, matrix)`: `(batch, latent_dim)`, and the Gauss-Newton matrix
@@ -189,25 +220,29 @@ def newton(decoder, x, weight, ratio, z, steps=15, tolerance=1e-5, likelihood=No
         z, matrix = newton(decoder, x, mask * 2.0, 0.02, ops.zeros((len(x), 50)))
         ```
     """
-    eye, center = ops.eye(z.shape[-1]), ops.zeros_like(z) if center is None else center
+    center = ops.zeros_like(z) if center is None else center
+    data = [x, weight, center, ops.full((z.shape[0],), ratio, dtype="float32")]
+    measure, rounding = partial(_expand, decoder, likelihood), 1e-7
+    options = {"tolerance": tolerance, "rounding": rounding, "by_trace": bool(decoder.norms)}
+    if compiled:
+        first = (measure, rounding, None, options["by_trace"], ops)
+        options["advance"] = decoder.compiled(gauss_newton_step, *first, key=likelihood)
+    return gauss_newton(measure, z, data, steps, 1e-5, xp=ops, **options)
 
-    def measure(z, x, weight, center):
-        x_hat, trace = decoder.trace(z)
-        far = z - center
-        jacobian = decoder.jacobian(trace)
-        if likelihood is not None:
-            cost, gradient, matrix = likelihood.expand(x, x_hat, weight, jacobian)
-            cost = cost + ratio * ops.sum(ops.square(far), -1)
-            return cost, gradient + ratio * far, matrix + ratio * eye
+
+def _expand(decoder, likelihood, z, x, weight, center, ratio):
+    """Twice the cost of this module at z, half its gradient, and its Gauss-Newton matrix."""
+    x_hat, trace = decoder.trace(z)
+    jacobian, far, ratio = decoder.jacobian(trace), z - center, ratio[:, None]
+    if likelihood is not None:
+        cost, gradient, matrix = likelihood.expand(x, x_hat, weight, jacobian)
+    else:
         error = weight * (x_hat - x)
-        cost = ops.sum(error * (x_hat - x), -1) + ratio * ops.sum(ops.square(far), -1)
-        matrix = ops.matmul(jacobian * weight[:, None], ops.swapaxes(jacobian, 1, 2)) + ratio * eye
-        return cost, ops.matmul(jacobian, error[..., None])[..., 0] + ratio * far, matrix
-
-    options = {"damping": 1e-5, "tolerance": tolerance, "rounding": 1e-7, "xp": ops}
-    if decoder.norms:
-        options["by_trace"] = True
-    return gauss_newton(measure, z, [x, weight, center], steps, **options)
+        cost, gradient = ops.sum(error * (x_hat - x), -1), ops.matmul(jacobian, error[..., None])
+        matrix = ops.matmul(jacobian * weight[:, None], ops.swapaxes(jacobian, 1, 2))
+        gradient = gradient[..., 0]
+    cost = cost + ops.sum(ratio * ops.square(far), -1)
+    return cost, gradient + ratio * far, matrix + ratio[..., None] * ops.eye(z.shape[-1])
 
 
 def root_of(matrix):

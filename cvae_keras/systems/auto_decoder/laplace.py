@@ -4,15 +4,25 @@
 uncertainty: `z ~ N(z_hat, ratio (J diag(m p) J' + ratio I)^-1)`.
 """
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras import ops
 
 from cvae_keras.checks import check_count, check_seed
-from cvae_keras.systems.auto_decoder.inference import infer_latents, newton, root_of
+from cvae_keras.systems.auto_decoder.inference import (
+    infer_latents,
+    initial_latents,
+    newton,
+    root_of,
+    usual_method,
+)
 
 
-def posterior_mean(decoder, x, mask, precision, ratio, table, likelihood=None, batch_size=1000):
+def posterior_mean(
+    decoder, x, mask, precision, ratio, table, likelihood=None, batch_size=1000, start=None
+):
     """E[f(z)] of new rows, over the Laplace approximation of the posterior.
 
     The mean over 2 latent_dim sigma points, `z_hat +- sqrt(latent_dim) * column_j(root of Cov)`,
@@ -29,6 +39,8 @@ def posterior_mean(decoder, x, mask, precision, ratio, table, likelihood=None, b
         table: latents of the training rows, `(examples, latent_dim)`.
         likelihood: a `ColumnLikelihood`, or None for squared errors.
         batch_size: rows at a time, which bounds the memory.
+        start: latents from which the search starts, `(batch, latent_dim)`; None for the mean of the
+            table.
 
     Returns:
         NumPy array `(batch, features)`, float32.
@@ -45,20 +57,32 @@ def posterior_mean(decoder, x, mask, precision, ratio, table, likelihood=None, b
     directions = np.sqrt(latent_dim) * np.eye(latent_dim)  # one a column
     if likelihood is not None:
         directions = multivariate_normal_points(latent_dim)
+    count = directions.shape[1]
     directions = ops.convert_to_tensor(np.sqrt(ratio) * directions, "float32")
 
-    def mean(z):
-        x_hat = decoder.trace(z)[0]
-        return x_hat if likelihood is None else likelihood.mean(x_hat)
-
     search = (decoder, x, mask, precision, ratio, table, batch_size, likelihood)
-    for part, z, root in _laplace(*search):
-        tiled = ops.broadcast_to(directions, (len(z), *directions.shape))
-        points = ops.solve_triangular(ops.swapaxes(root, 1, 2), tiled)
-        points = ops.transpose(points, (2, 0, 1))
-        total = sum(mean(z + p) + mean(z - p) for p in points)
-        means[part] = ops.convert_to_numpy(total) / (2 * len(points))
+    average = partial(_average, decoder, likelihood)
+    if len(x) > batch_size:
+        average = decoder.compiled(_average, decoder, likelihood, key=likelihood)
+    at_once = max(1, 10_000 // min(batch_size, len(x)))  # bounds the memory
+    groups = [directions[:, first : first + at_once] for first in range(0, count, at_once)]
+    for part, z, root in _laplace(*search, start):
+        total = sum(average(z, root, group) for group in groups)
+        means[part] = ops.convert_to_numpy(total) / (2 * count)
     return means
+
+
+def _average(decoder, likelihood, z, root, directions):
+    """The sum of the means at z +- the directions, scaled by the root of each row's covariance."""
+    rows, (dims, count) = ops.shape(z)[0], ops.shape(directions)
+    tiled = ops.broadcast_to(directions, (rows, dims, count))
+    shift = ops.transpose(ops.solve_triangular(ops.swapaxes(root, 1, 2), tiled), (2, 0, 1))
+    points = ops.reshape(ops.stack([z + shift, z - shift]), (-1, z.shape[-1]))
+    x_hat = decoder(points[None], training=False)
+    x_hat = x_hat["mean"][0] if isinstance(x_hat, dict) else x_hat[0]
+    if likelihood is not None:
+        x_hat = likelihood.mean(x_hat)
+    return ops.sum(ops.reshape(x_hat, (2 * count, -1, x_hat.shape[-1])), axis=0)
 
 
 def multivariate_normal_points(dims, count=64):
@@ -130,17 +154,20 @@ def posterior_draws(
     return draws
 
 
-def _laplace(decoder, x, mask, precision, ratio, table, batch_size, likelihood):
+def _laplace(decoder, x, mask, precision, ratio, table, batch_size, likelihood, start=None):
     """For each batch of rows: its slice, the latents, the Cholesky factor of their precision."""
     precision = np.broadcast_to(np.asarray(precision, "float32"), x.shape)
-    options = {"batch_size": batch_size, "likelihood": likelihood}
-    start = infer_latents(decoder, x, mask, precision, ratio, table, **options)
+    steps, options = 15, {"likelihood": likelihood, "compiled": len(x) > batch_size}
+    if usual_method(table.shape[1], x.shape[1], likelihood) != "newton":
+        search = (decoder, x, mask, precision, ratio, table)
+        start, steps = infer_latents(*search, batch_size=batch_size, start=start), 2
+    elif start is None:
+        start = initial_latents(table, len(x))
     for first in range(0, len(x), batch_size):
         part = slice(first, first + batch_size)
-        weight = ops.convert_to_tensor(mask[part] * precision[part])
-        z = ops.convert_to_tensor(start[part])
-        x_part = ops.convert_to_tensor(x[part])
-        z, matrix = newton(decoder, x_part, weight, ratio, z, steps=2, likelihood=likelihood)
+        arrays = [x[part], mask[part] * precision[part], start[part]]
+        x_part, weight, z = (ops.convert_to_tensor(array, "float32") for array in arrays)
+        z, matrix = newton(decoder, x_part, weight, ratio, z, steps, **options)
         yield part, z, root_of(matrix)
 
 

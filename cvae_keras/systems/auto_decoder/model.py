@@ -354,7 +354,7 @@ class VariationalAutoDecoder(ELBOModel):
         x, mask = read_rows({"x": x, "mask": mask}, self.options["features"])
         return x if mask is None else np.where(mask > 0, x, self.reconstruct(x, mask, **options))
 
-    def posterior_mean(self, x, mask, prior="normal", starts=20):
+    def posterior_mean(self, x, mask, prior="normal", starts=20, start=None):
         """As `reconstruct`, but averaged over the posterior of z, by its Laplace approximation.
 
         Args:
@@ -364,6 +364,7 @@ class VariationalAutoDecoder(ELBOModel):
                 training row and several modes, see `table_posterior_mean`, which is better where
                 much is missing and several kinds of rows fit what is observed.
             starts: with "table", the number of modes of each row that are searched.
+            start: with "normal", latents from which the search starts, `(batch, latent_dim)`.
 
         Raises:
             ValueError: an unknown prior, "table" for columns with likelihoods of their own, or
@@ -372,7 +373,7 @@ class VariationalAutoDecoder(ELBOModel):
         check_choice("prior", prior, PRIORS)
         search = self.search_of(x, mask)
         if prior == "normal":
-            return posterior_mean(**search)
+            return posterior_mean(**search, start=start)
         if "likelihood" in search:
             raise ValueError("prior 'table' is for squared errors, not for columns: use 'normal'.")
         return table_posterior_mean(**search, starts=starts)

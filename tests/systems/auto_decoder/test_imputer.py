@@ -9,8 +9,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from cvae_keras.data.columns import Columns
+from cvae_keras.systems.auto_decoder.entries import Entries
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis, posterior
-from cvae_keras.systems.auto_decoder.imputer import HeldOutCells, VADImputer
+from cvae_keras.systems.auto_decoder.held_out import HeldOutCells, TrainingTable
+from cvae_keras.systems.auto_decoder.imputer import VADImputer
 from cvae_keras.truth.linear_gaussian import conditional_mean
 
 SMALL = {"hidden": (4,), "epochs": 1, "latent_dim": 2, "random_state": 0, "batch_size": 1000}
@@ -78,6 +81,21 @@ def test_factor_analysis_is_the_fixed_point_of_likelihood():
     np.testing.assert_allclose(z[0], exact, atol=1e-8)
     inner = (fit["kernel"] / fit["variance"]) @ fit["kernel"].T
     np.testing.assert_allclose(inner - np.diag(np.diag(inner)), 0, atol=1e-6 * inner.max())
+
+
+def test_factor_analysis_of_many_rows_is_that_of_some_in_parts(monkeypatch):
+    x, mask, _, covariance = gaussian(rows=12_000, columns=5, missing=0.2)
+    fit = factor_analysis(x, mask, 3, steps=20)
+    found = fit["kernel"].T @ fit["kernel"] + np.diag(fit["variance"])
+    np.testing.assert_allclose(found, covariance, atol=0.1 * covariance.max())
+    model = {name: fit[name] for name in ("mean", "kernel", "variance")}
+    z, z_covariance = posterior(np.where(mask, x, 0.0), mask * 1.0, **model)
+    np.testing.assert_allclose(fit["z"], z, atol=1e-9)
+    np.testing.assert_allclose(fit["z_variance"][7], np.diag(z_covariance[7]), atol=1e-9)
+    monkeypatch.setitem(factor_analysis.__globals__, "NUMBERS", 16 * 999)
+    parts = factor_analysis(x, mask, 3, steps=20)
+    for name, values in fit.items():
+        np.testing.assert_allclose(parts[name], values, atol=1e-6)
 
 
 def test_observed_values_are_returned_bit_for_bit(table, fitted):
@@ -169,7 +187,7 @@ def test_pandas_in_and_out_and_in_a_pipeline(table):
     assert pipeline.fit(frame, table[:, 0] > 0).predict(frame).shape == (200,)
 
 
-def test_the_best_epoch_is_kept():
+def test_the_best_step_is_kept():
     class Model:
         errors = iter([3.0, 2.0, 1.0, 5.0, 6.0, 7.0])
         number = 0
@@ -179,7 +197,10 @@ def test_the_best_epoch_is_kept():
         def decoder(self):
             return self
 
-        def reconstruct(self, x, mask):
+        class posterior:
+            mean = np.zeros((2, 2))
+
+        def reconstruct(self, x, mask, **options):
             self.number += 1
             return x + np.sqrt(next(self.errors))
 
@@ -190,14 +211,16 @@ def test_the_best_epoch_is_kept():
             self.kept = weights
 
     x = np.zeros((2, 2))
-    look = HeldOutCells(x, 1 - np.eye(2), np.eye(2), every=1, patience=3)
+    look = HeldOutCells(x, 1 - np.eye(2), np.eye(2), [0, 1], every=2, patience=3)
     look.set_model(Model())
     look.on_train_begin()
-    for epoch in range(5):
-        look.on_epoch_end(epoch)
-        assert look.model.stop_training == (epoch == 4)
+    for step in range(10):
+        if step % 5 == 0:
+            look.on_epoch_begin(step // 5)
+        look.on_train_batch_end(step % 5)
+        assert look.model.stop_training == (step == 9)
     look.on_train_end()
-    assert look.model.kept == 3 and look.epoch == 2 and look.best == pytest.approx(1.0)
+    assert look.model.kept == 3 and look.step == 4 and look.best == pytest.approx(1.0)
 
 
 def test_the_fitted_model_is_a_keras_file(fitted, table, tmp_path):
@@ -205,3 +228,31 @@ def test_the_fitted_model_is_a_keras_file(fitted, table, tmp_path):
     model = keras.saving.load_model(tmp_path / "model.keras")
     x, mask = fitted._standardize(table)
     assert np.array_equal(model.posterior_mean(x, mask), fitted.model_.posterior_mean(x, mask))
+
+
+def test_training_rows_and_held_out_entries():
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((12_000, 5)) < 0.7, np.nan, rng.normal(size=(12_000, 5)))
+    entries = Entries(X, Columns(X), ["normal"] * 5, [0] * 5)
+    table = TrainingTable.of(X, entries, 0.5, 6000, seed=0)
+    assert len(table) == 6000 and (table.observed.sum(axis=1) > 0).all()
+    hidden = table.observed - table.shown
+    assert set(np.unique(hidden)) == {0.0, 1.0} and (hidden.any(axis=1)).sum() <= 2000
+    assert np.array_equal(np.flatnonzero(hidden.any(axis=1)), table.validated)
+    several = table.observed.sum(axis=1) > 1
+    assert not hidden[~several].any()
+    expected = 0.5 * 2000 * table.observed[several].sum() / 6000
+    assert hidden.sum() == pytest.approx(expected, rel=0.1)
+    assert len(TrainingTable.of(X, entries, 0.5, None, seed=0)) == (~np.isnan(X)).any(axis=1).sum()
+
+
+def test_rows_beyond_the_subsample_are_filled_as_well_as_others():
+    x, mask, mean, covariance = gaussian(rows=3000)
+    options = {"hidden": (8,), "epochs": 2, "batch_size": 500, "random_state": 0}
+    imputer = VADImputer(**options, subsample=1000).fit(incomplete(x, mask))
+    assert imputer.model_.options["examples"] == 1000
+    best = np.mean((conditional_mean(x, mask, mean, covariance) - x)[~mask] ** 2)
+    filled = imputer.transform(incomplete(x, mask))
+    assert np.mean((filled - x)[~mask] ** 2) < 1.1 * best
+    with pytest.raises(ValueError, match="subsample must be a positive integer"):
+        VADImputer(**options, subsample=0).fit(x)
