@@ -6,6 +6,8 @@ models that it saved.
 
 import os as _os
 import sys as _sys
+from importlib.machinery import PathFinder as _PathFinder
+from importlib.util import LazyLoader as _LazyLoader
 from importlib.util import find_spec as _find_spec
 
 __version__ = "0.2.0"
@@ -25,6 +27,22 @@ def _choose_backend():
     )
 
 
+class _Later:
+    """Finds modules that Keras imports and few programs use, so that they load when first used.
+
+    Keras takes two thirds of the time without them: `keras.wrappers` needs scikit-learn.
+    """
+
+    names = ("keras.wrappers", "matplotlib.pyplot")
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        spec = _PathFinder.find_spec(name, path, target) if name in cls.names else None
+        if spec is not None:
+            spec.loader = _LazyLoader(spec.loader)
+        return spec
+
+
 def _import_keras_quietly():
     """Import Keras without TensorFlow's start-up notes, which bypass Python's standard error."""
     if "keras" in _sys.modules:
@@ -35,9 +53,11 @@ def _import_keras_quietly():
     except OSError:  # there is no standard error to redirect
         return
     _os.dup2(nowhere, 2)
+    _sys.meta_path.insert(0, _Later)
     try:
         import keras  # noqa: F401
     finally:
+        _sys.meta_path.remove(_Later)
         _os.dup2(saved, 2)
         _os.close(saved)
         _os.close(nowhere)

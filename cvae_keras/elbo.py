@@ -465,6 +465,7 @@ class ELBOModel(SavesRandomState, keras.Model):
         elif validation_data is not None:
             validation_data, _ = self._checked(validation_data)
         self._check_compiled("fit")
+        self._build_optimizer()
         kwargs |= {"validation_data": validation_data, "callbacks": callbacks}
         with refusals(), own_shards(ours):
             return super().fit(x, y, **kwargs)
@@ -492,6 +493,16 @@ class ELBOModel(SavesRandomState, keras.Model):
                 f"compile got loss={shown(self.loss)}, which would not be used: leave it out; the "
                 f"loss is minus the ELBO, and set_term_weight weighs its terms."
             )
+
+    def _build_optimizer(self):
+        """Create the optimizer's variables.
+
+        Those that TensorFlow finds while it traces a training step make it trace the step twice,
+        which takes most of the time of a first step. With several replicas Keras creates them.
+        """
+        strategy = getattr(self, "distribute_strategy", None)
+        if self.input_shapes is not None and getattr(strategy, "num_replicas_in_sync", 1) == 1:
+            self.optimizer.build(self.trainable_variables)
 
     def _set_modes(self, callbacks):
         """Resolve the mode "auto" of callbacks; Keras can do so for compiled metrics only."""
@@ -540,6 +551,8 @@ class ELBOModel(SavesRandomState, keras.Model):
             )
         x, y = self._checked(x, y, sample_weight)
         self._check_compiled(method)
+        if method == "train_on_batch":
+            self._build_optimizer()
         with refusals():
             logs = getattr(super(), method)(x, y, **kwargs)
         check_loss(logs["loss"] if isinstance(logs, dict) else np.ravel(logs)[0], f"in {method}")

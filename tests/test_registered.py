@@ -41,7 +41,7 @@ from cvae_keras.systems.sinusoid.deep_network import (
 from cvae_keras.systems.sinusoid.ramp_normal import RampNormal
 from cvae_keras.systems.sinusoid.solver import ProposalDecoder, ProposalPrior, Proposals
 from cvae_keras.systems.sinusoid.wave_features import WaveFeatures
-from cvae_keras.training.optimizers import LazyAdam, ScheduledAdam, two_rates
+from cvae_keras.training.optimizers import FusedAdam, LazyAdam, ScheduledAdam, two_rates
 
 ONES = np.ones(3, "float32")
 CURVES = np.zeros((5, 20, 2), "float32")
@@ -176,6 +176,7 @@ CASES = {
         lambda: LatentModel(DenseDecoder(2, 3, (4,)), 5, ONES, 0.5, "original"),
         lambda model: model({"x": x(2, 3), "index": np.array([[0], [4]])}),
     ),
+    "FusedAdam": (lambda: FusedAdam(0.1, beta_1=0.8, weight_decay=0.1), None),
     "LazyAdam": (lambda: LazyAdam(0.1, beta_1=0.8), None),
     "HoleEncoder": (
         lambda: MaskedEncoder((8, 4), sees_mask=True),

@@ -15,6 +15,7 @@ from cvae_keras.files import claim, expand, manifest, write_json, write_table
 from cvae_keras.metrics.two_sample import c2st
 from cvae_keras.systems.cvae.model import CVAE
 from cvae_keras.training.backends import at_once
+from cvae_keras.training.optimizers import FusedAdam
 
 NAME, FOLDER = "inference", "inference_rows"
 #: Simulations -> examples in a batch, and epochs. All else is the same for all rows.
@@ -111,7 +112,7 @@ def train(job, saves=None):
     rate = keras.optimizers.schedules.CosineDecay(
         job.rate / 20, steps - steps // 50, warmup_target=job.rate, warmup_steps=steps // 50
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=job.decay, global_clipnorm=5.0)
+    optimizer = FusedAdam(rate, weight_decay=job.decay, global_clipnorm=5.0)
     model.compile(optimizer, steps_per_execution=at_once(10))
     stop = keras.callbacks.EarlyStopping(
         "val_loss", patience=job.epochs // 4, mode="min", restore_best_weights=True

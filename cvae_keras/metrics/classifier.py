@@ -5,6 +5,7 @@ import numpy as np
 
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import FollowEpoch, ShuffledBatches
+from cvae_keras.training.optimizers import FusedAdam
 
 
 class ImageClassifier:
@@ -42,7 +43,7 @@ class ImageClassifier:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         steps = epochs * (len(images) // batch_size)
         rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-        self.model.compile(keras.optimizers.Adam(rate), loss, steps_per_execution=at_once(10))
+        self.model.compile(FusedAdam(rate), loss, steps_per_execution=at_once(10))
         batches = _LabeledBatches({"x": images[..., None], "label": labels}, batch_size, seed)
         follow = FollowEpoch(batches)
         self.model.fit(batches, epochs=epochs, shuffle=False, callbacks=[follow], verbose=0)

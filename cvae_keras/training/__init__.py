@@ -11,7 +11,7 @@ from cvae_keras.training.batches import Batches, FollowEpoch, FreshBatches, Shuf
 from cvae_keras.training.checkpoint import Checkpoint
 from cvae_keras.training.finite import StopIfNotFinite
 from cvae_keras.training.masks import RedrawnMasks
-from cvae_keras.training.optimizers import LazyAdam, TwoRates, two_rates
+from cvae_keras.training.optimizers import FusedAdam, LazyAdam, TwoRates, two_rates
 from cvae_keras.training.schedules import WeightSchedule, fall, half_cosine, linear
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Checkpoint",
     "FollowEpoch",
     "FreshBatches",
+    "FusedAdam",
     "LazyAdam",
     "RedrawnMasks",
     "ReplicaSeedGenerator",

@@ -6,6 +6,7 @@ import numpy as np
 from cvae_keras.data.missing import draw_mask, observed_entries
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.masks import RedrawnMasks
+from cvae_keras.training.optimizers import FusedAdam
 
 BETAS = (0.05, 0.2, 0.8)  # twice the noise variance of standardized columns
 HELD_OUT = 0.1
@@ -62,7 +63,7 @@ class NetworkImputer:
         batch = min(64, len(x))
         steps = self.epochs * (len(x) // batch)
         rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-        model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
+        model.compile(FusedAdam(rate), steps_per_execution=at_once(10))
         batches = RedrawnMasks({"x": x * mask, "mask": mask}, batch, self.seed, self.place)
         model.fit(batches, epochs=self.epochs, verbose=0)
         return model

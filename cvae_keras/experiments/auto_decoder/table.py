@@ -20,6 +20,7 @@ from cvae_keras.systems.auto_decoder.miwae import MIWAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import ShuffledBatches
 from cvae_keras.training.masks import RedrawnMasks
+from cvae_keras.training.optimizers import FusedAdam
 
 NAME, FOLDER = "vad", "vad_rows"
 OURS = ("VAD", "VAD table prior")
@@ -315,7 +316,7 @@ def train_vae(job, x, callbacks=()):
     batch = min(config["batch_size"], len(x))
     steps = config["epochs"] * (len(x) // batch)
     rate = keras.optimizers.schedules.CosineDecay(config["net_lr"], steps)
-    model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
+    model.compile(FusedAdam(rate), steps_per_execution=at_once(10))
     mask = draw_mask(x.shape, config["missing"], [config["seed"], 1])
     arrays, order = {"x": x * mask, "mask": mask}, (batch, config["seed"])
     if job.model == "VAE redrawn masks":

@@ -15,6 +15,7 @@ from cvae_keras.plots.style import DPI
 from cvae_keras.systems.sinusoid.model import WEIGHTS, SinusoidCVAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import ShuffledBatches
+from cvae_keras.training.optimizers import FusedAdam
 from cvae_keras.training.schedules import half_cosine
 
 SEARCHED_EPOCHS = 25
@@ -273,7 +274,7 @@ def train_case(config, train, callbacks=()):
         )
     finally:
         keras.config.set_dtype_policy(before)
-    model.compile(keras.optimizers.Adam(config["lr"]), steps_per_execution=at_once(10))
+    model.compile(FusedAdam(config["lr"]), steps_per_execution=at_once(10))
     x, y = (array[: config["examples"]] for array in train)
     batches = ShuffledBatches({"x": x, "c": y}, config["batch"], config["seed"])
     if config["schedule"] == "half cosine":

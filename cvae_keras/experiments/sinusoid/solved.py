@@ -24,6 +24,7 @@ from cvae_keras.systems.sinusoid.solver import SinusoidSolver
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import FreshBatches
 from cvae_keras.training.checkpoint import Checkpoint, trains_again
+from cvae_keras.training.optimizers import FusedAdam
 from cvae_keras.training.schedules import WeightSchedule, fall
 
 
@@ -144,7 +145,7 @@ def train(task, folder, model="mixture", seed=0, epochs=None, force=False):
         warmup_target=recipe.rate,
         warmup_steps=recipe.warmup,
     )
-    optimizer = keras.optimizers.Adam(rate, global_clipnorm=recipe.clip)
+    optimizer = FusedAdam(rate, global_clipnorm=recipe.clip)
     network.compile(optimizer, steps_per_execution=at_once(20))
     functions = [list(function) for function in task.functions]
     settings = {"functions": functions, "seed": seed, "epochs": epochs, **network.options}

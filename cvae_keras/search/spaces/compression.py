@@ -1,6 +1,5 @@
 """The search space of `CompressionModel`, scored by its ELBO at beta 1."""
 
-import keras
 from sklearn.preprocessing import StandardScaler
 
 from cvae_keras.checks import check_count
@@ -8,6 +7,7 @@ from cvae_keras.data.images import load_images
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.compression.model import CompressionModel
 from cvae_keras.training.backends import at_once
+from cvae_keras.training.optimizers import FusedAdam
 
 KEPT = 0.8  # of the training rows; the others validate
 
@@ -57,7 +57,7 @@ class CompressionHyperModel(SystemHyperModel):
         )
         model.standardize_with(self.shift, self.scale)
         rate = hp.Float("learning_rate", 1e-4, 1e-2, default=1e-3, **log)
-        model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
+        model.compile(FusedAdam(rate), steps_per_execution=at_once(10))
         return model
 
     def score(self, model):

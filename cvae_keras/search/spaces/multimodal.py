@@ -1,6 +1,5 @@
 """The search space of the multimodal CVAE, scored by the ELBO of held-out images at beta 1."""
 
-import keras
 import numpy as np
 
 from cvae_keras.checks import check_choice, check_count
@@ -8,6 +7,7 @@ from cvae_keras.data.multimodal import TASKS, image_modalities
 from cvae_keras.search.hypermodel import SystemHyperModel, choices
 from cvae_keras.systems.multimodal.model import MultimodalCVAE
 from cvae_keras.training.backends import at_once
+from cvae_keras.training.optimizers import FusedAdam
 
 HELD_OUT = 5  # every fifth training image is held out
 
@@ -60,7 +60,7 @@ class MultimodalHyperModel(SystemHyperModel):
             images=[name for name in self.dims if name != "label"],
         )
         rate = hp.Float("learning_rate", 1e-4, 1e-2, default=1e-3, **log)
-        model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(10))
+        model.compile(FusedAdam(rate), steps_per_execution=at_once(10))
         return model
 
     def score(self, model):

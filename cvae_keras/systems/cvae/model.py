@@ -47,6 +47,8 @@ from cvae_keras.systems.cvae.parts import (
 )
 from cvae_keras.systems.cvae.report import report
 from cvae_keras.systems.cvae.sampler import Sampler
+from cvae_keras.training.backends import at_once
+from cvae_keras.training.optimizers import FusedAdam
 
 OTHERS = 8  # latent dimensions of arrays that are no vectors of real numbers
 DRAWN = 50_000  # rows decoded at once
@@ -315,7 +317,8 @@ class CVAE(ELBOModel):
         if arrays:
             self._discover(x)
         if not self.compiled:
-            self.compile(keras.optimizers.AdamW(1e-3, weight_decay=0.1))
+            adamw = FusedAdam(1e-3, weight_decay=0.1)
+            self.compile(adamw, steps_per_execution=at_once(10))
             if len(args) < 2:
                 kwargs.setdefault("epochs", EPOCHS)
             if not args and arrays:

@@ -4,7 +4,6 @@ import numpy as np
 from keras import ops
 
 from cvae_keras.elbo import ACTIVE_NATS
-from cvae_keras.metrics.report import calibration_report
 
 GAP = 0.1  # nats an entry by which the validation loss may exceed the training loss
 ROWS = 2_000  # examples of which the latent is looked at
@@ -27,6 +26,8 @@ def report(model, inputs, c, n_samples, confidence, seed):
     Raises:
         ValueError: x holds classes alone.
     """
+    from cvae_keras.metrics.report import calibration_report  # loads scipy.stats
+
     drawn = model.draw(c, n_samples, seed, noise=True)
     names, draws, truth = [], [], []
     for name, variable in model.data.x.variables_by_name.items():

@@ -25,6 +25,7 @@ from cvae_keras.metrics.rate_distortion import average, measure
 from cvae_keras.systems.dense.model import DenseCVAE
 from cvae_keras.training.backends import at_once
 from cvae_keras.training.batches import FreshBatches
+from cvae_keras.training.optimizers import FusedAdam
 from cvae_keras.training.schedules import WeightSchedule, linear
 
 SHIPPED = files("cvae_keras.systems.dense") / "configs"
@@ -240,7 +241,7 @@ def make_model(config, source, beta):
     )
     steps = config["epochs"] * config["steps"]
     rate = keras.optimizers.schedules.CosineDecay(config["learning_rate"], steps)
-    model.compile(keras.optimizers.Adam(rate), steps_per_execution=at_once(20))
+    model.compile(FusedAdam(rate), steps_per_execution=at_once(20))
     return model
 
 

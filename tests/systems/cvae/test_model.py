@@ -306,7 +306,7 @@ def test_a_model_that_was_not_compiled_trains_and_stops_early():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cvae_keras.systems.cvae.model.EPOCHS", 3)
         history = model.fit(data, verbose=0).history
-    assert len(history["val_loss"]) == 3 and type(model.optimizer).__name__ == "AdamW"
+    assert len(history["val_loss"]) == 3 and type(model.optimizer).__name__ == "FusedAdam"
 
 
 def test_no_draws_are_refused_by_every_method():
