@@ -140,7 +140,7 @@ def plot_searches(searches, by_hand, trials=30):
         )
     axis.axhline(by_hand, color=OBSERVED, linestyle=":", label="best row by hand")
     axis.set(xlabel="trials", ylabel="best score so far", xlim=(1, trials), ylim=(0, None))
-    axis.legend(loc="lower right", ncols=4, frameon=False)
+    legend_outside(figure)
     return figure
 
 
@@ -175,7 +175,7 @@ def plot_weighted_loss(done, goal, weights):
             axis.set_xscale("log")
         axis.set(xlabel="weighted validation loss", ylabel=label)
     legend_outside(figure)
-    figure.suptitle("The weighted loss is low where the weights are, not where samples are good")
+    figure.suptitle("A low weighted loss means small weights, not good samples")
     return figure
 
 

@@ -148,17 +148,16 @@ def _draw_solutions(axis, task, drawn, y):
         solid_capstyle="round",
     )  # fmt: skip
     solutions, weights = task.solutions(y)
-    heights = solutions[:, len(y) // 2, 1]
-    for solution, weight in zip(solutions, weights, strict=True):
-        middle = solution[len(y) // 2]
-        place = np.mean(heights < middle[1])  # the labels in the order of their lines
+    ends = solutions[:, 0]  # the right ones, since x0 falls
+    places = (ends[:, 1].argsort().argsort() + 0.5) / len(ends)  # labels in the order of the ends
+    for solution, weight, end, place in zip(solutions, weights, ends, places, strict=True):
         axis.plot(*solution.T, "--", color=DARK, linewidth=1.3)
         axis.plot(*solution[[0, -1]].T, "o", color=DARK, markersize=4, markerfacecolor="white")
         near = np.mean((drawn - solution) ** 2, axis=(1, 2)) <= NEAR**2
         axis.annotate(
-            f"{weight:.0%} exact, {near.mean():.0%} sampled", middle, (0.03, 0.06 + 0.6 * place),
-            textcoords="axes fraction", fontsize=9, va="center",
-            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.8},
+            f"{weight:.0%} exact\n{near.mean():.0%} sampled", end, (1.04, place),
+            textcoords="axes fraction", fontsize=9, va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.8, "relpos": (0, 0.5)},
         )  # fmt: skip
     axis.set(xlim=(0, 1.05), ylim=(0, 1.05), xlabel="x0", ylabel="x1")
 

@@ -42,8 +42,16 @@ def test_labels_have_the_exact_weight_and_the_share_of_samples(exact):
     _, weights = TASK.solutions(y)
     panel = plot_beside(TASK, {"first": solutions[:1]}, y).axes[1]
     shown = [text.get_text() for text in panel.texts]
-    assert shown[0] == f"{weights[0]:.0%} exact, 100% sampled"
-    assert all(text.endswith(", 0% sampled") for text in shown[1:])
+    assert shown[0] == f"{weights[0]:.0%} exact\n100% sampled"
+    assert all(text.endswith("\n0% sampled") for text in shown[1:])
+
+
+def test_labels_are_beside_the_panel_in_the_order_of_the_right_ends(exact):
+    y, solutions, samples = exact
+    panel = plot_beside(TASK, {"exact": samples}, y).axes[1]
+    assert all(text.get_position()[0] > 1 for text in panel.texts)
+    heights = [text.get_position()[1] for text in panel.texts]
+    np.testing.assert_array_equal(np.argsort(heights), np.argsort(solutions[:, 0, 1]))
 
 
 def test_text_is_at_least_9_points_and_axes_are_labeled(exact):

@@ -189,11 +189,11 @@ def score_model(model, curves=1000, n_samples=100, seed=12345):
     _, y = task.sample(curves, seed)
     if categorical:
         model.prior.independent = True
-    start = time.perf_counter()
+    start = time.process_time()
     samples = model.sample(y, n_samples=n_samples, seed=seed)
-    sampled = time.perf_counter()
+    sampled = time.process_time()
     refined, ok = refine(task, samples, y)
-    done = time.perf_counter()
+    done = time.process_time()
     rows = [
         {"samples": "prior", **score_samples(task, samples, y), "seconds": sampled - start},
         {"samples": "refined", **score_samples(task, refined, y, ok), "seconds": done - sampled},
