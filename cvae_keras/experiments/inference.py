@@ -148,10 +148,10 @@ def run_job(job, path, data_dir=None):
     start = perf_counter()
     model, history = train(job)
     seconds = perf_counter() - start
-    scores = []
+    scores, compiled = [], keras.backend.backend() == "jax"
     for number, (observation, reference) in enumerate(references):
         draws = model.sample(observation[None], n_samples=len(reference), seed=number)[:, 0]
-        scores.append(c2st(reference, draws, seed=1).accuracy)
+        scores.append(c2st(reference, draws, seed=1, compiled=compiled).accuracy)
     row = {
         "task": job.task,
         "simulations": job.simulations,
