@@ -107,8 +107,8 @@ class Entries:
             values[:, j] = x_hat[:, part].argmax(axis=1)
         return values
 
-    def error(self, x, x_hat, held_out):
-        """How far x_hat is from x in the held-out entries, a mean over these.
+    def errors(self, x, x_hat, held_out):
+        """How far x_hat is from x in each held-out entry, `(cells,)`.
 
         Half the square of the distance in units of the spread; of labels -log of their probability.
 
@@ -121,7 +121,11 @@ class Entries:
         if self.likelihoods:
             labels = np.repeat(self.labels, self.widths)
             errors = np.where(labels, -x * np.log(np.maximum(x_hat, 1e-6)), errors)
-        return float(np.mean(errors[held_out]))
+        return errors[held_out]
+
+    def error(self, x, x_hat, held_out):
+        """The mean of `errors`."""
+        return float(np.mean(self.errors(x, x_hat, held_out)))
 
     def linear(self, x):
         """x with `log(count + 1/2)` in place of counts, as a linear model starts with it."""

@@ -58,12 +58,15 @@ class Donors:
             mask: `(rows, features)`, 1 where observed.
             x_hat: `(rows, features)`, the model's own fill.
         """
-        filled, features = np.empty_like(x_hat), x_hat.shape[1]
+        total, sums = self.sums(x, mask)
+        return (sums + MODEL_WEIGHT * x_hat) / (total + MODEL_WEIGHT)
+
+    def sums(self, x, mask):
+        """The sums over j of `w_ij m_jd` and `w_ij m_jd x_jd`: `(rows, features)` each."""
+        sums = np.empty((len(x), 2 * x.shape[1]), "float32")
         for part in self._parts(len(x)):
-            sums = self._weights(x[part], mask[part]) @ self.observed
-            total = sums[:, :features] + MODEL_WEIGHT
-            filled[part] = (sums[:, features:] + MODEL_WEIGHT * x_hat[part]) / total
-        return filled
+            sums[part] = self._weights(x[part], mask[part]) @ self.observed
+        return np.split(sums, 2, axis=1)
 
     def draw(self, x, mask, draws, share, rng):
         """Replace a share of the model's draws by the observed entries of one donor each.

@@ -43,9 +43,10 @@ from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 from cvae_keras.training.batches import ShuffledBatches
 from cvae_keras.training.optimizers import two_rates
 
-DONOR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # candidates for the donors' share of a fill
+DONOR_SHARES = (0.25, 0.5, 0.75, 1.0)  # candidates for the donors' share of a fill
 SHARPNESS = (0.35, 0.7, 1.4)  # and for that of their kernel
 MOST_DIMENSIONS = 24  # of the default latent_dim
+LEAST_WEIGHT = 1e-15  # of all donors of a cell, relative to that of the row's most similar one
 MOST_DONORS = 30_000  # the cost of a row is linear in their number
 COMPARED = 4096  # rows in which values that become equal are looked for
 STEPS, EPOCHS = 3000, (20, 100)  # of the default training, and the fewest and most epochs
@@ -338,7 +339,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _choose_donors(self, table, seed):
         """Set the donors' kernel and their share of a fill: those with the least error on held-out
-        entries."""
+        entries, if it is below the model's by two standard errors of the difference."""
         self.donor_share_, model = 0.0, self.model_
         if not len(table.validated):
             return
@@ -356,15 +357,16 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         x, shown, held_out = table.validation()
         from_model = model.posterior_mean(x, shown, start=latents[table.validated])
         x_hat = completed(table.shown, rows)
-        best = np.inf
+        without = self.entries_.errors(x, from_model, held_out > 0)
+        least, spread = 0.0, 2.0 / np.sqrt(len(without))
         for kernel in self._kernels(table):
             for sharpness in SHARPNESS:
                 found = donors(table.shown, x_hat, kernel, sharpness).fill(x, shown, from_model)
                 for share in DONOR_SHARES:
                     mixed = from_model + share * (found - from_model)
-                    error = self.entries_.error(x, mixed, held_out > 0)
-                    if error < best:
-                        best, self.donor_share_, chosen = error, share, (kernel, sharpness)
+                    more = self.entries_.errors(x, mixed, held_out > 0) - without
+                    if more.mean() < min(least, -spread * more.std()):
+                        least, self.donor_share_, chosen = more.mean(), share, (kernel, sharpness)
         if self.donor_share_:
             again = np.isin(rows, table.validated)
             x_hat[again] = completed(table.observed, rows[again])
@@ -405,10 +407,15 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _means(self, X):
         """Posterior means of the entries of these rows: values, probabilities and rates."""
         x, observed = self._standardize(X)
-        x_hat = self.model_.posterior_mean(x, observed)
-        if self.donor_share_:
-            from_donors = self.donors_.fill(x, observed, x_hat)
-            x_hat = x_hat + self.donor_share_ * (from_donors - x_hat)
+        share, x_hat, rows = self.donor_share_, np.zeros_like(x), np.arange(len(x))
+        if share:
+            total, sums = self.donors_.sums(x, observed)
+            x_hat, lonely = sums / np.maximum(total, LEAST_WEIGHT), total < LEAST_WEIGHT
+            rows = np.flatnonzero((lonely & (observed == 0)).any(axis=1)) if share == 1.0 else rows
+        if len(rows):  # the model's share, which is 1 where no donor is similar
+            from_model = self.model_.posterior_mean(x[rows], observed[rows])
+            shares = np.where(lonely[rows], 0.0, share) if share else 0.0
+            x_hat[rows] = from_model + shares * (x_hat[rows] - from_model)
         x_hat[~observed.any(axis=1)] = self.entries_.center
         return x_hat
 

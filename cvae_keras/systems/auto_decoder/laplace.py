@@ -19,6 +19,8 @@ from cvae_keras.systems.auto_decoder.inference import (
     usual_method,
 )
 
+TOLERANCE = 1e-3  # of latents whose standard deviation is near 1 without observed entries
+
 
 def posterior_mean(
     decoder, x, mask, precision, ratio, table, likelihood=None, batch_size=1000, start=None
@@ -167,7 +169,7 @@ def _laplace(decoder, x, mask, precision, ratio, table, batch_size, likelihood, 
         part = slice(first, first + batch_size)
         arrays = [x[part], mask[part] * precision[part], start[part]]
         x_part, weight, z = (ops.convert_to_tensor(array, "float32") for array in arrays)
-        z, matrix = newton(decoder, x_part, weight, ratio, z, steps, **options)
+        z, matrix = newton(decoder, x_part, weight, ratio, z, steps, TOLERANCE, **options)
         yield part, z, root_of(matrix)
 
 
