@@ -18,8 +18,11 @@ from cvae_keras.training.backends import at_once
 from cvae_keras.training.optimizers import FusedAdam
 
 NAME, FOLDER = "inference", "inference_rows"
-#: Simulations -> examples in a batch, and epochs. All else is the same for all rows.
+#: Simulations -> examples in a batch, and epochs.
 BUDGETS = {1_000: (50, 100), 10_000: (100, 60), 100_000: (500, 60)}
+#: Settings of the tasks with so many parameters or more, whose networks overfit otherwise.
+MANY = 10
+REGULARIZED = {"rate": 5e-4, "decay": 2.0, "spared": ("bias", "gamma", "beta"), "average": 0.998}
 PUBLISHED = "published_c2st.csv"
 
 
@@ -37,6 +40,9 @@ class InferenceJob(rows.Job):
         decay: weight decay.
         dropout: of the features of the data.
         observations: of the five with reference samples, how many are scored.
+        spared: parts of the names of weights that do not decay.
+        average: momentum of the running mean of the weights, which is then used; 0 for the weights
+            themselves.
 
     Example:
         >>> InferenceJob("two_moons", 1000).name
@@ -54,10 +60,16 @@ class InferenceJob(rows.Job):
     decay: float = 0.1
     dropout: float = 0.0
     observations: int = 5
+    spared: tuple = ()
+    average: float = 0.0
 
     @property
     def name(self):
         return f"{self.task}_{self.simulations}"
+
+    @staticmethod
+    def upgrade(config):
+        return {"spared": [], "average": 0.0, **config}
 
 
 def jobs_of(quick=False, seed=0, tasks=None, simulations=None):
@@ -80,19 +92,19 @@ def jobs_of(quick=False, seed=0, tasks=None, simulations=None):
         return [InferenceJob("two_moons", 1_000, seed, 50, 10, observations=1)]
     for task in tasks or []:
         check_choice("tasks", task, INFERENCE_TASKS)
+    many = [name for name, task in INFERENCE_TASKS.items() if task.dim >= MANY]
     return [
-        InferenceJob(task, budget, seed, *BUDGETS[budget])
+        InferenceJob(task, budget, seed, *BUDGETS[budget], **(REGULARIZED if task in many else {}))
         for budget in simulations or BUDGETS
         for task in tasks or INFERENCE_TASKS
     ]
 
 
-def train(job, saves=None):
+def train(job):
     """Simulate, and train a `CVAE` with the settings of the table.
 
     Args:
         job: an `InferenceJob`.
-        saves: a `Checkpoint`, or None.
 
     Returns:
         `(model, history)`; the model has the weights of its best epoch on a tenth of the
@@ -112,18 +124,27 @@ def train(job, saves=None):
     rate = keras.optimizers.schedules.CosineDecay(
         job.rate / 20, steps - steps // 50, warmup_target=job.rate, warmup_steps=steps // 50
     )
-    optimizer = FusedAdam(rate, weight_decay=job.decay, global_clipnorm=5.0)
+    optimizer = FusedAdam(
+        rate,
+        weight_decay=job.decay,
+        global_clipnorm=5.0,
+        use_ema=job.average > 0,
+        ema_momentum=job.average,
+    )
+    if job.spared:
+        optimizer.exclude_from_weight_decay(var_names=list(job.spared))
     model.compile(optimizer, steps_per_execution=at_once(10))
     stop = keras.callbacks.EarlyStopping(
         "val_loss", patience=job.epochs // 4, mode="min", restore_best_weights=True
     )
+    mean = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if job.average else []
     history = model.fit(
         examples,
         batch_size=job.batch,
         epochs=job.epochs,
         validation_split=0.1,
         verbose=0,
-        callbacks=[stop, *([] if saves is None else [saves])],
+        callbacks=[*mean, stop],  # in this order: the mean is validated, and kept
     )
     return model, history.history
 
@@ -233,5 +254,13 @@ def run_table(folder, quick=False, data_dir=None, seed=0, tasks=None, simulation
     names = ["task", "simulations", "c2st", "npe", "best", "best_of", "c2st_worst", "seconds"]
     frame = frame[names].rename(columns={"c2st": "ours"})
     title = "Inference: sbibm" + (" (quick)" if quick else "")
-    text = rows.notes(NAME, below=int((frame["ours"] < frame["npe"]).sum()), rows=len(frame))
+    text = rows.notes(
+        NAME,
+        below=int((frame["ours"] < frame["npe"]).sum()),
+        rows=len(frame),
+        many=MANY,
+        decay=REGULARIZED["decay"],
+        usual=InferenceJob.decay,
+        rate=REGULARIZED["rate"] / InferenceJob.rate,
+    )
     return write_table(frame, folder / NAME, title, text)

@@ -51,6 +51,36 @@ def test_there_is_a_row_for_each_task_and_budget():
     assert [job.name for job in some] == ["slcp_1000"]
 
 
+def test_tasks_with_many_parameters_are_regularized():
+    jobs = {job.task: job for job in inference.jobs_of(simulations=[10_000])}
+    for name in ("gaussian_linear", "gaussian_linear_uniform"):
+        assert jobs[name].decay > jobs["slcp"].decay and jobs[name].average > 0
+    assert jobs["slcp"] == inference.InferenceJob("slcp", 10_000)
+
+
+def test_rows_of_an_older_version_are_kept(tmp_path):
+    job = inference.InferenceJob("slcp", 10_000)
+    row = dict.fromkeys(inference.InferenceJob.holds["row"], 0.5)
+    config = {k: v for k, v in job.config().items() if k not in ("spared", "average")}
+    path = tmp_path / "slcp_10000.json"
+    path.write_text(json.dumps({"row": row, "manifest": {"config": config, "seconds": 1.0}}))
+    assert job.saved(tmp_path)["row"] == row
+
+
+@pytest.mark.long
+def test_the_mean_of_the_weights_is_validated_and_kept():
+    settings = {"batch": 60, "epochs": 3, **inference.REGULARIZED, "average": 1.0}
+    model, history = inference.train(inference.InferenceJob("gaussian_linear", 200, **settings))
+    assert history["loss"][-1] < history["loss"][0] - 0.1  # the weights themselves learn
+    np.testing.assert_allclose(history["val_loss"], history["val_loss"][0], atol=0.1)
+    kept = model.evaluate(
+        inference.INFERENCE_TASKS["gaussian_linear"].examples(200, [0, 0]),
+        verbose=0,
+        return_dict=True,
+    )
+    assert kept["loss"] > history["loss"][-1]
+
+
 @pytest.mark.long
 def test_a_table_is_written_and_its_rows_are_kept(benchmark, tmp_path):
     out = tmp_path / "out"
