@@ -22,7 +22,7 @@ NAME, FOLDER = "inference", "inference_rows"
 BUDGETS = {1_000: (50, 100), 10_000: (100, 60), 100_000: (500, 60)}
 #: Settings of the tasks with so many parameters or more, whose networks overfit otherwise.
 MANY = 10
-REGULARIZED = {"rate": 5e-4, "decay": 2.0, "spared": ("bias", "gamma", "beta"), "average": 0.998}
+REGULARIZED = {"rate": 5e-4, "decay": 6.0, "spared": ("bias", "gamma", "beta"), "average": 0.998}
 PUBLISHED = "published_c2st.csv"
 
 
