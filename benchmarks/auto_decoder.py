@@ -3,8 +3,9 @@
 Training: a decoder with two hidden layers of 200 and a table of 50 latents per row, complete data,
 batches of 32 and 256; PyTorch with a dense Adam over the whole table, as Zadeh et al. (2019). Test:
 the latents of new rows at four missing ratios; PyTorch with 100 epochs of Adam in batches of 256,
-Keras with `--inner` steps; both report their error over all pixels. The runs alternate, each in a
-fresh process with one thread; the first epoch of a training is not counted.
+Keras with `--inner` steps; both report their error over all pixels. Keras runs on every backend
+that is installed. The runs alternate, each in a fresh process with one thread; the first epoch of a
+training is not counted.
 
     pip install -e .[benchmark]                    # adds torch; its CPU build is enough
     CVAE_KERAS_DATA=folder python benchmarks/auto_decoder.py --repeats 2
@@ -103,7 +104,7 @@ def run_torch(config):
 def work(config):
     """One run, in this process."""
     bench.keep_cores(1)
-    library, batch = config["kind"].split()
+    library, *_, batch = config["kind"].split()
     run = {"keras": run_keras, "torch": run_torch}[library]
     marks, milliseconds, errors = run({**config, "batch": int(batch)})
     wall, processor = np.subtract(marks[-1], marks[0])
@@ -143,7 +144,7 @@ def main(repeats, out, **settings):
     bench.need("torch")
     began = time.perf_counter()
     line = (
-        "{kind:9} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per CPU second, "
+        "{kind:20} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per CPU second, "
         "{ms:.3f} ms per row, errors {mse}"
     )
     runs = bench.collect(__file__, KINDS, repeats, lambda *_: settings, line)

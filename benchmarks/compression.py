@@ -4,8 +4,8 @@ maxfrenzel's CompressionVAE needs TensorFlow 1 and is not run here. Its network 
 PyTorch: encoder cells [512, 128], five flow steps with one small network *for each dimension*, the
 reversed decoder, batches of 64, Adam. Ours is the same network with masked dense layers over all
 dimensions at once (and layer normalization, which maxfrenzel's lacks), without neighbors and
-without principal components. Both train on rows of 784 random numbers. Fresh processes, one thread,
-alternating; the first epoch is not counted.
+without principal components, on every backend that is installed. Both train on rows of 784 random
+numbers. Fresh processes, one thread, alternating; the first epoch is not counted.
 
     pip install -e .[benchmark]                    # adds torch; its CPU build is enough
     python benchmarks/compression.py --repeats 3
@@ -39,11 +39,11 @@ def run_keras(x, latent, epochs, seed):
 
     from cvae_keras.systems.compression.model import CompressionModel
     from cvae_keras.systems.compression.neighbors import PairedBatches
-    from cvae_keras.training.optimizers import LazyAdam
+    from cvae_keras.training import LazyAdam, at_once
 
     keras.utils.set_random_seed(seed)
     model = CompressionModel(FEATURES, latent, FLOW, CELLS)
-    model.compile(LazyAdam(1e-3), steps_per_execution=20)
+    model.compile(LazyAdam(1e-3), steps_per_execution=at_once(20))
     marks = []
     mark = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: marks.append(bench.clocks()))
     batches = PairedBatches(x, None, BATCH, len(x) // BATCH, seed)
@@ -118,7 +118,7 @@ def work(job):
     """One run, in this process: examples a second after the first epoch."""
     bench.keep_cores(1)
     x = np.random.default_rng(0).normal(size=(job["steps"] * BATCH, FEATURES)).astype("float32")
-    library, size = job["kind"].split()
+    library, *_, size = job["kind"].split()
     run = {"keras": run_keras, "torch": run_torch}[library]
     marks = run(x, int(size.removesuffix("-D")), job["epochs"], job["seed"])
     wall, processor = np.subtract(marks[-1], marks[0])
@@ -143,7 +143,7 @@ def table(by_kind, about):
 def main(repeats, steps, epochs, out):
     bench.need("torch")
     began, recipe = time.perf_counter(), {"steps": steps, "epochs": epochs}
-    line = "{kind:10} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} a processor second"
+    line = "{kind:21} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} a processor second"
     runs = bench.collect(__file__, KINDS, repeats, lambda *_: recipe, line)
     bench.write_steps(out, runs, repeats, epochs, steps, BATCH, began, table)
 

@@ -264,7 +264,6 @@ def main(data_dir, epochs, train, test, points, python, seed, out):
             print("{task:5} {kind:18} log p {log_p:.2f}, {wall:,.0f} examples/s".format(**done[-1]))
     write(
         out, done, settings, began, lambda _, versions: report(done, settings, versions),
-        packages=(),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Ratios are taken between the runs of one repeat.
 """
 
 import functools
+import itertools
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+BACKENDS = ("tensorflow", "jax", "torch")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
 
@@ -67,37 +69,62 @@ def start(script, config, threads=1, backend="tensorflow", python=sys.executable
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def installed():
+    """The backends of Keras that are installed."""
+    return [name for name in BACKENDS if find_spec(name)]
+
+
+def on_each_backend(kinds):
+    """Names of runs: "keras 2-D" once for each installed backend, as "keras jax 2-D"; the others.
+
+    Args:
+        kinds: sequence of names, or of pairs of names, the ratios.
+
+    Returns:
+        List of names, or of pairs.
+    """
+    found = []
+    for kind in kinds:
+        if isinstance(kind, tuple):
+            found += itertools.product(*(on_each_backend([name]) for name in kind))
+        elif kind.split()[0] == "keras":
+            found += [kind.replace("keras", f"keras {name}", 1) for name in installed()]
+        else:
+            found.append(kind)
+    return found
+
+
 def alternate(kinds, repeats):
     """`(repeat, kind)` of each run; every second repeat is in reverse order."""
     for seed in range(repeats):
         yield from ((seed, kind) for kind in kinds[:: 1 if seed % 2 == 0 else -1])
 
 
-def collect(script, kinds, repeats, config, line, threads=1, backends=None):
+def collect(script, kinds, repeats, config, line, threads=1):
     """Run each kind `repeats` times, alternating, and print a line of each run.
 
     Args:
         script: path of the benchmark.
-        kinds: sequence of names.
+        kinds: sequence of names; those that begin with "keras" are run on each backend.
         repeats: how often each is run.
         config: function of `(kind, seed)` that returns further entries of the job.
         line: format of the line, with the entries of a run.
         threads: of each run.
-        backends: dictionary of kind -> backend of Keras, where it is not TensorFlow.
 
     Returns:
         List of runs, in the order of the kinds.
     """
-    runs, kinds = [], list(kinds)
+    runs, kinds = [], on_each_backend(kinds)
     for seed, kind in alternate(kinds, repeats):
         job = {**config(kind, seed), "kind": kind, "seed": seed}
-        backend = (backends or {}).get(kind, "tensorflow")
+        library, *words = kind.split()
+        backend = words[0] if library == "keras" else installed()[0]
         runs.append(start(script, job, threads, backend))
         print(line.format(**runs[-1]), flush=True)
     return sorted(runs, key=lambda run: kinds.index(run["kind"]))
 
 
-def write_steps(out, runs, repeats, epochs, steps, batch, began, table, packages=("torch",)):
+def write_steps(out, runs, repeats, epochs, steps, batch, began, table):
     """`write` for a benchmark that counts steps of an epoch, on one thread.
 
     Args:
@@ -109,7 +136,6 @@ def write_steps(out, runs, repeats, epochs, steps, batch, began, table, packages
         batch: examples of a step.
         began: `time.perf_counter()` at the start.
         table: function of (runs by kind, sentence about the runs) that returns the Markdown.
-        packages: as of `write`.
     """
     settings = {"repeats": repeats, "steps": steps, "epochs": epochs, "batch": batch}
     about = (
@@ -122,7 +148,6 @@ def write_steps(out, runs, repeats, epochs, steps, batch, began, table, packages
         settings,
         began,
         lambda by_kind, versions: table(by_kind, f"{about}{versions}."),
-        packages=packages,
     )
 
 
@@ -145,16 +170,16 @@ def final_loss(rows, form):
 
 
 def ratio_rows(by_kind, ratios):
-    """Markdown rows of the ratios `(top, bottom)`, by the wall and by processor time."""
+    """Markdown rows of the ratios `(top, bottom)` of kinds, by the wall and by processor time."""
     lines = ["", "| ratio | wall | processor time |", "|---|---|---|"]
-    for top, bottom in ratios:
+    for top, bottom in on_each_backend(ratios):
         pairs = list(zip(by_kind[top], by_kind[bottom], strict=True))
         wall, cpu = ([a[clock] / b[clock] for a, b in pairs] for clock in ("wall", "processor"))
         lines.append(f"| {top} / {bottom} | {spread(wall, '.2f')} | {spread(cpu, '.2f')} |")
     return lines
 
 
-def write(out, runs, settings, began, table, machine=None, packages=("torch",)):
+def write(out, runs, settings, began, table, machine=None):
     """Write `<out>.md` and `<out>.json` with a manifest, and print the Markdown.
 
     Args:
@@ -164,12 +189,11 @@ def write(out, runs, settings, began, table, machine=None, packages=("torch",)):
         began: `time.perf_counter()` at its start.
         table: function of (runs by kind, versions as text) that returns the Markdown.
         machine: further entries about the machine for the manifest.
-        packages: further packages whose versions go into the manifest.
     """
     from cvae_keras.files import manifest, write_json
 
     about = manifest(settings, time.perf_counter() - began)
-    about["versions"] |= {name: version(name) for name in packages}
+    about["versions"] |= {name: version(name) for name in installed() if name != "tensorflow"}
     about["machine"] |= machine or {}
     by_kind = {}
     for run in runs:

@@ -3,8 +3,8 @@
 Both sides train row 4 of the test-case table (Conv1D encoder 32 x 16, 64 x 8; 100 latent
 dimensions; transposed-convolution decoder; x term, y term with its gradient, KL; Adam 1e-3; batch
 250) on the same examples in the same order from weights of the same distribution. Keras runs as
-the table does, through `SinusoidCVAE`, its metrics and `fit`; PyTorch as a plain eager loop, its
-data laid out channels-first once and indexed by batch.
+the table does, through `SinusoidCVAE`, its metrics and `fit`, on every backend that is installed;
+PyTorch as a plain eager loop, its data laid out channels-first once and indexed by batch.
 
 Each run is a fresh process with the same threads, on as many cores as threads where the system
 lets it choose; Keras and PyTorch alternate; the first epoch is a warm-up and is not counted. Each
@@ -29,12 +29,7 @@ import numpy as np
 import runs as bench
 
 FLOP_PER_EXAMPLE = 10.2e6
-KINDS = {
-    "keras float32": "float32",
-    "torch float32": "float32",
-    "keras bfloat16": "mixed_bfloat16",
-    "torch bfloat16": "bfloat16",
-}
+KINDS = ("keras float32", "torch float32", "keras bfloat16", "torch bfloat16")
 RATIOS = [
     ("keras float32", "torch float32"),
     ("keras bfloat16", "torch float32"),
@@ -66,12 +61,11 @@ def peak(matmul, repeats=6):
 def run_keras(config, train):
     """Train as the table does; returns `(clocks at the end of each epoch, losses, peak)`."""
     import keras
-    import tensorflow as tf
 
     from cvae_keras.experiments.sinusoid.cases import train_case
 
-    a = tf.random.normal((2048, 2048))
-    flops = peak(lambda: tf.matmul(a, a).numpy())
+    a = keras.random.normal((2048, 2048))
+    flops = peak(lambda: keras.ops.convert_to_numpy(keras.ops.matmul(a, a)))
     marks = []
     mark = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: marks.append(bench.clocks())
@@ -204,11 +198,14 @@ def main(repeats, threads, examples, epochs, loss, out):
     examples -= examples % case.batch  # full batches only, on both sides
 
     def config(kind, seed):
-        options = case_config("data_1", case, "elbo", True, KINDS[kind], seed)
+        precision = kind.split()[-1]
+        if kind.startswith("keras"):
+            precision = precision.replace("bfloat16", "mixed_bfloat16")
+        options = case_config("data_1", case, "elbo", True, precision, seed)
         return options | {"examples": examples, "epochs": epochs, "threads": threads}
 
     line = (
-        "{kind:14} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per processor second, "
+        "{kind:25} seed {seed}: {wall:6,.0f} examples/s, {processor:6,.0f} per processor second, "
         "{share:.0%} of {gflops:.0f} GFLOP/s, loss {loss:.3f}"
     )
     runs = bench.collect(__file__, KINDS, repeats, config, line, threads)

@@ -4,23 +4,31 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
-from model_cases import dense
 
+from cvae_keras import CompressionVAE, DenseCVAE
 from cvae_keras.data.conditions import Conditioned
 from cvae_keras.data.gaussian import IndependentGaussian
 
-TENSORFLOW = keras.backend.backend() == "tensorflow"
+BACKEND = keras.backend.backend()
 
 
-@pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow alone traces a step again")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone traces a step again")
 def test_a_training_step_is_traced_once(monkeypatch):
-    model, traced = dense(), []
+    model, traced = DenseCVAE(3, 4, [16], [16]), []
     call = type(model).call
     monkeypatch.setattr(type(model), "call", lambda *a, **k: traced.append(a) or call(*a, **k))
     model.compile(keras.optimizers.Adam(1e-3))
     model.fit(Conditioned(IndependentGaussian(3)).examples(8, seed=0), batch_size=4, verbose=0)
     assert len(traced) == 1
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX compiles each operation of an eager step")
+def test_few_steps_on_jax_are_compiled_as_a_whole():
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    embedder = CompressionVAE(cells_encoder=(4,), num_steps=2, verbose=False).fit(rows)
+    assert not embedder.model_.run_eagerly
 
 
 IMPORT = """

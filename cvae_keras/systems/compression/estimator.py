@@ -47,7 +47,7 @@ SEARCHED = 50  # principal components in which neighbors are searched
 WALK = 5  # steps of a walk to a neighbor in the first epoch
 WEIGHT = 300.0  # of the neighbors, for 784 features in 2 dimensions
 VALIDATED = 2000  # rows of the validation data at most
-EAGER = 200  # fewer steps take less time than tracing TensorFlow's graph
+EAGER = 200  # fewer steps take less time than a graph; JAX would compile each operation
 
 
 class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -336,7 +336,7 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if new:
             self._make_model(shift, scale, pca if self._reads_components(train) else None, paired)
         self.model_.set_keep(keep)
-        self.model_.run_eagerly = plan.steps < EAGER
+        self.model_.run_eagerly = plan.steps < EAGER and keras.backend.backend() != "jax"
         steps, epochs = plan.steps_per_epoch, plan.epochs
         rate = LearningRate(epochs, patience=plan.patience, **rate)
         batches = self._batches(train, pca, plan.batch_size, steps, walk=WALK, until=epochs)

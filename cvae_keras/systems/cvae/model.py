@@ -302,8 +302,8 @@ class CVAE(ELBOModel):
             validation_data: of the kinds of x, or `(c, x)`.
             args: further positional arguments of `keras.Model.fit`.
             kwargs: further arguments of `keras.Model.fit`. If the model was not compiled, what is
-                not named is AdamW, at most 100 epochs, early stopping on a tenth of the rows, and
-                batches of 128.
+                not named is AdamW, ten steps in one call, at most 100 epochs, early stopping on a
+                tenth of the rows, and batches of 128.
 
         Returns:
             `keras.callbacks.History`.
