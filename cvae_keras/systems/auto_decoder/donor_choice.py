@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from cvae_keras.systems.auto_decoder.held_out import NEWTON_STEPS
+from cvae_keras.systems.auto_decoder.held_out import NEWTON_STEPS, lower
 from cvae_keras.systems.auto_decoder.hot_deck import Donors, Logarithms
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # candidates for the donors' share of a fill
@@ -15,7 +15,8 @@ def choose_donors(model, entries, table, seed):
     """The `Donors` and their share of a fill that have the least error on held-out entries.
 
     Their error must be below the model's by two standard errors of the difference; else there are
-    no donors.
+    no donors. What the donors lack is first completed by the model, then by the donors, if that
+    lowers the error further.
 
     Args:
         model: the trained `VariationalAutoDecoder`.
@@ -44,24 +45,38 @@ def choose_donors(model, entries, table, seed):
     def donors(mask, x_hat, *kernel):
         return Donors(table.x[rows], mask[rows], x_hat, *kernel, likelihood)
 
+    def fill(donors, share, x, mask, x_hat):
+        return x_hat + share * (donors.fill(x, mask, x_hat) - x_hat)
+
     x, shown, held_out = table.validation()
     from_model = model.posterior_mean(x, shown, start=latents[table.validated])
     without = entries.errors(x, from_model, held_out > 0)
+
+    def search(x_hat, kernels, best):
+        for precision, metric in kernels:
+            for kernel in [(precision, metric, sharpness) for sharpness in SHARPNESS]:
+                found = donors(table.shown, x_hat, *kernel).fill(x, shown, from_model)
+                for share in SHARES:
+                    mixed = from_model + share * (found - from_model)
+                    errors = entries.errors(x, mixed, held_out > 0)
+                    if errors.mean() < best[0] and lower(errors, without):
+                        best = errors.mean(), share, kernel
+        return best
+
     x_hat = completed(table.shown, rows)
-    share, chosen, least, spread = 0.0, None, 0.0, 2.0 / np.sqrt(len(without))
-    for precision, metric in _kernels(model, entries, table):
-        for kernel in [(precision, metric, sharpness) for sharpness in SHARPNESS]:
-            found = donors(table.shown, x_hat, *kernel).fill(x, shown, from_model)
-            for candidate in SHARES:
-                mixed = from_model + candidate * (found - from_model)
-                more = entries.errors(x, mixed, held_out > 0) - without
-                if more.mean() < min(least, -spread * more.std()):
-                    share, chosen, least = candidate, kernel, more.mean()
-    if not share:
+    first = search(x_hat, _kernels(model, entries, table), (np.inf, 0.0, None))
+    if first[2] is None:
         return 0.0, None
-    again = np.isin(rows, table.validated)
+    (_, share, kernel), again = first, np.isin(rows, table.validated)
+    given = donors(table.shown, x_hat, *kernel)
+    refined = fill(given, share, table.x[rows], table.shown[rows], x_hat)
+    best = search(refined, [kernel[:2]], first)
     x_hat[again] = completed(table.observed, rows[again])
-    return share, donors(table.observed, x_hat, *chosen)
+    if best is not first:
+        given, known = donors(table.observed, x_hat, *kernel), rows[again]
+        refined[again] = fill(given, share, table.x[known], table.observed[known], x_hat[again])
+        x_hat = refined
+    return best[1], donors(table.observed, x_hat, *best[2])
 
 
 def _kernels(model, entries, table):
