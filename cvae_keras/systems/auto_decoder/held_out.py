@@ -82,8 +82,9 @@ def lower(errors, others):
 class HeldOutCells(keras.callbacks.Callback):
     """Restores the weights of the step with the least error on held-out entries.
 
-    Those from before training stay unless the error falls below theirs by two standard errors of
-    the difference.
+    Those from before training, of the best linear model, stay unless the error falls below theirs
+    by two standard errors of the difference. (In a mixed table they are those of a bound, and any
+    gain counts.)
 
     Args:
         x: `(rows, features)`, with the true values of the held-out entries.
@@ -126,7 +127,7 @@ class HeldOutCells(keras.callbacks.Callback):
         self.waited += 1
         if (error := float(np.mean(errors))) < self.best:
             self.best, self.waited = error, 0
-            if lower(errors, self.first):
+            if self.entries is not None or lower(errors, self.first):
                 self.step, self.weights = self.steps, self.model.decoder.get_weights()
 
     def on_train_begin(self, logs=None):
