@@ -77,6 +77,12 @@ def test_the_results_page_shows_the_table_of_the_solved_models():
     assert table in (ROOT / "docs" / "results.md").read_text()
 
 
+def test_the_page_of_many_machines_shows_how_time_and_memory_grow():
+    lines = (ROOT / "benchmarks" / "growth.md").read_text().splitlines()
+    table = "\n".join(line for line in lines if line.startswith("|"))
+    assert table in (ROOT / "docs" / "many_machines.md").read_text()
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_the_table_of_systems_shows_what_was_measured(system):
     name, row, column, exact = SYSTEMS[system]

@@ -66,8 +66,25 @@ def _some(rows, most, rng):
     return np.sort(rng.permutation(rows)[:most])
 
 
+def lower(errors, others):
+    """Whether the mean of errors is below that of others, by two standard errors of their pairs.
+
+    Example:
+        >>> lower(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.1]))
+        True
+        >>> lower(np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.5, 1.0]))
+        False
+    """
+    more = errors - others
+    return bool(more.mean() < -2.0 / np.sqrt(len(more)) * more.std())
+
+
 class HeldOutCells(keras.callbacks.Callback):
     """Restores the weights of the step with the least error on held-out entries.
+
+    Those from before training, of the best linear model, stay unless the error falls below theirs
+    by two standard errors of the difference. (In a mixed table they are those of a bound, and any
+    gain counts.)
 
     Args:
         x: `(rows, features)`, with the true values of the held-out entries.
@@ -81,7 +98,7 @@ class HeldOutCells(keras.callbacks.Callback):
 
     Attributes:
         best: least error.
-        step: the step after which it was reached (0: before training).
+        step: the step whose weights are kept (0: those from before training).
 
     Example:
         ```python
@@ -94,21 +111,24 @@ class HeldOutCells(keras.callbacks.Callback):
         super().__init__()
         self.x, self.mask, self.held_out = x, mask, held_out > 0
         self.rows, self.every, self.patience, self.entries = rows, every, patience, entries
-        self.best, self.step, self.steps, self.waited = np.inf, 0, 0, 0
+        self.best, self.step, self.steps, self.waited, self.first = np.inf, 0, 0, 0, None
 
     def evaluate(self):
         """Measure the error after `steps` steps; keep the weights if it is the least so far."""
         start = keras.ops.convert_to_numpy(self.model.posterior.mean)[self.rows]
         if self.entries is None:
             x_hat = self.model.reconstruct(self.x, self.mask, start=start, steps=NEWTON_STEPS)
-            error = float(np.mean(np.square(x_hat - self.x)[self.held_out]))
+            errors = np.square(x_hat - self.x)[self.held_out]
         else:
             x_hat = self.model.posterior_mean(self.x, self.mask, start=start)
-            error = self.entries.error(self.x, x_hat, self.held_out)
+            errors = self.entries.errors(self.x, x_hat, self.held_out)
+        if self.first is None:
+            self.first = errors
         self.waited += 1
-        if error < self.best:
-            self.best, self.step, self.waited = error, self.steps, 0
-            self.weights = self.model.decoder.get_weights()
+        if (error := float(np.mean(errors))) < self.best:
+            self.best, self.waited = error, 0
+            if self.entries is not None or lower(errors, self.first):
+                self.step, self.weights = self.steps, self.model.decoder.get_weights()
 
     def on_train_begin(self, logs=None):
         self.weights = self.model.decoder.get_weights()

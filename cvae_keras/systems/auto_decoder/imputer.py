@@ -30,24 +30,20 @@ from cvae_keras.data.frames import (
 )
 from cvae_keras.systems.auto_decoder.columns import FrameColumns, holds_labels
 from cvae_keras.systems.auto_decoder.decoder import check_hidden
+from cvae_keras.systems.auto_decoder.donor_choice import choose_donors
 from cvae_keras.systems.auto_decoder.entries import Entries
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.held_out import (
     CHUNK,
-    NEWTON_STEPS,
     HeldOutCells,
     TrainingTable,
 )
-from cvae_keras.systems.auto_decoder.hot_deck import Donors, Logarithms
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
 from cvae_keras.training.batches import ShuffledBatches
 from cvae_keras.training.optimizers import two_rates
 
-DONOR_SHARES = (0.25, 0.5, 0.75, 1.0)  # candidates for the donors' share of a fill
-SHARPNESS = (0.35, 0.7, 1.4)  # and for that of their kernel
 MOST_DIMENSIONS = 24  # of the default latent_dim
 LEAST_WEIGHT = 1e-15  # of all donors of a cell, relative to that of the row's most similar one
-MOST_DONORS = 30_000  # the cost of a row is linear in their number
 COMPARED = 4096  # rows in which values that become equal are looked for
 STEPS, EPOCHS = 3000, (20, 100)  # of the default training, and the fewest and most epochs
 AT_ONCE = 10  # steps that TensorFlow takes at a time
@@ -61,7 +57,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     linear model (factor analysis, by EM). The latent of a new row is inferred from its observed
     entries, and its missing entries are filled with their posterior mean. Where the rows form
     clusters, training rows that fit the observed entries (`Donors`) contribute a share of the fill;
-    the share is the one with the least error on held-out entries.
+    the share, and how they are weighted, have the least error on held-out entries.
 
     A DataFrame with text, categories or Booleans is a mixed table: these columns have a categorical
     likelihood, numbers a normal one, and `transform` returns a DataFrame with the index, types and
@@ -110,7 +106,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Attributes:
         model_: the `VariationalAutoDecoder` of the standardized columns.
         donor_share_: the donors' share of a fill, from 0 to 1.
-        donors_: the `Donors`, if that share is not 0.
+        donors_: the `Donors`, or None if that share is 0.
         columns_: the `Columns`, which standardize values.
         entries_: the `Entries`, which encode them for the model.
         frame_columns_: the `FrameColumns` of a mixed table, or of one with `likelihoods` or
@@ -218,7 +214,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         most = self.subsample
         table = TrainingTable.of(X, self.entries_, self.validation_share, most, seed)
         self._train(table, seed)
-        self._choose_donors(table, seed)
+        self.donor_share_, self.donors_ = choose_donors(self.model_, self.entries_, table, seed)
         return self
 
     def _check_arguments(self):
@@ -337,53 +333,6 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"latent_lr={self.latent_lr}: choose smaller ones."
             )
 
-    def _choose_donors(self, table, seed):
-        """Set the donors' kernel and their share of a fill: those with the least error on held-out
-        entries, if it is below the model's by two standard errors of the difference."""
-        self.donor_share_, model = 0.0, self.model_
-        if not len(table.validated):
-            return
-        rows = np.random.default_rng(seed).permutation(len(table))[:MOST_DONORS]
-        latents = keras.ops.convert_to_numpy(model.posterior.mean)
-
-        def completed(mask, rows):
-            search = {"start": latents[rows], "steps": NEWTON_STEPS}
-            return model.reconstruct(table.x[rows], mask[rows], **search)
-
-        def donors(mask, x_hat, kernel, sharpness):
-            return Donors(table.x[rows], mask[rows], x_hat, *kernel, sharpness=sharpness, **options)
-
-        options = {"likelihood": model.likelihood if self.entries_.likelihoods else None}
-        x, shown, held_out = table.validation()
-        from_model = model.posterior_mean(x, shown, start=latents[table.validated])
-        x_hat = completed(table.shown, rows)
-        without = self.entries_.errors(x, from_model, held_out > 0)
-        least, spread = 0.0, 2.0 / np.sqrt(len(without))
-        for kernel in self._kernels(table):
-            for sharpness in SHARPNESS:
-                found = donors(table.shown, x_hat, kernel, sharpness).fill(x, shown, from_model)
-                for share in DONOR_SHARES:
-                    mixed = from_model + share * (found - from_model)
-                    more = self.entries_.errors(x, mixed, held_out > 0) - without
-                    if more.mean() < min(least, -spread * more.std()):
-                        least, self.donor_share_, chosen = more.mean(), share, (kernel, sharpness)
-        if self.donor_share_:
-            again = np.isin(rows, table.validated)
-            x_hat[again] = completed(table.observed, rows[again])
-            self.donors_ = donors(table.observed, x_hat, *chosen)
-
-    def _kernels(self, table):
-        """Precisions and metrics of `Donors`: the model's noise, equal ones, and logarithms."""
-        precision = self.model_.noise_precision()
-        normal = np.repeat(self.entries_.normal, self.entries_.widths)
-        if not normal.any():
-            return [(precision, None)]
-        typical = np.exp(np.log(precision[normal]).mean())
-        equal = np.where(normal, typical, precision)
-        logarithms = Logarithms(table.x, table.shown, normal)
-        kernels = [(precision, None), (equal, None)]
-        return kernels + [(equal, logarithms)] * bool(logarithms.skewed.any())
-
     def transform(self, X):
         """Fill the missing entries.
 
@@ -407,15 +356,15 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _means(self, X):
         """Posterior means of the entries of these rows: values, probabilities and rates."""
         x, observed = self._standardize(X)
-        share, x_hat, rows = self.donor_share_, np.zeros_like(x), np.arange(len(x))
-        if share:
+        if not self.donor_share_:
+            x_hat = self.model_.posterior_mean(x, observed)
+        else:
             total, sums = self.donors_.sums(x, observed)
-            x_hat, lonely = sums / np.maximum(total, LEAST_WEIGHT), total < LEAST_WEIGHT
-            rows = np.flatnonzero((lonely & (observed == 0)).any(axis=1)) if share == 1.0 else rows
-        if len(rows):  # the model's share, which is 1 where no donor is similar
-            from_model = self.model_.posterior_mean(x[rows], observed[rows])
-            shares = np.where(lonely[rows], 0.0, share) if share else 0.0
-            x_hat[rows] = from_model + shares * (x_hat[rows] - from_model)
+            x_hat = sums / np.maximum(total, LEAST_WEIGHT)
+            shares = np.where(total < LEAST_WEIGHT, 0.0, self.donor_share_)
+            if len(rows := np.flatnonzero(((shares < 1.0) & (observed == 0)).any(axis=1))):
+                from_model = self.model_.posterior_mean(x[rows], observed[rows])
+                x_hat[rows] = from_model + shares[rows] * (x_hat[rows] - from_model)
         x_hat[~observed.any(axis=1)] = self.entries_.center
         return x_hat
 
