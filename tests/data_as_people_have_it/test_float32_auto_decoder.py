@@ -24,8 +24,8 @@ def test_moments_of_float32_far_from_0(mean):
     np.testing.assert_allclose(columns.mean, x.mean(axis=0, dtype="float64"), rtol=1e-12)
     np.testing.assert_allclose(columns.scale, x.std(axis=0, dtype="float64"), rtol=1e-6)
     np.testing.assert_allclose(imputer.mean_, x[:2000].mean(axis=0, dtype="float64"), rtol=1e-12)
-    fit = factor_analysis(x, np.ones_like(x), 1, steps=2)
-    np.testing.assert_allclose(fit["mean"], columns.mean, atol=1e-3)
+    fit = factor_analysis(x[:10_000], np.ones_like(x[:10_000]), 1, steps=2)
+    np.testing.assert_allclose(fit["mean"], Columns(x[:10_000]).mean, atol=1e-3)
     scores, _ = principal_components(x, None, 2)
     np.testing.assert_allclose(scores.T @ scores / len(x), np.eye(2), atol=1e-3)
 

@@ -186,7 +186,8 @@ def of_estimators():
           "dropout_keep_prob": "share", "test_every": "count or None",
           "lr_scheduling_steps": "count", "lr_scheduling_factor": "positive",
           "lr_scheduling_min": "weight", "checkpoint_every": "count"}),
-        (impute, None, {"latent_dim": "count or None", "hidden": "counts", "epochs": "count",
+        (impute, None, {"latent_dim": "count or None", "hidden": "counts",
+          "epochs": "count or None", "subsample": "count or None",
           "batch_size": "count", "net_lr": "positive", "latent_lr": "positive",
           "validation_share": "fraction", "random_state": "seed"}),
         (lambda **options: complete(options), None, {name: {int: "count", float: "weight"}.get(
