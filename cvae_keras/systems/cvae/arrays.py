@@ -28,6 +28,7 @@ class Variable(Modality):
             numbers in [0, 1]; "other" for real values that keep their unit.
         labels: None, or list of the labels of the classes.
         bounds: None, or what `Bounds` takes, that real values lie in.
+        link: of the bounds, see `Bounds`.
 
     Raises:
         ValueError: a shape, labels or bounds that do not fit.
@@ -38,10 +39,10 @@ class Variable(Modality):
         [[0.0, 1.0]]
     """
 
-    def __init__(self, name, shape, kind="real", labels=None, bounds=None):
+    def __init__(self, name, shape, kind="real", labels=None, bounds=None, link="logit"):
         super().__init__(name, shape, classes=labels)
         self.kind, self.real = kind, kind in ("real", "given")
-        self.bounds = None if bounds is None else Bounds(name, bounds, self.shape)
+        self.bounds = None if bounds is None else Bounds(name, bounds, self.shape, link)
 
     def holds_classes(self, shape):
         return self.kind in ("classes", "given") and super().holds_classes(shape)

@@ -1,11 +1,56 @@
 """Real values within bounds as values on the whole line, and back."""
 
+import math
+
 import numpy as np
 from keras import ops
+from scipy.special import log_expit, logit, ndtr, ndtri
 
 from cvae_keras.checks import shown
 
 EDGE = 1e-6  # of the width of two bounds, and least distance from one bound
+
+
+class Logit:
+    """`u = log(share / (1 - share))`: a share that is uniform has a logistic u."""
+
+    read_array = staticmethod(logit)
+
+    @staticmethod
+    def write_array(u):
+        return np.exp(log_expit(u))
+
+    @staticmethod
+    def read(share):
+        return ops.log(share) - ops.log1p(-share)
+
+    write = staticmethod(ops.sigmoid)
+
+    @staticmethod
+    def log_slope(u):
+        return -ops.softplus(u) - ops.softplus(-u)
+
+
+class Probit:
+    """`u = Phi^-1(share)`, Phi of N(0, 1): a share that is uniform has a u of N(0, 1)."""
+
+    read_array = staticmethod(ndtri)
+    write_array = staticmethod(ndtr)
+
+    @staticmethod
+    def read(share):
+        return math.sqrt(2.0) * ops.erfinv(2.0 * share - 1.0)
+
+    @staticmethod
+    def write(u):
+        return 0.5 + 0.5 * ops.erf(u / math.sqrt(2.0))
+
+    @staticmethod
+    def log_slope(u):
+        return -0.5 * ops.square(u) - 0.5 * math.log(2.0 * math.pi)
+
+
+LINKS = {"logit": Logit, "probit": Probit}
 
 
 class Bounds:
@@ -13,7 +58,8 @@ class Bounds:
 
     | bounds | `u =` | `log |dv / du| =` |
     |---|---|---|
-    | low and high | `logit((v - low) / (high - low))` | `log(high - low) - log(2 + 2 cosh u)` |
+    | both, "logit" | `logit((v - low) / (high - low))` | `log(high - low) - log(2 + 2 cosh u)` |
+    | both, "probit" | `Phi^-1((v - low) / (high - low))` | `log(high - low) + log N(u; 0, 1)` |
     | low alone | `log(v - low)` | `u` |
     | high alone | `-log(high - v)` | `-u` |
     | none | `v` | `0` |
@@ -23,6 +69,7 @@ class Bounds:
         bounds: `(low, high)`, numbers, arrays of the shape, or None for no bound; entries may be
             infinite.
         shape: of the array.
+        link: "logit" or "probit", of entries with both bounds.
 
     Raises:
         ValueError: bounds of another shape, NaN, or low not below high.
@@ -33,7 +80,8 @@ class Bounds:
         [[2.0]]
     """
 
-    def __init__(self, name, bounds, shape):
+    def __init__(self, name, bounds, shape, link="logit"):
+        self.link = LINKS[link]
         pair = isinstance(bounds, (list, tuple, np.ndarray)) and len(bounds) == 2
         try:
             ends = [
@@ -70,7 +118,7 @@ class Bounds:
         """Values on the whole line, float64; those on a bound are moved off it by a little."""
         values = values.astype("float64")
         share = np.clip((values - self.safe_low) / self.width, EDGE, 1.0 - EDGE)
-        both = np.log(share) - np.log1p(-share)
+        both = self.link.read_array(share)
         above = np.log(np.maximum(values - self.safe_low, EDGE))
         below = -np.log(np.maximum(self.safe_high - values, EDGE))
         one = np.where(self.has_low, above, np.where(self.has_high, below, values))
@@ -79,7 +127,7 @@ class Bounds:
     def bounded(self, values):
         """The inverse of `unbounded`, float32, never outside the bounds, also not by rounding."""
         u = values.astype("float64")
-        both = self.safe_low + self.width * np.exp(-np.logaddexp(0.0, -u))
+        both = self.safe_low + self.width * self.link.write_array(u)
         above = self.safe_low + np.exp(np.minimum(u, 80.0))
         below = self.safe_high - np.exp(np.minimum(-u, 80.0))
         one = np.where(self.has_low, above, np.where(self.has_high, below, u))
@@ -101,7 +149,7 @@ class Bounds:
         low, high, width = self._tensors()
         values = ops.cast(values, "float32")
         share = ops.clip((values - low) / width, EDGE, 1.0 - EDGE)
-        both = ops.log(share) - ops.log1p(-share)
+        both = self.link.read(share)
         above = ops.log(ops.maximum(values - low, EDGE))
         below = -ops.log(ops.maximum(high - values, EDGE))
         one = ops.where(self.has_low, above, ops.where(self.has_high, below, values))
@@ -112,11 +160,11 @@ class Bounds:
         low, high, width = self._tensors()
         above, below = low + ops.exp(ops.minimum(u, 80.0)), high - ops.exp(ops.minimum(-u, 80.0))
         one = ops.where(self.has_low, above, ops.where(self.has_high, below, u))
-        return ops.where(self.both, low + width * ops.sigmoid(u), one)
+        return ops.where(self.both, low + width * self.link.write(u), one)
 
     def log_jacobian(self, u):
         """`log |dv / du|` of each entry, a float32 tensor of u's shape."""
         _, _, width = self._tensors()
-        both = ops.log(width) - ops.softplus(u) - ops.softplus(-u)
+        both = ops.log(width) + self.link.log_slope(u)
         one = ops.where(self.has_low, u, ops.where(self.has_high, -u, ops.zeros_like(u)))
         return ops.where(self.both, both, one)

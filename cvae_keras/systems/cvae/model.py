@@ -16,13 +16,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_count, check_sample_weight, check_share
+from cvae_keras.checks import check_choice, check_count, check_sample_weight, check_share
 from cvae_keras.data.frames import is_frame
 from cvae_keras.elbo import WEIGHTS, ELBOModel, elbo, training_rows
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts.likelihoods import Product
 from cvae_keras.parts.posteriors import FreeTablePosterior
 from cvae_keras.systems.cvae.arrays import Arrays, Variable
+from cvae_keras.systems.cvae.bounds import LINKS
 from cvae_keras.systems.cvae.data import (
     Data,
     by_name,
@@ -90,6 +91,8 @@ class CVAE(ELBOModel):
             `Normal(0.1)` a fixed one in the unit of x.
         bounds: `(low, high)` of real-valued x, or a dictionary of these by name: a logit-normal,
             whose samples never leave them; with None or infinity for one end a log-normal.
+        link: of two bounds: "logit", or "probit", by which what is uniform between them, like
+            parameters under a uniform prior, becomes exactly normal.
         target: dictionary of column -> likelihood, of the columns that are generated. A
             `Categorical(K)` column holds K labels.
         given: list of the columns of the condition: numbers, or labels of a class.
@@ -144,6 +147,7 @@ class CVAE(ELBOModel):
         prior=None,
         likelihood="normal",
         bounds=None,
+        link="logit",
         target=None,
         given=None,
         network=None,
@@ -168,13 +172,16 @@ class CVAE(ELBOModel):
         if target is not None:
             x_shape, likelihood = shapes_of(target), target
         width = check_count("width", width)
+        check_choice("link", link, LINKS)
         single, shapes = by_name("x", x_shape)
         likelihoods = spread("likelihood", likelihood, shapes)
         likelihoods = {name: make_likelihood(name, spec) for name, spec in likelihoods.items()}
         limits = spread("bounds", bounds, shapes, optional=True)
         kinds = {name: kind_and_scale(each) for name, each in likelihoods.items()}
         variables = {
-            name: Variable(name, shape, kinds[name][0], (labels or {}).get(name), limits[name])
+            name: Variable(
+                name, shape, kinds[name][0], (labels or {}).get(name), limits[name], link
+            )
             for name, shape in shapes.items()
         }
         x_arrays = Arrays("x", variables, single)
@@ -235,6 +242,7 @@ class CVAE(ELBOModel):
             "prior": prior,
             "likelihood": "normal" if target is not None else likelihood,
             "bounds": bounds,
+            "link": link,
             "target": target,
             "network": network,
             "x_network": x_network,

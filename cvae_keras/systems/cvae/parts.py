@@ -129,7 +129,8 @@ def in_unit(likelihood, variable, unit):
 class BoundedNormal(units.Normal):
     """A Normal of u, what is within bounds taken off them: `log p(v) = log N(u; mean, s) - J`.
 
-    J is `log |dv / du|`, see `Bounds`. With two bounds v is logit-normal, with one log-normal.
+    J is `log |dv / du|`, see `Bounds`. With two bounds v is logit-normal or, by the link "probit",
+    the image of a normal u under Phi; with one bound it is log-normal.
 
     Args:
         unit: `Unit` of u.

@@ -9,11 +9,13 @@ import pytest
 import tensorflow as tf
 from model_cases import CASES, cases_of
 from model_checks import CHECKS
+from scipy import stats
 
 from cvae_keras import CVAE, load_model
 from cvae_keras.data.multimodal import GaussianModalities
 from cvae_keras.parts.likelihoods import Categorical, Laplace, Normal, Poisson
 from cvae_keras.parts.posteriors import FreeTablePosterior
+from cvae_keras.systems.cvae.bounds import LINKS, Bounds
 
 SMALL = {"latent_dim": 3, "width": 8, "depth": 1, "prior": "conditional"}  # flows are slow
 
@@ -61,10 +63,12 @@ def test_the_density_of_a_categorical_latent_integrates_to_one(likelihood):
     assert np.exp(log_p).sum() * (grid[1] - grid[0])[0] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_the_density_within_bounds_integrates_to_one():
+@pytest.mark.parametrize("link", LINKS)
+def test_the_density_within_bounds_integrates_to_one(link):
     data = rows()
     data["x"] = 3.0 + 2.0 * np.tanh(data["x"][:, :1])
-    model = fitted((1,), posterior="categorical", prior=None, bounds=(1, 5), data=data)
+    options = {"posterior": "categorical", "prior": None, "bounds": (1, 5), "link": link}
+    model = fitted((1,), **options, data=data)
     grid = np.linspace(1, 5, 20_001)[1:-1, None]
     log_p = model.log_prob({"x": grid, "c": np.repeat(data["c"][:1], len(grid), axis=0)})
     assert np.exp(log_p).sum() * (grid[1] - grid[0])[0] == pytest.approx(1.0, abs=2e-3)
@@ -115,11 +119,35 @@ def test_it_meets_the_exact_density_of_gaussians():
     assert inside == pytest.approx(0.9, abs=0.03)
 
 
+@pytest.mark.parametrize("link", LINKS)
+def test_bounds_by_arrays_and_by_tensors_are_one_transformation(link):
+    bounds = Bounds("x", (-3.0, 5.0), (1,), link)
+    x = np.random.default_rng(0).uniform(-3, 5, (10_000, 1)).astype("float32")
+    u = bounds.unbounded(x)
+    np.testing.assert_allclose(bounds.bounded(u), x, atol=2e-6)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(bounds.read(x)), u, atol=2e-2)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(bounds.write(u.astype("float32"))), x, atol=1e-5
+    )
+    np.testing.assert_allclose(bounds.bounded(np.array([[-1e3], [1e3]])), [[-3.0], [5.0]])
+    slope = (bounds.bounded(u + 1e-2).astype(float) - bounds.bounded(u - 1e-2)) / 2e-2
+    central = np.abs(u) < 2
+    found = np.exp(keras.ops.convert_to_numpy(bounds.log_jacobian(u.astype("float32"))))
+    np.testing.assert_allclose(found[central], slope[central], rtol=1e-3)
+
+
+def test_what_is_uniform_becomes_normal_by_the_probit():
+    share = (np.arange(10_000) + 0.5)[:, None] / 10_000
+    u = Bounds("x", (0, 1), (1,), "probit").unbounded(share)
+    assert stats.kstest(u[:, 0], "norm").statistic < 1e-4
+
+
 # -- draws ----------------------------------------------------------------------------------------
-def test_samples_never_leave_the_bounds():
+@pytest.mark.parametrize("link", LINKS)
+def test_samples_never_leave_the_bounds(link):
     data = rows()
     data["x"] = np.random.default_rng(0).uniform([0.1, -1], [0.7, 1], size=(64, 2))
-    model = fitted(bounds=([0.1, -1], [0.7, 1]), data=data)
+    model = fitted(bounds=([0.1, -1], [0.7, 1]), link=link, data=data)
     with pytest.raises(ValueError, match="x must lie within its bounds, but 1 of"):
         model.log_prob({"x": [[0.05, 0.0]], "c": data["c"][:1]})
     model.data.x.units["x"].assign(np.array([0.0, 0.0]), np.array([1e3, 1e3]))
@@ -346,6 +374,7 @@ def test_a_latent_that_is_not_used_is_named():
         ({"posterior": "categorical", "prior": "flow"}, "posterior is categorical but prior"),
         ({"c_shape": None, "prior": "flow"}, "prior 'flow' reads a condition"),
         ({"bounds": (1, 0)}, "bounds of 'x' must be"),
+        ({"link": "cauchit"}, "link 'cauchit' is unknown"),
         ({"bounds": (0, 1), "likelihood": "laplace"}, "bounds of 'x' need the likelihood"),
         ({"likelihood": "poison"}, "likelihood of 'x' 'poison' is unknown"),
         ({"likelihood": {"y": "normal"}}, "likelihood must have an entry for each"),
