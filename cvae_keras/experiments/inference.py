@@ -22,7 +22,7 @@ NAME, FOLDER = "inference", "inference_rows"
 BUDGETS = {1_000: (50, 100), 10_000: (100, 60), 100_000: (500, 60)}
 #: Settings of the tasks with so many parameters or more, whose networks overfit otherwise.
 MANY = 10
-REGULARIZED = {"rate": 5e-4, "decay": 6.0, "spared": ("bias", "gamma", "beta"), "average": 0.998}
+REGULARIZED = {"rate": 5e-4, "decay": 4.0, "spared": ("bias", "gamma", "beta"), "average": 0.99}
 PUBLISHED = "published_c2st.csv"
 
 
@@ -43,6 +43,7 @@ class InferenceJob(rows.Job):
         spared: parts of the names of weights that do not decay.
         average: momentum of the running mean of the weights, which is then used; 0 for the weights
             themselves.
+        link: of the bounds of parameters, see `CVAE`; "probit" under a uniform prior.
 
     Example:
         >>> InferenceJob("two_moons", 1000).name
@@ -62,6 +63,7 @@ class InferenceJob(rows.Job):
     observations: int = 5
     spared: tuple = ()
     average: float = 0.0
+    link: str = "logit"
 
     @property
     def name(self):
@@ -69,7 +71,7 @@ class InferenceJob(rows.Job):
 
     @staticmethod
     def upgrade(config):
-        return {"spared": [], "average": 0.0, **config}
+        return {"spared": [], "average": 0.0, "link": "logit", **config}
 
 
 def jobs_of(quick=False, seed=0, tasks=None, simulations=None):
@@ -89,12 +91,15 @@ def jobs_of(quick=False, seed=0, tasks=None, simulations=None):
         21
     """
     if quick:
-        return [InferenceJob("two_moons", 1_000, seed, 50, 10, observations=1)]
+        return [InferenceJob("two_moons", 1_000, seed, 50, 10, observations=1, link="probit")]
     for task in tasks or []:
         check_choice("tasks", task, INFERENCE_TASKS)
-    many = [name for name, task in INFERENCE_TASKS.items() if task.dim >= MANY]
+    settings = {}
+    for name, task in INFERENCE_TASKS.items():
+        settings[name] = {"link": "probit" if task.prior == "uniform" else "logit"}
+        settings[name] |= REGULARIZED if task.dim >= MANY else {}
     return [
-        InferenceJob(task, budget, seed, *BUDGETS[budget], **(REGULARIZED if task in many else {}))
+        InferenceJob(task, budget, seed, *BUDGETS[budget], **settings[task])
         for budget in simulations or BUDGETS
         for task in tasks or INFERENCE_TASKS
     ]
@@ -119,7 +124,8 @@ def train(job):
     examples = task.examples(job.simulations, [job.seed, 0])
     keras.utils.set_random_seed(job.seed)
     bounds = None if np.isinf(task.bounds).all() else task.bounds.T.tolist()
-    model = CVAE((task.dim,), (task.data_dim,), bounds=bounds, dropout=job.dropout, seed=job.seed)
+    options = {"bounds": bounds, "link": job.link, "dropout": job.dropout, "seed": job.seed}
+    model = CVAE((task.dim,), (task.data_dim,), **options)
     steps = job.epochs * (job.simulations * 9 // 10 // job.batch)
     rate = keras.optimizers.schedules.CosineDecay(
         job.rate / 20, steps - steps // 50, warmup_target=job.rate, warmup_steps=steps // 50

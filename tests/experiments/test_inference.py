@@ -56,13 +56,14 @@ def test_tasks_with_many_parameters_are_regularized():
     jobs = {job.task: job for job in inference.jobs_of(simulations=[10_000])}
     for name in ("gaussian_linear", "gaussian_linear_uniform"):
         assert jobs[name].decay > jobs["slcp"].decay and jobs[name].average > 0
-    assert jobs["slcp"] == inference.InferenceJob("slcp", 10_000)
+    assert jobs["sir"] == inference.InferenceJob("sir", 10_000)
+    assert jobs["slcp"] == inference.InferenceJob("slcp", 10_000, link="probit")
 
 
 def test_rows_of_an_older_version_are_kept(tmp_path):
     job = inference.InferenceJob("slcp", 10_000)
     row = dict.fromkeys(inference.InferenceJob.holds["row"], 0.5)
-    config = {k: v for k, v in job.config().items() if k not in ("spared", "average")}
+    config = {k: v for k, v in job.config().items() if k not in ("spared", "average", "link")}
     path = tmp_path / "slcp_10000.json"
     path.write_text(json.dumps({"row": row, "manifest": {"config": config, "seconds": 1.0}}))
     assert job.saved(tmp_path)["row"] == row
