@@ -35,7 +35,7 @@ test-long: $(STAMP)
 	$(PYTHON) -m pytest -m long --numprocesses auto --dist worksteal tests
 
 test-thorough: $(STAMP)
-	$(PYTHON) -m pytest --numprocesses auto --dist worksteal tests/data_as_people_have_it tests/faults
+	$(PYTHON) -m pytest --numprocesses auto --dist worksteal tests/data_as_people_have_it tests/faults tests/search
 
 matrix: $(STAMP)
 	$(PYTHON) -m cvae_keras.experiments.matrix $(CELLS)

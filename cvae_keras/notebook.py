@@ -40,12 +40,13 @@ def setup(digits=3):
     for message in IGNORED:
         warnings.filterwarnings("ignore", message=message)
     plt.rcParams.update(NOTEBOOK)
-    if "ipykernel" in sys.modules:
+    quick = bool(os.environ.get("CVAE_QUICK"))
+    if "ipykernel" in sys.modules and not quick:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
         set_matplotlib_formats("retina")
     pd.set_option("display.float_format", f"{{:.{digits}g}}".format)
-    return bool(os.environ.get("CVAE_QUICK"))
+    return quick
 
 
 def image_set(quick=False):

@@ -10,6 +10,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core each: threads of several worke
         os.environ.setdefault(name, "1")
 
 
+def pytest_collection_modifyitems(items):
+    """The notebooks first, which take longest: begun last, one would run beside nothing."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_notebooks.py"))
+
+
 @pytest.fixture(autouse=True)
 def seeded_and_closed():
     """Every test begins with the same global seeds, whatever ran before, and leaves no figure."""

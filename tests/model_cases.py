@@ -17,11 +17,12 @@ from cvae_keras.systems.dense.model import DenseCVAE
 from cvae_keras.systems.multimodal.model import MultimodalCVAE
 from cvae_keras.systems.sinusoid.model import SinusoidCVAE
 from cvae_keras.systems.sinusoid.solver import SinusoidSolver
-from cvae_keras.training.optimizers import two_rates
+from cvae_keras.training.optimizers import FusedAdam, two_rates
 
 
-def compiled(model, learning_rate=5e-3):
-    model.compile(keras.optimizers.Adam(learning_rate))
+def compiled(model, learning_rate=5e-3, optimizer=FusedAdam):
+    """Compiled with an Adam that takes one operation for each variable, where Keras's takes 14."""
+    model.compile(optimizer(learning_rate))
     return model
 
 
@@ -31,7 +32,7 @@ GAUSSIAN = CorrelatedGaussian(3, seed=0)
 
 def dense(x_dim=3, **options):
     options = {"latent_dim": 4, "enc_layers": [16, 8], "dec_layers": [16], **options}
-    return compiled(DenseCVAE(x_dim, **options))
+    return compiled(DenseCVAE(x_dim, **options), optimizer=keras.optimizers.Adam)
 
 
 def plain(**options):

@@ -20,6 +20,7 @@ from cvae_keras import files
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts import likelihoods, posteriors, priors
+from cvae_keras.training import FusedAdam
 
 ROWS, WIDTH, LATENT, CATEGORIES = 32, 6, 2, 3
 EPOCHS = 8  # of one batch, at which every loss has fallen
@@ -134,7 +135,7 @@ def model_of(cell):
         decoder(latent, cell.condition, "decoder's" in cell.likelihood),
         LIKELIHOODS[cell.likelihood](),
     )
-    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
+    model.compile(FusedAdam(1e-2), run_eagerly=True)
     return model
 
 

@@ -2,7 +2,6 @@
 
 import json
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +16,7 @@ from cvae_keras.systems.auto_decoder.decoder import DenseDecoder
 from cvae_keras.systems.auto_decoder.imputer import VADImputer
 from cvae_keras.systems.auto_decoder.laplace import laplace_bound
 from cvae_keras.systems.auto_decoder.model import VariationalAutoDecoder
+from cvae_keras.training import FusedAdam
 
 LOST = ~SEEN
 
@@ -95,7 +95,7 @@ def test_names_and_columns_are_those_of_scikit_learn(keep, add):
 def models():
     auto = VariationalAutoDecoder(5, 300, 2, (4,), variant="ae", beta=0.5)
     for model in (auto, MaskedVAE(5, 2, (4,), beta=0.5)):
-        model.compile(keras.optimizers.Adam(0.1))
+        model.compile(FusedAdam(0.1))
         model.run_eagerly = True
         yield model
 

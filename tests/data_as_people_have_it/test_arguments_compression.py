@@ -6,6 +6,7 @@ import pytest
 
 from cvae_keras import CompressionVAE
 from cvae_keras.systems.compression.model import CompressionModel
+from cvae_keras.training import FusedAdam
 
 TINY = {"cells_encoder": [16], "iaf_flow_length": 1, "num_steps": 2, "verbose": False}
 X = np.random.default_rng(0).normal(size=(60, 4)) + 5
@@ -19,7 +20,7 @@ def empty_folder(tmp_path, monkeypatch):
 
 def compiled(gamma=0.0):
     model = CompressionModel(4, widths=[8], gamma=gamma)
-    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
+    model.compile(FusedAdam(1e-2), run_eagerly=True)
     return model
 
 

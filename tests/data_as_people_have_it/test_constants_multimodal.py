@@ -6,6 +6,7 @@ import pytest
 
 from cvae_keras.systems.multimodal import MultimodalCVAE
 from cvae_keras.systems.multimodal.units import measure
+from cvae_keras.training import FusedAdam
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_a_condition_of_1e10_predicts():
     x = c - 1e10 + 0.1 * rng.normal(size=(500, 1))
     keras.utils.set_random_seed(0)
     model = MultimodalCVAE("x", ["c"], {"x": 1, "c": 1}, latent_dim=1, hidden=(16,))
-    model.compile(keras.optimizers.Adam(1e-2))
+    model.compile(FusedAdam(1e-2))
     model.fit({"x": x, "c": c}, epochs=30, verbose=0)
     assert np.std(model.sample(c, seed=0)[0] - x) < 0.3
 
@@ -47,7 +48,7 @@ def test_a_constant_entry_of_the_main_modality_is_generated(constant):
     x = np.concatenate([c, np.full((200, 1), constant)], axis=1)
     keras.utils.set_random_seed(0)
     model = MultimodalCVAE("x", ["c"], {"x": 2, "c": 1}, latent_dim=1, hidden=(16,))
-    model.compile(keras.optimizers.Adam(1e-2))
+    model.compile(FusedAdam(1e-2))
     model.fit({"x": x, "c": c}, epochs=20, verbose=0)
     found = model.sample(c, seed=0)[0]
     assert np.std(found[:, 0] - c[:, 0]) < 0.3

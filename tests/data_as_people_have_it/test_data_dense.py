@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from cvae_keras.data import Conditioned, IndependentGaussian, as_inputs
 from cvae_keras.systems.dense.model import DenseCVAE
+from cvae_keras.training import FusedAdam
 
 SOURCE = Conditioned(IndependentGaussian(2))
 ARRAYS = SOURCE.examples(32, seed=0)
@@ -17,7 +18,7 @@ KNOWN = ARRAYS["c"][:, 2:] > 0
 def make(**options):
     keras.utils.set_random_seed(0)
     model = DenseCVAE(2, 2, [8], [8], **options)
-    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
+    model.compile(FusedAdam(1e-2), run_eagerly=True)
     return model
 
 

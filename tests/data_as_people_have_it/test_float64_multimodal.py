@@ -7,12 +7,13 @@ import tensorflow as tf
 
 from cvae_keras.systems.multimodal import MultimodalCVAE
 from cvae_keras.systems.saved import load_model
+from cvae_keras.training import FusedAdam
 
 
 def make(dims, **options):
     main, *conditions = dims
     model = MultimodalCVAE(main, conditions, dims, latent_dim=1, hidden=(16,), **options)
-    model.compile(keras.optimizers.Adam(1e-2))
+    model.compile(FusedAdam(1e-2))
     return model
 
 

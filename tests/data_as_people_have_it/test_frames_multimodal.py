@@ -7,6 +7,7 @@ import pytest
 
 from cvae_keras.data.frames import read_numbers
 from cvae_keras.systems.multimodal import MultimodalCVAE
+from cvae_keras.training import FusedAdam
 
 RNG = np.random.default_rng(0)
 ARRAYS = {
@@ -21,7 +22,7 @@ DIMS = {"x": 2, "age": 1, "label": 3, "flags": 2}
 def make(**options):
     keras.utils.set_random_seed(0)
     model = MultimodalCVAE("x", ["age", "label", "flags"], DIMS, hidden=(8,), **options)
-    model.compile("adam")
+    model.compile(FusedAdam())
     model.run_eagerly = True
     return model
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cvae_keras.systems.multimodal import MultimodalCVAE
+from cvae_keras.training import FusedAdam
 
 RNG = np.random.default_rng(0)
 C = RNG.normal(size=(128, 2))
@@ -14,7 +15,7 @@ X = C + 0.1 * RNG.normal(size=(128, 2))
 def make(**options):
     keras.utils.set_random_seed(0)
     model = MultimodalCVAE("x", ["c"], {"x": 2, "c": 2}, latent_dim=1, hidden=(16,), **options)
-    model.compile(keras.optimizers.Adam(1e-2))
+    model.compile(FusedAdam(1e-2))
     return model
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from cvae_keras.systems.multimodal import MultimodalCVAE
 from cvae_keras.systems.saved import load_model
+from cvae_keras.training import FusedAdam
 
 RNG = np.random.default_rng(0)
 C = 50 + 3 * RNG.normal(size=(128, 2))
@@ -15,7 +16,7 @@ OTHER = {name: 7 * array - 1e3 for name, array in ARRAYS.items()}
 
 def make():
     model = MultimodalCVAE("x", ["c"], {"x": 2, "c": 2}, latent_dim=1, hidden=(8,))
-    model.compile(keras.optimizers.Adam(1e-2))
+    model.compile(FusedAdam(1e-2))
     model.run_eagerly = True
     return model
 

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from cvae_keras.systems.multimodal import MultimodalCVAE
+from cvae_keras.training import FusedAdam
 
 DIMS = {"x": 2, "c": 2}
 
@@ -22,7 +23,7 @@ def trained(arrays, epochs=2, dims=DIMS, **options):
     main, *conditions = dims
     model = MultimodalCVAE(main, conditions, dims, latent_dim=1, hidden=(16,), **options)
     # of few steps: a graph takes longer to trace
-    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=epochs <= 2)
+    model.compile(FusedAdam(1e-2), run_eagerly=epochs <= 2)
     model.fit(arrays, epochs=epochs, batch_size=64, shuffle=False, verbose=0)
     return model
 

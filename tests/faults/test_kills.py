@@ -27,7 +27,7 @@ from cvae_keras.experiments.sinusoid import table as sinusoid
 from cvae_keras.systems.dense.config import read_config
 
 pytestmark = pytest.mark.usefixtures("eager")
-PARTS, MOMENTS = 5, 4  # each part has this many moments, the first of which is inside a write
+PARTS, MOMENTS = 10, 2  # each part has this many moments, the first of which is inside a write
 VAD = {"latent_dim": 2, "hidden": [4], "epochs": 3, "train_rows": 64, "test_rows": 8}
 DENSE = {"latent_dim": 2, "enc_layers": [4], "dec_layers": [4], "epochs": 3, "steps": 2}
 DENSE |= {"batch_size": 8, "betas": [0.5, 1.0]}

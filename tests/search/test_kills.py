@@ -17,6 +17,7 @@ from cvae_keras.search import report, tuner
 from cvae_keras.systems.dense.model import DenseCVAE
 
 X = np.random.default_rng(0).standard_normal((24, 2)).astype("float32")
+PARTS = 5  # a search killed at each fifth write, from the first, the second and so on
 
 
 class Killed(BaseException):
@@ -31,10 +32,11 @@ class Tiny(search.SystemHyperModel):
         arrays = {"x": X, "c": np.zeros((24, 4), "float32")}
         self.arrays = {name: array[:16] for name, array in arrays.items()}
         self.held_out = {name: array[16:] for name, array in arrays.items()}
-        self.batch_size = 8
+        self.batch_size = 16
 
     def build(self, hp):
-        model = DenseCVAE(2, latent_dim=1, enc_layers=[2], dec_layers=[2], seed=self.seed)
+        options = {"enc_layers": [2], "dec_layers": [2], "gated": False}
+        model = DenseCVAE(2, latent_dim=1, seed=self.seed, **options)
         model.compile(keras.optimizers.SGD(hp.Choice("rate", self.rates)))
         return model
 
@@ -119,11 +121,17 @@ def test_killed_at_some_writes_and_resumed(tmp_path, whole):
         assert killed_at(number, tmp_path / str(number), whole) is None
 
 
-@pytest.mark.long
-def test_killed_at_each_write_and_resumed(tmp_path, whole):
-    number = 1
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(part, marks=pytest.mark.thorough if part else pytest.mark.long)
+        for part in range(PARTS)
+    ],
+)
+def test_killed_at_each_write_and_resumed(tmp_path, whole, part):
+    number = part + 1
     while killed_at(number, tmp_path / str(number), whole) is None:
-        number += 1
+        number += PARTS
     assert number > 40
 
 

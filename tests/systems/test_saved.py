@@ -1,5 +1,7 @@
 """Reading models from disk, and what the shipped ones must reach."""
 
+from functools import cache
+
 import keras
 import numpy as np
 import pytest
@@ -26,12 +28,15 @@ MUST_AT_LEAST = {
 }
 
 
+loaded = cache(load_pretrained)  # once for all tests, none of which trains it
+
+
 @pytest.fixture(scope="module", params=SHIPPED)
 def shipped(request):
     path = MODELS / f"{request.param}.keras"
     if not path.is_file():
         pytest.skip(f"results/models/{path.name} is not there: train it with cvae-keras solve")
-    return request.param, load_pretrained(path.stem)
+    return request.param, loaded(path.stem)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +146,7 @@ def test_shipped_models_are_small(shipped):
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_the_encoder_of_the_shipped_conv_models_is_used(number):
-    model = load_pretrained(f"sinusoid_conv_{number}")
+    model = loaded(f"sinusoid_conv_{number}")
     inputs = model.task.examples(80, seed=5)
     terms = model(inputs)
     kl = np.mean(terms["kl"], axis=0)

@@ -7,7 +7,7 @@ import pytest
 from cvae_keras.checks import RunError
 from cvae_keras.files import replacing
 from cvae_keras.systems.dense.model import DenseCVAE
-from cvae_keras.training import Checkpoint, ShuffledBatches, WeightSchedule, linear
+from cvae_keras.training import Checkpoint, FusedAdam, ShuffledBatches, WeightSchedule, linear
 
 pytestmark = pytest.mark.usefixtures("eager")
 X = np.random.default_rng(0).standard_normal((64, 2)).astype("float32")
@@ -32,7 +32,7 @@ def fit(folder, epochs=6, kill=(), settings=None, patience=9):
     """Train a small model with callbacks that have a state; the model and its history."""
     keras.utils.set_random_seed(0)
     model = DenseCVAE(2, latent_dim=2, enc_layers=[4], dec_layers=[4], seed=1)
-    model.compile(keras.optimizers.Adam(1e-2))
+    model.compile(FusedAdam(1e-2))
     callbacks = [
         WeightSchedule(beta=linear(0.1, 1.0, 4)),
         keras.callbacks.ReduceLROnPlateau("loss", 0.5, 1, mode="min", min_delta=10.0),
@@ -118,7 +118,7 @@ def test_other_settings_or_another_model_start_anew(tmp_path, whole):
     fit(tmp_path, settings={"rate": 1})
     same(fit(tmp_path, settings={"rate": 2}), whole[1])
     model = DenseCVAE(2, latent_dim=3, enc_layers=[4], dec_layers=[4])
-    model.compile("adam")
+    model.compile(FusedAdam())
     history = model.fit(
         BATCHES, epochs=1, verbose=0, callbacks=[Checkpoint(tmp_path / ".checkpoint.npz")]
     )
@@ -180,7 +180,7 @@ def data_with(value, kind):
 @pytest.mark.parametrize("kind", ["arrays", "shuffled", "generator", "dataset", "pydataset"])
 def test_a_batch_that_is_not_finite_is_refused_by_name(kind, value):
     model = DenseCVAE(2, latent_dim=2, enc_layers=[4], dec_layers=[4])
-    model.compile("adam")
+    model.compile(FusedAdam())
     data = data_with(value, kind)
     keep = {} if kind in ("arrays", "pydataset", "shuffled") else {"shuffle": False}
     with pytest.raises(ValueError, match=r"^x holds NaN or infinity[^\n]*\.$"):

@@ -6,6 +6,7 @@ import pytest
 from model_checks import same
 
 from cvae_keras.systems.auto_decoder import LatentModel, VariationalAutoDecoder
+from cvae_keras.training import FusedAdam
 from cvae_keras.training.batches import ShuffledBatches
 
 
@@ -46,7 +47,7 @@ def test_fit_finds_the_latents_of_the_gradient_search(options):
     rate = keras.optimizers.schedules.CosineDecay(0.2, 120)
     latents, history = fitted(
         model,
-        keras.optimizers.Adam(rate, beta_2=0.9),
+        FusedAdam(rate, beta_2=0.9),
         120,
         {"x": np.where(mask > 0, x, np.nan), "mask": mask},
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -15,7 +16,7 @@ from cvae_keras.files import MARKER
 from cvae_keras.systems.compression import storage
 from cvae_keras.systems.compression.model import CompressionModel
 from cvae_keras.systems.saved import load_model
-from cvae_keras.training import Checkpoint
+from cvae_keras.training import Checkpoint, FusedAdam
 
 pytestmark = pytest.mark.usefixtures("in_tmp", "eager")
 X = np.random.default_rng(0).normal(size=(40, 3))
@@ -38,10 +39,12 @@ class Killed(BaseException):
     """In place of SIGKILL: nothing catches it."""
 
 
+@cache
 def model_of(seed):
+    """An untrained model, which no test changes."""
     keras.utils.set_random_seed(seed)
     model = CompressionModel(3, 2, 1, [4], seed=seed)
-    model.compile("adam")
+    model.compile(FusedAdam())
     model.optimizer.build(model.trainable_variables)
     return model
 

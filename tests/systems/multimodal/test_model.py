@@ -13,6 +13,7 @@ from cvae_keras.data.multimodal import GaussianModalities
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.systems.multimodal import FusedDecoder, FusedEncoder, MultimodalCVAE
 from cvae_keras.systems.saved import load_model
+from cvae_keras.training import FusedAdam
 from cvae_keras.training.batches import FreshBatches, ShuffledBatches
 
 DIMS = {"x": (3,), "c": (4,)}
@@ -117,7 +118,7 @@ def test_defaults_train_for_every_distribution(distribution, params):
     x = {"bernoulli": (c > 0) * 1.0, "categorical": c.argmax(axis=1)}.get(distribution, 3 * c)
     options = {"decoder_dist": distribution, "decoder_dist_params": params}
     model = MultimodalCVAE("x", ["c"], {"x": 4, "c": 4}, **options)
-    model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=8)
+    model.compile(FusedAdam(1e-3), steps_per_execution=8)
 
     def loss():
         model.run_eagerly = True  # of one batch: a graph takes longer to trace
@@ -167,7 +168,7 @@ def test_units_are_measured_once(tmp_path):
     model.fit(arrays, verbose=0)
     units = [np.array(value) for pair in model.units.values() for value in pair]
     model.save(tmp_path / "model.keras")
-    model.compile("adam")  # counts its steps anew
+    model.compile(FusedAdam())  # counts its steps anew
     for each in (model, load_model(tmp_path / "model.keras")):
         each.run_eagerly = True
         each.fit(other, verbose=0)
@@ -349,7 +350,7 @@ def test_gaussian_modalities_are_learned_given_any_subset():
     keras.utils.set_random_seed(0)
     data = GaussianModalities({"x": 2, "a": 2, "b": 3}, seed=0)
     model = make({"x": 2, "a": 2, "b": 3}, hidden=(32,), drop_rate=0.5, prior_network="dense")
-    model.compile(keras.optimizers.Adam(1e-2), steps_per_execution=20)
+    model.compile(FusedAdam(1e-2), steps_per_execution=20)
     model.fit(FreshBatches(data, 256, 200), epochs=3, verbose=0)
     arrays = data.examples(500, seed=1)
     for given in ([], ["a"], ["b"], ["a", "b"]):
@@ -375,7 +376,7 @@ def test_own_networks_are_used_and_saved(tmp_path):
     model = MultimodalCVAE(
         "image", ["label", "size"], latent_dim=2, decoder_dist="bernoulli", **own
     )  # the encoder's inputs tell the shapes
-    model.compile("adam")
+    model.compile(FusedAdam())
     arrays = examples(20)
     before = own["decoder"].get_weights()
     model.fit(arrays, verbose=0)
