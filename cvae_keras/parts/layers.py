@@ -86,6 +86,10 @@ class Dropout(SavesRandomState, keras.layers.Layer):
     Args:
         seed: integer.
 
+    Attributes:
+        keep: a variable, 1 at first.
+        active: False where `keep` is 1, and no random numbers need to be drawn.
+
     Example:
         ```python
         dropout = Dropout(seed=0)
@@ -98,9 +102,10 @@ class Dropout(SavesRandomState, keras.layers.Layer):
         super().__init__(**kwargs)
         self.seed_generator = ReplicaSeedGenerator(check_seed("seed", seed))
         self.keep = self.add_weight(shape=(), initializer="ones", trainable=False, name="keep")
+        self.active = True
 
     def call(self, h, training=None):
-        if not training:
+        if not (training and self.active):
             return h
         draw = keras.random.uniform(ops.shape(h), seed=self.seed_generator, dtype="float32")
         return ops.where(draw < self.keep, h / ops.cast(self.keep, h.dtype), 0.0)

@@ -425,14 +425,21 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             ```
         """
         given, X = X, self._check(X)
-        seed = self._draw_seed()
-        x, observed = self._standardize(X)
-        n_samples = check_count("n_samples", n_samples)
-        draws = self.model_.sample_posterior(x, observed, n_samples, seed)
-        if self.entries_.likelihoods and self.donor_share_:
-            rng = np.random.default_rng([seed, 1])
-            draws = self.donors_.draw(x, observed, draws, self.donor_share_, rng)
-        tables = [self._arrange(X, self._fill(X, draw), given) for draw in draws]
+        seed, n_samples = self._draw_seed(), check_count("n_samples", n_samples)
+        rng = np.random.default_rng([seed, 1])
+        filled = np.empty((n_samples, *X.shape), X.dtype)
+        for first in range(0, len(X), CHUNK):
+            part = slice(first, first + CHUNK)
+            x, observed = self._standardize(X[part])
+            draws = self.model_.sample_posterior(x, observed, n_samples, seed)
+            if self.entries_.likelihoods and self.donor_share_:
+                draws = self.donors_.draw(x, observed, draws, self.donor_share_, rng)
+            for table, draw in zip(filled, draws, strict=True):
+                table[part] = self._fill(X[part], draw)
+            seed = check_seed("seed", rng)  # of the next rows
+        if self.frame_columns_ is None and self.indicator_ is None and self._kept().all():
+            return filled
+        tables = [self._arrange(X, table, given) for table in filled]
         return np.stack(tables) if self.frame_columns_ is None else tables
 
     def get_feature_names_out(self, input_features=None):

@@ -28,7 +28,11 @@ from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.plots.compression import grid_points, plot_embedding, plot_latent_grid
 from cvae_keras.systems.compression import storage
 from cvae_keras.systems.compression.model import CompressionModel
-from cvae_keras.systems.compression.neighbors import PairedBatches, nearest_neighbors
+from cvae_keras.systems.compression.neighbors import (
+    ComponentBatches,
+    PairedBatches,
+    nearest_neighbors,
+)
 from cvae_keras.systems.compression.preprocessing import (
     components_for,
     first_axes,
@@ -461,7 +465,12 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if self.neighbors and pca is not None and len(rows) > 2:
             axes = first_axes(pca, SEARCHED)[0]
             near = nearest_neighbors(rows, int(self.neighbors), self._seed, axes)
-        return PairedBatches(rows, near, batch_size, steps, self._seed, walk, until)
+        options = {"neighbors": near, "batch_size": batch_size, "steps": steps}
+        options |= {"seed": self._seed, "walk": walk, "until": until}
+        components = self.model_.components
+        if components is None or isinstance(rows.rows, (NpyFolder, MappedRows)):
+            return PairedBatches(rows, **options)
+        return ComponentBatches(rows, keras.ops.convert_to_numpy(components.axes), **options)
 
     def _prepare(self):
         rows = self._open(self.X)

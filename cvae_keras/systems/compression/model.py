@@ -16,7 +16,7 @@ from keras import ops
 from cvae_keras.checks import check_count, check_rows, check_seed, check_units, check_weight
 from cvae_keras.data.rows import exponents, standardize
 from cvae_keras.elbo import ELBOModel
-from cvae_keras.parts.distributions import Flow, Gaussian, kl_divergence
+from cvae_keras.parts.distributions import LOG_2PI, Flow, Gaussian, kl_divergence
 from cvae_keras.parts.layers import CompositeLayer
 from cvae_keras.parts.likelihoods import Normal
 from cvae_keras.parts.networks import NormalizedMLP
@@ -96,13 +96,12 @@ def neighbor_log_prob(z, log_scale):
         >>> [round(float(value), 2) for value in neighbor_log_prob(z, 0.0)]
         [-0.02, -0.02, -0.02, -0.02]
     """
-    rows = ops.shape(z)[0]
+    rows, z = ops.shape(z)[0], z * ops.exp(-log_scale)
     square = ops.sum(ops.square(z), axis=-1)
-    distance = square[:, None] + square[None] - 2.0 * ops.matmul(z, ops.transpose(z))
-    log_kernel = -ops.log1p(ops.maximum(distance, 0.0) * ops.exp(-2.0 * log_scale))
-    log_kernel = log_kernel - 1e9 * ops.eye(rows)
-    chosen = ops.diagonal(ops.roll(log_kernel, rows // 2, axis=1))
-    return chosen - ops.logsumexp(log_kernel, axis=-1)
+    inverse = (square + 1.0)[:, None] + square[None] + ops.matmul(z, ops.transpose(-2.0 * z))
+    kernel = (1.0 - ops.eye(rows)) * ops.reciprocal(ops.maximum(inverse, 1.0))
+    chosen = ops.sum(ops.square(z - ops.roll(z, rows // 2, axis=0)), axis=-1)
+    return -ops.log1p(chosen) - ops.log(ops.sum(kernel, axis=-1))
 
 
 FEW = 3  # latent dimensions at most that start at the components
@@ -148,9 +147,13 @@ class RowDecoder(CompositeLayer):
         self.mean = keras.layers.Dense(written, kernel_initializer=kernel_initializer)
 
     def call(self, z, c=None):
+        h = self.written(z)
+        return h if self.components is None else self.components.expand(h)
+
+    def written(self, z):
+        """What the last dense layer returns: features, or components of them."""
         h = self.mean(self.hidden(ops.reshape(z, (-1, z.shape[-1]))))
-        h = h if self.components is None else self.components.expand(h)
-        return ops.reshape(h, (ops.shape(z)[0], -1, self.features))
+        return ops.reshape(h, (ops.shape(z)[0], -1, h.shape[-1]))
 
     def get_config(self):
         return {
@@ -186,7 +189,10 @@ class CompressionModel(ELBOModel):
 
     Call arguments:
         inputs: dictionary of `x` `(batch, features)`, standardized, and optionally `neighbor`, of
-            the same shape: for each row a row near it.
+            the same shape: for each row a row near it. In batches, a model with components also
+            takes those of x and of the neighbor, `components` and `neighbor`
+            `(batch, components)`, and `rest` `(batch, 1)`, the square of what they leave of x:
+            `log p(x | z)` needs no more, because the axes are orthonormal.
 
     Returns:
         The terms of `ELBOModel`, and `neighbors` `(batch,)`, in nats: the mean of the
@@ -357,16 +363,19 @@ class CompressionModel(ELBOModel):
         """Set the share of units that dropout keeps in training, in (0, 1]."""
         for dropout in self.posterior.network.dropouts:
             dropout.keep.assign(keep)
+            if dropout.active != (keep < 1):
+                dropout.active = keep < 1
+                self.train_function = None  # the next training traces the network anew
 
     # -- the objective --------------------------------------------------------------------------
     def call(self, inputs, training=None):
-        x, near = inputs["x"], inputs.get("neighbor")
+        name = "components" if "components" in inputs else "x"
+        x, near = inputs[name], inputs.get("neighbor")
         rows = x if near is None else ops.concatenate([x, near])
         n = ops.shape(x)[0]
-        p, q = self.prior(None), self.infer({"x": rows}, None, training)
+        p, q = self.prior(None), self.infer({name: rows}, None, training)
         z, log_q = q.sample_and_log_prob(seed=self.seed_generator)  # (1, rows, latent_dim)
-        x_hat = self.decoder(z[:, :n], training=training)  # neighbors are not decoded
-        log_p = self.likelihood.log_prob(x, x_hat)
+        log_p = self._log_likelihood(inputs, z[:, :n], training)  # neighbors are not decoded
         kl = kl_divergence(q, p, z, log_q)
         terms = {"log_likelihood": log_p[0], "kl": kl[:n], "neighbors": ops.zeros_like(log_p[0])}
         if near is not None:
@@ -374,11 +383,19 @@ class CompressionModel(ELBOModel):
             terms["neighbors"] = ops.mean(both, axis=0)
         return terms
 
+    def _log_likelihood(self, inputs, z, training):
+        """`log p(x | z)`, `(1, batch)`: of components, from the squares of two orthogonal parts."""
+        if "components" not in inputs:
+            return self.likelihood.log_prob(inputs["x"], self.decoder(z, training=training))
+        mean, log_scale = self.likelihood.mean_and_log_scale(self.decoder.written(z))
+        square = ops.sum(ops.square(inputs["components"] - mean), axis=-1) + inputs["rest"][:, 0]
+        constant = self.features * (log_scale + 0.5 * LOG_2PI)
+        return -0.5 * square * ops.exp(-2.0 * log_scale) - constant
+
     def infer(self, inputs, h=None, training=None):
-        x = inputs["x"]
         if self.components is None:
-            return self.posterior(x, training=training)
-        x = self.components(x)
+            return self.posterior(inputs["x"], training=training)
+        x = inputs["components"] if "components" in inputs else self.components(inputs["x"])
         q = self.posterior(x, training=training)
         start = ops.clip(x[:, : self.latent_dim] * self.start, -FAR, FAR)
         base = q.base if isinstance(q, Flow) else q

@@ -88,12 +88,16 @@ class PairedBatches(Batches):
             rows.extend(order[place : place + self.drawn - len(rows)])
         rows = np.array(rows)
         if self.neighbors is None:
-            return ({"x": read(self.rows, rows)},)
+            return (self._inputs(rows),)
         rng = np.random.default_rng([self.seed, self.epoch, index])
         left, near = 1 - self.epoch / self.until if self.until else 0.0, rows
         for _ in range(1 + math.ceil((self.walk - 1) * max(0.0, left))):
             near = self.neighbors[near, rng.integers(self.neighbors.shape[1], size=len(rows))]
-        return ({"x": read(self.rows, rows), "neighbor": read(self.rows, near)},)
+        return (self._inputs(rows, near),)
+
+    def _inputs(self, rows, near=None):
+        inputs = {"x": read(self.rows, rows)}
+        return inputs if near is None else {**inputs, "neighbor": read(self.rows, near)}
 
     def _order(self, lap):
         kept = getattr(self, "_kept", (None, None))  # read once: other threads fetch batches too
@@ -101,3 +105,37 @@ class PairedBatches(Batches):
             kept = (lap, np.random.default_rng([self.seed, lap]).permutation(len(self.rows)))
             self._kept = kept
         return kept[1]
+
+
+class ComponentBatches(PairedBatches):
+    """`PairedBatches` of the principal components of the rows, which are computed once.
+
+    Args:
+        rows: as for `PairedBatches`.
+        axes: `(features, components)`, orthonormal columns.
+        **kwargs: as for `PairedBatches`.
+
+    Returns:
+        `batches[i]` is `({"components": ..., "rest": ..., "neighbor": ...},)`, see
+        `CompressionModel`; without neighbors there is no `neighbor`.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(1000, 5))
+        >>> axes = np.eye(5, 3, dtype="float32")
+        >>> batches = ComponentBatches(x, axes, neighbors=None, batch_size=512)
+        >>> batches[0][0]["components"].shape, batches[0][0]["rest"].shape
+        ((512, 3), (512, 1))
+    """
+
+    def __init__(self, rows, axes, **kwargs):
+        super().__init__(rows, **kwargs)
+        self.components = np.empty((len(rows), axes.shape[1]), "float32")
+        self.rest = np.empty((len(rows), 1), "float32")
+        for chunk in chunks(rows):
+            x = read(rows, chunk)
+            self.components[chunk] = h = x @ axes
+            self.rest[chunk] = np.square(x - h @ axes.T).sum(axis=1, keepdims=True)
+
+    def _inputs(self, rows, near=None):
+        inputs = {"components": self.components[rows], "rest": self.rest[rows]}
+        return inputs if near is None else {**inputs, "neighbor": self.components[near]}

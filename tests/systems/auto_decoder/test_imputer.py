@@ -123,6 +123,15 @@ def test_draws_differ_only_in_missing_entries(table, fitted):
     assert np.array_equal(drawn, fitted.sample(table, 1)[0])
 
 
+def test_draws_of_several_chunks_are_independent(table, fitted, monkeypatch):
+    monkeypatch.setattr("cvae_keras.systems.auto_decoder.imputer.CHUNK", len(table))
+    first, second = np.split(fitted.sample(np.r_[table, table], n_samples=4), 2, axis=1)
+    missing = np.isnan(table)
+    assert np.array_equal(first, fitted.sample(table, n_samples=4))
+    assert np.all(first[:, missing] != second[:, missing])
+    assert np.array_equal(first[:, ~missing], second[:, ~missing])
+
+
 def test_row_without_an_observed_entry_is_filled_with_the_means(table, fitted):
     empty = np.full((1, table.shape[1]), np.nan)
     expected = np.nanmean(table, axis=0, keepdims=True)

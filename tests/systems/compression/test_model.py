@@ -16,6 +16,11 @@ from cvae_keras.systems.compression.model import (
     RowDecoder,
     neighbor_log_prob,
 )
+from cvae_keras.systems.compression.neighbors import (
+    ComponentBatches,
+    PairedBatches,
+    nearest_neighbors,
+)
 from cvae_keras.systems.compression.preprocessing import (
     components_for,
     first_axes,
@@ -98,6 +103,25 @@ def test_layers_come_back_from_their_configuration():
     again.set_weights(model.get_weights())
     x = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
     assert np.array_equal(again.encode(x), model.encode(x))
+
+
+@pytest.mark.parametrize("neighbors", [None, 7])
+def test_terms_of_components_are_those_of_the_rows(neighbors):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 6)) * [5, 4, 3, 2, 1, 1] @ rng.normal(size=(6, 6))
+    x = (x - x.mean(axis=0)).astype("float32")
+    axes, deviations = first_axes(fit_pca(x), 4)
+    model = CompressionModel(6, 2, 1, [8], gamma=1.0, components=4)
+    model.start_at(axes, deviations)
+    near = None if neighbors is None else nearest_neighbors(x, neighbors)
+    (inputs,) = PairedBatches(x, near, 64, seed=1)[1]
+    (components,) = ComponentBatches(x, axes, neighbors=near, batch_size=64, seed=1)[1]
+    found = []
+    for given in (inputs, components):
+        model.seed_generator.state.assign([0, 0])
+        found.append({name: np.array(term) for name, term in model(given).items()})
+    for name, term in found[0].items():
+        np.testing.assert_allclose(found[1][name], term, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 def test_predict_decodes_what_encode_finds_and_a_loaded_model_does_the_same(tmp_path):
