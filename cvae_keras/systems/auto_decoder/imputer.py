@@ -49,7 +49,7 @@ COMPARED = 4096  # rows in which values that become equal are looked for
 STEPS, EPOCHS = 3000, (20, 100)  # of the default training, and the fewest and most epochs
 AT_ONCE = 10  # steps that TensorFlow takes at a time
 EVERY = 400  # steps between two evaluations of held-out entries, or five epochs if these are fewer
-RIDGE = 10.0  # of the factor analysis, in rows
+RIDGE = 10.0  # of the factor analysis of a table of at most `VALIDATED` rows, in rows; else 1
 HELD_OUT, SPLITS = 1000, 5  # entries that are held out of a small table, in at most so many splits
 
 
@@ -236,8 +236,8 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """The best linear model of the entries of a mask."""
         entries, latent_dim = self.entries_, self.latent_dim
         latent_dim = min(entries.dimensions, MOST_DIMENSIONS) if latent_dim is None else latent_dim
-        x = entries.linear(x)
-        return factor_analysis(x, mask, latent_dim, ridge=RIDGE, labels=entries.slices)
+        x, ridge = entries.linear(x), RIDGE if len(x) <= VALIDATED else 1.0
+        return factor_analysis(x, mask, latent_dim, ridge=ridge, labels=entries.slices)
 
     def _check_arguments(self):
         check_count("batch_size", self.batch_size)
