@@ -24,8 +24,8 @@ def choose_donors(model, entries, splits, seed, refit=None):
         splits: list of `TrainingTable`, whose rows are the model's and which hold out different
             entries; errors are over those of all.
         seed: of the choice of donors among more than 30,000 rows.
-        refit: None, or a function that fits the model anew to the entries of a mask, as is done to
-            those that each split shows, and at the end to all that are observed.
+        refit: None, or a function of x and a mask that fits the model anew, as is done to the
+            entries that each split shows, and at the end to all that are observed.
 
     Returns:
         `(share, donors)`, `(0.0, None)` if there are none.
@@ -57,7 +57,7 @@ def choose_donors(model, entries, splits, seed, refit=None):
     parts = []  # of each split: what it takes to fill its held-out entries
     for split in splits:
         if refit is not None:
-            refit(split.shown)
+            refit(split.x, split.shown)
         x, shown, held_out = split.validation()
         start = ops.convert_to_numpy(model.posterior.mean)[split.validated]
         from_model = model.posterior_mean(x, shown, start=start)
@@ -85,7 +85,7 @@ def choose_donors(model, entries, splits, seed, refit=None):
     first = search(kinds, (np.inf, 0.0, None))
     if first[2] is None:
         if refit is not None:
-            refit(table.observed)
+            refit(table.x, table.observed)
         return 0.0, None
     _, share, kernel = first
     refined = []
@@ -94,7 +94,7 @@ def choose_donors(model, entries, splits, seed, refit=None):
         refined.append(fill(given, share, split.x[rows], split.shown[rows], x_hat))
     best = search([kernel[0]], first, refined)
     if refit is not None:
-        refit(table.observed)
+        refit(table.x, table.observed)
         again = np.ones(len(rows), bool)
     else:
         again = np.isin(rows, table.validated)

@@ -35,7 +35,6 @@ from cvae_keras.systems.auto_decoder.entries import Entries
 from cvae_keras.systems.auto_decoder.factor_analysis import factor_analysis
 from cvae_keras.systems.auto_decoder.held_out import (
     CHUNK,
-    VALIDATED,
     HeldOutCells,
     TrainingTable,
 )
@@ -49,8 +48,8 @@ COMPARED = 4096  # rows in which values that become equal are looked for
 STEPS, EPOCHS = 3000, (20, 100)  # of the default training, and the fewest and most epochs
 AT_ONCE = 10  # steps that TensorFlow takes at a time
 EVERY = 400  # steps between two evaluations of held-out entries, or five epochs if these are fewer
-RIDGE = 10.0  # of the factor analysis of a table of at most `VALIDATED` rows, in rows; else 1
-HELD_OUT, SPLITS = 1000, 5  # entries that are held out of a small table, in at most so many splits
+SMALL, RIDGE = 10_000, 10.0  # cells of a small table; the ridge of its factor analysis, else 1
+HELD_OUT, SPLITS = 1000, 5  # entries of it that are held out, in at most so many splits
 
 
 class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -215,16 +214,9 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(X)
         splits, entries = [self._split(X, seed)], self.entries_
-        step = self._train(splits[0], seed)
         refit = None
-        if step == 0 and len(table := splits[0]) <= VALIDATED:
-            held_out = np.sum(table.observed - table.shown)
-            count = int(np.clip(HELD_OUT / held_out, 1, SPLITS))
-            splits += [self._split(X, seed + number) for number in range(1, count)]
-
-            def refit(mask):
-                self.model_.start_linear(self._linear(table.x, mask))
-
+        if self._train(splits[0], seed) == 0 and splits[0].x.size <= SMALL:
+            splits, refit = self._more_splits(splits[0], X, seed), self._start_linear
         self.donor_share_, self.donors_ = choose_donors(self.model_, entries, splits, seed, refit)
         return self
 
@@ -232,11 +224,20 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """The training rows, some of whose entries are held out."""
         return TrainingTable.of(X, self.entries_, self.validation_share, self.subsample, seed)
 
+    def _more_splits(self, table, X, seed):
+        """As many splits as it takes to hold out `HELD_OUT` entries, at most `SPLITS`."""
+        count = HELD_OUT / np.sum(table.observed - table.shown)
+        others = [self._split(X, seed + number) for number in range(1, min(int(count), SPLITS))]
+        return [table, *(split for split in others if len(split.validated))]
+
+    def _start_linear(self, x, mask):
+        self.model_.start_linear(self._linear(x, mask))
+
     def _linear(self, x, mask):
         """The best linear model of the entries of a mask."""
         entries, latent_dim = self.entries_, self.latent_dim
         latent_dim = min(entries.dimensions, MOST_DIMENSIONS) if latent_dim is None else latent_dim
-        x, ridge = entries.linear(x), RIDGE if len(x) <= VALIDATED else 1.0
+        x, ridge = entries.linear(x), RIDGE if x.size <= SMALL else 1.0
         return factor_analysis(x, mask, latent_dim, ridge=ridge, labels=entries.slices)
 
     def _check_arguments(self):
@@ -318,7 +319,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         rows, columns = table.x.shape
         batch_size = min(int(self.batch_size), rows)
         epochs = self.epochs or int(np.clip(STEPS * batch_size // rows, *EPOCHS))
-        linear, entries = self._linear(table.x, table.shown), self.entries_
+        entries, linear = self.entries_, self._linear(table.x, table.shown)
         keras.utils.set_random_seed(seed)
         self.model_ = VariationalAutoDecoder(
             columns,
