@@ -113,7 +113,7 @@ def test_same_seed_same_answer(table, fitted):
     assert np.array_equal(again.transform(table), fitted.transform(table))
     assert np.array_equal(again.sample(table, 3), fitted.sample(table, 3))
     other = VADImputer(**{**SMALL, "random_state": 1}).fit(table)
-    assert not np.array_equal(other.transform(table), fitted.transform(table))
+    assert not np.array_equal(other.sample(table, 3), fitted.sample(table, 3))
 
 
 def test_draws_differ_only_in_missing_entries(table, fitted):
