@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.impute import SimpleImputer
 
+from cvae_keras.experiments.auto_decoder import contests
 from cvae_keras.experiments.auto_decoder import imputation as table
 from cvae_keras.experiments.auto_decoder.network_imputer import NetworkImputer
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
@@ -62,22 +63,57 @@ def test_table_is_written_and_resumes(tmp_path, monkeypatch):
     )
     assert table.run_table(tmp_path, quick=True) == text and len(made) == 8
     assert len(pd.read_csv(tmp_path / "imputation.csv")) == 8
-    assert "| mean | 2.5 | 2 |" in text  # four equal errors on two tables
+    assert "| mean | 2.5 | 0 | 2 |" in text  # four equal errors on two tables
+    assert "| mean | 2 | 0.5 | 1 | 2 | 1 |" in text
 
 
-def test_ranks_are_over_the_masks_on_which_all_methods_were_run():
-    found = {"KNN": [1.0, 3.0, 1.0], "VAD": [2.0, 1.0, 1.5], "mean": [3.0, 4.0]}
-    frame = pd.DataFrame(
-        [("wine", "MCAR", 0.2, method, seed, rmse, 2.0)
-         for method, errors in found.items() for seed, rmse in enumerate(errors)],
-        columns=["data", "mechanism", "share", "method", "seed", "rmse", "seconds"],
-    )  # fmt: skip
-    ranks = table.average_ranks(frame).set_index("method")
+def _frame(errors):
+    """Rows of `(data, seed)` -> method -> rmse."""
+    lines = [
+        (data, "MCAR", 0.2, method, seed, rmse, 2.0)
+        for (data, seed), found in errors.items()
+        for method, rmse in found.items()
+    ]
+    names = ["data", "mechanism", "share", "method", "seed", "rmse", "seconds"]
+    return pd.DataFrame(lines, columns=names)
+
+
+def test_ranks_are_over_the_contests_in_which_all_methods_were_run():
+    frame = _frame({
+        ("wine", 0): {"KNN": 1.0, "VAD": 2.0, "mean": 3.0},
+        ("wine", 1): {"KNN": 3.0, "VAD": 1.0, "mean": 4.0},
+        ("wine", 2): {"KNN": 1.0, "VAD": 5.0},
+        ("cancer", 0): {"KNN": 1.0, "VAD": 2.0, "mean": 3.0},
+        ("letter", 0): {"KNN": 1.0, "VAD": 2.0},
+    })  # fmt: skip
+    ranks = contests.average_ranks(frame).set_index("method")
     assert ranks["average rank"].to_dict() == {"KNN": 1.5, "VAD": 1.5, "mean": 3.0}
+    assert ranks["firsts"].to_dict() == {"KNN": 1, "VAD": 1, "mean": 0}  # one contest each
     assert set(ranks["contests"]) == {2}
-    short = table.summary(frame).set_index("method")
-    assert short.loc["mean", ["rmse", "masks"]].tolist() == [3.5, 2]
-    assert short.loc["KNN", "rmse_std"] == pytest.approx(np.std([1, 3, 1], ddof=1))
+    short = table.summary(frame).set_index(["data", "method"])
+    assert short.loc[("wine", "mean"), ["rmse", "masks"]].tolist() == [3.5, 2]
+    assert short.loc[("wine", "KNN"), "rmse_std"] == pytest.approx(np.std([1, 3, 1], ddof=1))
+
+
+def test_a_rival_is_compared_on_the_masks_that_both_have():
+    names = ["wine", "cancer", "letter", "spam", "digits", "diabetes"]
+    errors = {(name, 0): {"VAD": 1.0, "KNN": 2.0 + i} for i, name in enumerate(names)}
+    errors[("wine", 1)] = {"VAD": 100.0}  # a mask that KNN lacks
+    errors[("digits", 0)]["mean"] = 0.5
+    found = contests.rivals_of("VAD", _frame(errors)).set_index("rival")
+    knn = found.loc["KNN"]
+    assert knn[["contests", "lower", "tables"]].tolist() == [6, 1.0, 6]
+    assert knn["ratio"] == pytest.approx((1 / np.prod(np.arange(2.0, 8.0))) ** (1 / 6))
+    assert knn["p"] == pytest.approx(2 / 2**6)  # all of one sign
+    assert found.loc["mean", ["contests", "lower", "ratio", "p"]].tolist() == [1, 0.0, 2.0, 1.0]
+
+
+def test_contests_on_one_table_are_one_number_of_the_test():
+    frame = _frame({(name, 0): {"VAD": 1.0, "KNN": 2.0} for name in ("wine", "cancer")})
+    more = [frame.assign(share=share) for share in (0.2, 0.5, 0.7)]
+    found = contests.rivals_of("VAD", pd.concat(more))
+    assert found[["contests", "tables"]].iloc[0].tolist() == [6, 2]
+    assert found["p"].item() == pytest.approx(0.5)
 
 
 def test_older_files_are_of_the_share_that_their_table_had():

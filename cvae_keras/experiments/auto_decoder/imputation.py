@@ -11,6 +11,7 @@ import pandas as pd
 from cvae_keras.checks import check_choice, check_count
 from cvae_keras.data.missing import draw_mar_mask, draw_mask
 from cvae_keras.experiments import rows
+from cvae_keras.experiments.auto_decoder.contests import CONTEST, average_ranks, rivals_of
 from cvae_keras.experiments.auto_decoder.network_imputer import NetworkImputer
 from cvae_keras.files import claim, expand, markdown, write_table
 from cvae_keras.systems.auto_decoder.baseline import MaskedVAE
@@ -23,7 +24,6 @@ METHODS = (
     *("mean", "KNN", "iterative", "missForest", "missForest 100"),
     *("VAE redrawn masks", "MIWAE", "VAD"),
 )
-CONTEST = ("data", "mechanism", "share")
 SLOW = ("missForest", "missForest 100", "VAE redrawn masks", "MIWAE")  # not in quick
 GAUSSIANS = ("gaussian wishart", "gaussian AR", "gaussian factors")
 FILES = ("letter", "spam")
@@ -148,10 +148,11 @@ def write_saved(folder, quick=False, seeds=range(5), names=()):
         if held is not None
     )
     title = "Imputation of tables" + (" (quick)" if quick else "")
-    ranks = average_ranks(frame)
+    ranks, rivals = markdown(average_ranks(frame)), markdown(rivals_of("VAD", frame))
     absent = [method for method in METHODS if method not in set(frame["method"])]
-    text = rows.notes(NAME, ranks=markdown(ranks), absent=", ".join(absent) or "none")
-    return write_table(summary(frame), folder / NAME, title, text)
+    text = rows.notes(NAME, ranks=ranks, rivals=rivals, absent=", ".join(absent) or "none")
+    table = summary(frame.drop(columns="seconds"))  # wall time depends on what else was running
+    return write_table(table, folder / NAME, title, text)
 
 
 def jobs_of(names, seeds, quick=False, mechanisms=MECHANISMS):
@@ -201,31 +202,6 @@ def summary(frame):
     table.insert(5, "rmse_std", groups["rmse"].std().to_numpy())
     table.insert(6, "masks", groups.size().to_numpy())
     return table
-
-
-def average_ranks(frame):
-    """The average rank of each method by its error, 1 the best, where all methods were run.
-
-    Args:
-        frame: as for `summary`. Two ways of one method, such as "missForest" and "missForest 100",
-            count as two methods.
-
-    Returns:
-        DataFrame with `method`, its `average rank` and the number of `contests`, the masks of
-        tables on which every method of the frame has a row.
-
-    Example:
-        >>> frame = pd.DataFrame({"data": list("aabb"), "mechanism": "MAR", "share": 0.2,
-        ...                       "seed": 0, "method": ["KNN", "VAD"] * 2,
-        ...                       "rmse": [2.0, 1.0, 3.0, 1.0]})
-        >>> average_ranks(frame)["average rank"].tolist()
-        [1.0, 2.0]
-    """
-    wide = frame.pivot_table("rmse", [*CONTEST, "seed"], "method")
-    whole = wide.dropna()
-    ranks = whole.rank(axis=1).mean().sort_values(kind="stable")
-    found = pd.DataFrame({"method": ranks.index, "average rank": ranks.to_numpy()})
-    return found.assign(contests=len(whole))
 
 
 def run_job(job, path=None, data_dir=None):

@@ -11,7 +11,7 @@ SHARPNESS = (0.35, 0.7, 1.4)  # and for that of their kernel
 MOST_DONORS = 30_000  # the cost of a row is linear in their number
 
 
-def choose_donors(model, entries, table, seed):
+def choose_donors(model, entries, splits, seed, refit=None):
     """The `Donors` and their share of a fill that have the least error on held-out entries.
 
     Their error must be below the model's by two standard errors of the difference; else there are
@@ -21,72 +21,106 @@ def choose_donors(model, entries, table, seed):
     Args:
         model: the trained `VariationalAutoDecoder`.
         entries: the `Entries` of the table.
-        table: the `TrainingTable`, whose rows are the model's.
+        splits: list of `TrainingTable`, whose rows are the model's and which hold out different
+            entries; errors are over those of all.
         seed: of the choice of donors among more than 30,000 rows.
+        refit: None, or a function of x and a mask that fits the model anew, as is done to the
+            entries that each split shows, and at the end to all that are observed.
 
     Returns:
         `(share, donors)`, `(0.0, None)` if there are none.
 
     Example:
         ```python
-        share, donors = choose_donors(model, entries, table, seed=0)
+        share, donors = choose_donors(model, entries, [table], seed=0)
         ```
     """
+    table = splits[0]
     if not len(table.validated):
         return 0.0, None
     rows = np.random.default_rng(seed).permutation(len(table))[:MOST_DONORS]
-    latents = ops.convert_to_numpy(model.posterior.mean)
     likelihood = model.likelihood if entries.likelihoods else None
+    kinds = _kinds(entries, table)
 
-    def completed(mask, rows):
-        search = {"start": latents[rows], "steps": NEWTON_STEPS}
-        return model.reconstruct(table.x[rows], mask[rows], **search)
+    def completed(table, mask, rows):
+        start = ops.convert_to_numpy(model.posterior.mean)[rows]
+        return model.reconstruct(table.x[rows], mask[rows], start=start, steps=NEWTON_STEPS)
 
-    def donors(mask, x_hat, *kernel):
+    def donors(table, mask, x_hat, precisions, kind, sharpness):
+        weights, metric = kind
+        kernel = precisions[weights], metric, sharpness
         return Donors(table.x[rows], mask[rows], x_hat, *kernel, likelihood)
 
     def fill(donors, share, x, mask, x_hat):
         return x_hat + share * (donors.fill(x, mask, x_hat) - x_hat)
 
-    x, shown, held_out = table.validation()
-    from_model = model.posterior_mean(x, shown, start=latents[table.validated])
-    without = entries.errors(x, from_model, held_out > 0)
+    parts = []  # of each split: what it takes to fill its held-out entries
+    for split in splits:
+        if refit is not None:
+            refit(split.x, split.shown)
+        x, shown, held_out = split.validation()
+        start = ops.convert_to_numpy(model.posterior.mean)[split.validated]
+        from_model = model.posterior_mean(x, shown, start=start)
+        x_hat, precisions = completed(split, split.shown, rows), _precisions(model, entries)
+        parts.append((split, x_hat, precisions, (x, shown, from_model), held_out > 0))
+    without = [entries.errors(x, x_hat, hidden) for *_, (x, _, x_hat), hidden in parts]
+    without = np.concatenate(without)
 
-    def search(x_hat, kernels, best):
-        for precision, metric in kernels:
-            for kernel in [(precision, metric, sharpness) for sharpness in SHARPNESS]:
-                found = donors(table.shown, x_hat, *kernel).fill(x, shown, from_model)
-                for share in SHARES:
-                    mixed = from_model + share * (found - from_model)
-                    errors = entries.errors(x, mixed, held_out > 0)
+    def search(kinds, best, refined=None):
+        for kind in kinds:
+            for kernel in [(kind, sharpness) for sharpness in SHARPNESS]:
+                found = {share: [] for share in SHARES}
+                for number, (split, x_hat, precisions, given, hidden) in enumerate(parts):
+                    x_hat = x_hat if refined is None else refined[number]
+                    some = donors(split, split.shown, x_hat, precisions, *kernel).fill(*given)
+                    for share in SHARES:
+                        mixed = given[2] + share * (some - given[2])
+                        found[share].append(entries.errors(given[0], mixed, hidden))
+                for share, errors in found.items():
+                    errors = np.concatenate(errors)
                     if errors.mean() < best[0] and lower(errors, without):
                         best = errors.mean(), share, kernel
         return best
 
-    x_hat = completed(table.shown, rows)
-    first = search(x_hat, _kernels(model, entries, table), (np.inf, 0.0, None))
+    first = search(kinds, (np.inf, 0.0, None))
     if first[2] is None:
+        if refit is not None:
+            refit(table.x, table.observed)
         return 0.0, None
-    (_, share, kernel), again = first, np.isin(rows, table.validated)
-    given = donors(table.shown, x_hat, *kernel)
-    refined = fill(given, share, table.x[rows], table.shown[rows], x_hat)
-    best = search(refined, [kernel[:2]], first)
-    x_hat[again] = completed(table.observed, rows[again])
+    _, share, kernel = first
+    refined = []
+    for split, x_hat, precisions, *_ in parts:
+        given = donors(split, split.shown, x_hat, precisions, *kernel)
+        refined.append(fill(given, share, split.x[rows], split.shown[rows], x_hat))
+    best = search([kernel[0]], first, refined)
+    if refit is not None:
+        refit(table.x, table.observed)
+        again = np.ones(len(rows), bool)
+    else:
+        again = np.isin(rows, table.validated)
+    precisions, x_hat, known = _precisions(model, entries), parts[0][1], rows[again]
+    x_hat[again] = completed(table, table.observed, known)
     if best is not first:
-        given, known = donors(table.observed, x_hat, *kernel), rows[again]
-        refined[again] = fill(given, share, table.x[known], table.observed[known], x_hat[again])
-        x_hat = refined
-    return best[1], donors(table.observed, x_hat, *best[2])
+        given = donors(table, table.observed, x_hat, precisions, *kernel)
+        seen = table.x[known], table.observed[known]
+        refined[0][again] = fill(given, share, *seen, x_hat[again])
+        x_hat = refined[0]
+    return best[1], donors(table, table.observed, x_hat, precisions, *best[2])
 
 
-def _kernels(model, entries, table):
-    """Precisions and metrics of `Donors`: the model's noise, equal ones, and logarithms."""
+def _precisions(model, entries):
+    """The weights of the entries in the distances of `Donors`: of the model's noise, and equal."""
     precision = model.noise_precision()
     normal = np.repeat(entries.normal, entries.widths)
+    typical = np.exp(np.log(precision[normal]).mean()) if normal.any() else 1.0
+    return {"noise": precision, "equal": np.where(normal, typical, precision)}
+
+
+def _kinds(entries, table):
+    """Weights and metrics of `Donors`: of the model's noise, equal ones, and logarithms."""
+    normal = np.repeat(entries.normal, entries.widths)
     if not normal.any():
-        return [(precision, None)]
-    typical = np.exp(np.log(precision[normal]).mean())
-    equal = np.where(normal, typical, precision)
+        return [("noise", None)]
     logarithms = Logarithms(table.x, table.shown, normal)
-    kernels = [(precision, None), (equal, None)]
-    return kernels + [(equal, logarithms)] * bool(logarithms.skewed.any())
+    kinds = [("noise", None), ("equal", None)]
+    return kinds + [("equal", logarithms)] * bool(logarithms.skewed.any())

@@ -48,6 +48,8 @@ COMPARED = 4096  # rows in which values that become equal are looked for
 STEPS, EPOCHS = 3000, (20, 100)  # of the default training, and the fewest and most epochs
 AT_ONCE = 10  # steps that TensorFlow takes at a time
 EVERY = 400  # steps between two evaluations of held-out entries, or five epochs if these are fewer
+SMALL, RIDGE = 10_000, 10.0  # cells of a small table; the ridge of its factor analysis, else 1
+HELD_OUT, SPLITS = 1000, 5  # entries of it that are held out, in at most so many splits
 
 
 class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -211,11 +213,32 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.indicator_ = None
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(X)
-        most = self.subsample
-        table = TrainingTable.of(X, self.entries_, self.validation_share, most, seed)
-        self._train(table, seed)
-        self.donor_share_, self.donors_ = choose_donors(self.model_, self.entries_, table, seed)
+        splits, entries = [self._split(X, seed)], self.entries_
+        refit = None
+        if self._train(splits[0], seed) == 0 and splits[0].x.size <= SMALL:
+            splits, refit = self._more_splits(splits[0], X, seed), self._start_linear
+        self.donor_share_, self.donors_ = choose_donors(self.model_, entries, splits, seed, refit)
         return self
+
+    def _split(self, X, seed):
+        """The training rows, some of whose entries are held out."""
+        return TrainingTable.of(X, self.entries_, self.validation_share, self.subsample, seed)
+
+    def _more_splits(self, table, X, seed):
+        """As many splits as it takes to hold out `HELD_OUT` entries, at most `SPLITS`."""
+        count = HELD_OUT / np.sum(table.observed - table.shown)
+        others = [self._split(X, seed + number) for number in range(1, min(int(count), SPLITS))]
+        return [table, *(split for split in others if len(split.validated))]
+
+    def _start_linear(self, x, mask):
+        self.model_.start_linear(self._linear(x, mask))
+
+    def _linear(self, x, mask):
+        """The best linear model of the entries of a mask."""
+        entries, latent_dim = self.entries_, self.latent_dim
+        latent_dim = min(entries.dimensions, MOST_DIMENSIONS) if latent_dim is None else latent_dim
+        x, ridge = entries.linear(x), RIDGE if x.size <= SMALL else 1.0
+        return factor_analysis(x, mask, latent_dim, ridge=ridge, labels=entries.slices)
 
     def _check_arguments(self):
         check_count("batch_size", self.batch_size)
@@ -289,20 +312,19 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
 
     def _train(self, table, seed):
-        """Train `model_` from a factor analysis, and keep its best step on held-out entries."""
+        """Train `model_` from a factor analysis, and keep its best step on held-out entries.
+
+        Returns the number of that step, 0 for the factor analysis; None if no entry is held out.
+        """
         rows, columns = table.x.shape
         batch_size = min(int(self.batch_size), rows)
         epochs = self.epochs or int(np.clip(STEPS * batch_size // rows, *EPOCHS))
-        latent_dim, entries = self.latent_dim, self.entries_
-        latent_dim = min(entries.dimensions, MOST_DIMENSIONS) if latent_dim is None else latent_dim
-        linear = factor_analysis(
-            entries.linear(table.x), table.shown, latent_dim, labels=entries.slices
-        )
+        entries, linear = self.entries_, self._linear(table.x, table.shown)
         keras.utils.set_random_seed(seed)
         self.model_ = VariationalAutoDecoder(
             columns,
             examples=rows,
-            latent_dim=latent_dim,
+            latent_dim=len(linear["kernel"]),
             hidden=self.hidden,
             activation="silu",
             skip=True,
@@ -317,7 +339,7 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         at_once = min(AT_ONCE, rows // batch_size) if several else 1
         self.model_.compile(two_rates(self.net_lr, self.latent_lr), steps_per_execution=at_once)
         self.model_.run_eagerly = small
-        callbacks = [TqdmCallback(verbose=0)] if self.verbose else []
+        callbacks, look = [TqdmCallback(verbose=0)] if self.verbose else [], None
         index = np.arange(rows, dtype="int32")[:, None]
         batches = ShuffledBatches(
             {"x": table.x, "mask": table.shown, "index": index}, batch_size, seed
@@ -325,13 +347,15 @@ class VADImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if len(table.validated):
             every, mixed = min(5 * len(batches), EVERY), entries if entries.likelihoods else None
             held_out = (*table.validation(), table.validated)
-            callbacks.append(HeldOutCells(*held_out, every=every, entries=mixed))
+            look = HeldOutCells(*held_out, every=every, entries=mixed)
+            callbacks.append(look)
         self.model_.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
         if not all(np.isfinite(weight).all() for weight in self.model_.get_weights()):
             raise ValueError(
                 f"the training has diverged with net_lr={self.net_lr} and "
                 f"latent_lr={self.latent_lr}: choose smaller ones."
             )
+        return None if look is None else look.step
 
     def transform(self, X):
         """Fill the missing entries.
