@@ -27,10 +27,12 @@ from cvae_keras.checks import (
 )
 from cvae_keras.parts.adapters import PlainDecoder, reads_one
 from cvae_keras.parts.agreement import (
+    bounded,
     check_decoded,
     check_latents,
     check_mask,
     check_model_arrays,
+    check_support,
 )
 from cvae_keras.parts.distributions import kl_divergence
 from cvae_keras.parts.layers import SavesRandomState, zero_missing
@@ -192,9 +194,6 @@ class ELBOModel(SavesRandomState, keras.Model):
 
     #: What the mode "auto" of a callback that monitors one of these logs stands for.
     modes = {"elbo": "max", "reconstruction": "min"}
-    #: None, or a method by which a subclass checks each batch of data that come in batches, see
-    #: `cvae_keras.training.batches.finite`.
-    check_batch = None
 
     def __init__(
         self, posterior, prior, decoder, likelihood, condition=None, beta=1.0, seed=0, **kwargs
@@ -421,6 +420,19 @@ class ELBOModel(SavesRandomState, keras.Model):
         self.posterior.check_inputs(inputs)
         return check_model_arrays(inputs, self.likelihood)
 
+    def check_batch(self, inputs):
+        """Refuse one of the batches in which data come; a subclass checks more than the support.
+
+        Args:
+            inputs: dictionary of NumPy arrays. Weights of the model cannot be read here: JAX has
+                none while it trains.
+
+        Raises:
+            ValueError: x holds what the likelihood has no density for.
+        """
+        if "x" in inputs:
+            check_support(self.likelihood, inputs["x"], inputs.get("mask"))
+
     def fit(self, x=None, y=None, *args, sample_weight=None, validation_data=None, **kwargs):
         """Train as `keras.Model.fit` does, on a dictionary of arrays or on batches of them.
 
@@ -460,6 +472,8 @@ class ELBOModel(SavesRandomState, keras.Model):
                 callback.watch(callbacks)
         ours = isinstance(x, Batches)
         x, y = self._checked(x, y, sample_weight)
+        if y is not None and not y[WEIGHTS].any():
+            raise ValueError("sample_weight is 0 for all rows, so that nothing would be trained.")
         if isinstance(validation_data, (tuple, list)):
             validation_data = self._checked(*validation_data)
         elif validation_data is not None:
@@ -492,6 +506,11 @@ class ELBOModel(SavesRandomState, keras.Model):
             raise ValueError(
                 f"compile got loss={shown(self.loss)}, which would not be used: leave it out; the "
                 f"loss is minus the ELBO, and set_term_weight weighs its terms."
+            )
+        if self._compile_metrics is not None:
+            raise ValueError(
+                "compile got metrics, which compare targets with predictions, and there are no "
+                "targets: leave them out; the logs hold the ELBO and its terms."
             )
 
     def _build_optimizer(self):
@@ -640,7 +659,8 @@ class ELBOModel(SavesRandomState, keras.Model):
                 "sample_weight is for dictionaries of arrays: batches bring theirs as "
                 "(dictionary, None, sample_weight)."
             )
-        return finite(x, self.check_batch), None
+        checks = type(self).check_batch is not ELBOModel.check_batch or bounded(self.likelihood)
+        return finite(x, self.check_batch if checks else None), None
 
 
 def _zeros(shapes):

@@ -2,7 +2,9 @@
 
 Each cell builds a small model, trains it, saves it, loads it, draws samples and estimates
 log p(x | c). One backend is run at a time: `python -m cvae_keras.experiments.matrix`, or with the
-argument `pairs` for some forty cells in place of all.
+argument `pairs` for some fifty cells in place of all. Names of likelihoods after it, as in
+`pairs poisson product`, run their cells alone, and the table keeps what it has of the others.
+Bounds belong to `CVAE`, which makes the model of these cells.
 """
 
 import itertools
@@ -20,10 +22,14 @@ from cvae_keras import files
 from cvae_keras.elbo import ELBOModel
 from cvae_keras.metrics.importance import importance_weighted_bound
 from cvae_keras.parts import likelihoods, posteriors, priors
+from cvae_keras.systems.cvae.model import CVAE
 from cvae_keras.training import FusedAdam
 
 ROWS, WIDTH, LATENT, CATEGORIES = 32, 6, 2, 3
+BOUNDS = (-10.0, 20.0)
 EPOCHS = 8  # of one batch, at which every loss has fallen
+
+SIZES = {"real": 4, "count": 2}  # arrays of the product, which have these many entries
 
 Cell = namedtuple("Cell", "posterior prior likelihood condition mask")
 
@@ -33,14 +39,20 @@ def network():
     return keras.Sequential([keras.layers.Dense(8, "relu")])
 
 
-def decoder(latent, condition, scale):
-    """A Keras model of `[z, c]`; with a scale of its own it returns a dictionary."""
-    if not scale:
+def decoder(latent, condition, likelihood):
+    """A Keras model of `[z, c]`; a dictionary for a scale of its own, or for several arrays."""
+    sizes = {"normal, decoder's scale": {"mean": WIDTH, "log_scale": WIDTH}, "product": SIZES}
+    if likelihood not in sizes:
         return keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(WIDTH)])
     read = keras.Input((latent + {"none": 0, "vector": 2, "dictionary": 6}[condition],))
     h = keras.layers.Dense(8, "relu")(read)
-    outputs = {name: keras.layers.Dense(WIDTH)(h) for name in ("mean", "log_scale")}
+    outputs = {name: keras.layers.Dense(size)(h) for name, size in sizes[likelihood].items()}
     return keras.Model(read, outputs)
+
+
+def product():
+    """The likelihood of real values and counts."""
+    return likelihoods.Product({"real": likelihoods.Normal(), "count": likelihoods.Poisson()})
 
 
 POSTERIORS = {
@@ -63,6 +75,9 @@ LIKELIHOODS = {
     "laplace": lambda: likelihoods.Laplace(0.5),
     "bernoulli": likelihoods.Bernoulli,
     "categorical": likelihoods.Categorical,
+    "poisson": likelihoods.Poisson,
+    "product": product,
+    "bounds": None,  # see `bounded`
 }
 CONDITIONS = ("none", "vector", "dictionary")
 MASKS = ("none", "given")
@@ -72,6 +87,8 @@ CELLS = [Cell(*each) for each in itertools.product(*SLOTS)]
 
 def expected(cell):
     """What must become of a cell: "works", or part of the sentence that refuses it."""
+    if cell.likelihood == "bounds" and cell.condition == "none" and cell.prior != "standard":
+        return "reads a condition, and the model has none"
     if (cell.posterior == "categorical") != (cell.prior == "categorical"):
         return "so that their KL exists"
     if cell.condition == "none" and cell.prior != "standard":
@@ -86,7 +103,7 @@ def pairwise():
         List of `Cell`, chosen greedily.
 
     Example:
-        >>> 28 <= len(pairwise()) <= 40
+        >>> 40 <= len(pairwise()) <= 56
         True
     """
     pairs = {
@@ -110,9 +127,16 @@ def arrays_of(cell):
         x = (x > 1.0).astype("float32")
     elif cell.likelihood == "categorical":
         x, mask = np.eye(WIDTH)[x.argmax(axis=1)], np.repeat(mask[:, :1], WIDTH, axis=1)
+    elif cell.likelihood == "poisson":
+        x = np.floor(np.abs(x))
     arrays = {"x": x.astype("float32")}
     if cell.mask == "given":
         arrays = {"x": np.where(mask, arrays["x"], np.nan), "mask": mask.astype("float32")}
+    if cell.likelihood == "product":
+        arrays = {
+            name: {"real": array[:, :4], "count": np.floor(np.abs(array[:, 4:]))}
+            for name, array in arrays.items()
+        }
     if cell.posterior == "free table":
         arrays["index"] = np.arange(ROWS)[:, None]
     if cell.condition != "none":
@@ -129,14 +153,33 @@ def model_of(cell):
         ValueError: the parts do not fit each other.
     """
     latent = CATEGORIES if cell.posterior == "categorical" else LATENT
-    model = ELBOModel(
-        POSTERIORS[cell.posterior](),
-        PRIORS[cell.prior](),
-        decoder(latent, cell.condition, "decoder's" in cell.likelihood),
-        LIKELIHOODS[cell.likelihood](),
-    )
+    if cell.likelihood == "bounds":
+        model = bounded(cell, latent)
+    else:
+        model = ELBOModel(
+            POSTERIORS[cell.posterior](),
+            PRIORS[cell.prior](),
+            decoder(latent, cell.condition, cell.likelihood),
+            LIKELIHOODS[cell.likelihood](),
+        )
     model.compile(FusedAdam(1e-2), run_eagerly=True)
     return model
+
+
+def bounded(cell, latent):
+    """The `CVAE` of a cell whose x has bounds."""
+    table = cell.posterior == "free table"
+    return CVAE(
+        (WIDTH,),
+        {"none": None, "vector": (2,), "dictionary": {"a": (2,), "b": (2, 2)}}[cell.condition],
+        latent_dim=latent,
+        posterior=POSTERIORS[cell.posterior]() if table else cell.posterior,
+        prior=cell.prior,
+        bounds=BOUNDS,
+        width=8,
+        depth=1,
+        masks=cell.mask == "given",
+    )
 
 
 def numbers_of(model, arrays):
@@ -184,21 +227,26 @@ def check(cell, folder):
     found, again = (
         numbers_of(each, arrays) for each in (model, keras.saving.load_model(path, safe_mode=True))
     )
-    shape = (3, WIDTH) if cell.condition == "none" else (3, ROWS, WIDTH)
-    assert found["sampled"].shape == shape, found["sampled"].shape
+    rows = (3,) if cell.condition == "none" else (3, ROWS)
+    wanted = keras.tree.map_structure(lambda x: (*rows, x.shape[-1]), arrays["x"])
+    shapes = keras.tree.map_structure(np.shape, found["sampled"])
+    assert shapes == wanted, shapes
     for name, values in found.items():
-        assert np.isfinite(values).all(), name
-        assert np.array_equal(values, again[name]), f"{name} differs after loading"
+        pairs = zip(*(keras.tree.flatten(each) for each in (values, again[name])), strict=True)
+        for one, other in pairs:
+            assert np.isfinite(one).all(), name
+            assert np.array_equal(one, other), f"{name} differs after loading"
     numbers = {"first": losses[0], "last": losses[-1], "bound": found["bound"]}
     return {"outcome": "works", **{name: float(value) for name, value in numbers.items()}}
 
 
-def run(cells, folder=None):
+def run(cells, folder=None, keep=False):
     """Check cells on the backend that Keras has, and write `matrix_<backend>.csv` and `.json`.
 
     Args:
         cells: list of `Cell`.
         folder: where; by default `results`.
+        keep: whether the table keeps its rows of other cells.
 
     Returns:
         DataFrame of a row for each cell.
@@ -221,9 +269,14 @@ def run(cells, folder=None):
             rows.append({**cell._asdict(), **row, "as_expected": fits})
             keras.backend.clear_session()
     frame, name = pd.DataFrame(rows), f"matrix_{keras.backend.backend()}"
-    files.write_csv(frame, folder / f"{name}.csv")
-    config = {"rows": ROWS, "epochs": EPOCHS, "seed": 0, "cells": len(cells)}
-    files.write_json(folder / f"{name}.json", files.manifest(config, time.time() - start))
+    seconds, path = time.time() - start, folder / f"{name}.csv"
+    if keep:
+        seconds += files.read_json(path.with_suffix(".json"))["seconds"]
+        both = pd.concat([pd.read_csv(path, keep_default_na=False), frame])
+        frame = both.drop_duplicates(list(Cell._fields), keep="last")
+    files.write_csv(frame, path)
+    config = {"rows": ROWS, "epochs": EPOCHS, "seed": 0, "cells": len(frame)}
+    files.write_json(path.with_suffix(".json"), files.manifest(config, seconds))
     return frame
 
 
@@ -274,5 +327,7 @@ def summarize(folder=None):
 
 
 if __name__ == "__main__":
-    run(pairwise() if sys.argv[1:] == ["pairs"] else CELLS)
+    pairs, names = sys.argv[1:2] == ["pairs"], sys.argv[2:]
+    chosen = pairwise() if pairs else CELLS
+    run([c for c in chosen if not names or c.likelihood in names], keep=bool(names))
     print(summarize())

@@ -184,6 +184,17 @@ def check_model_arrays(inputs, likelihood):
     return found
 
 
+def bounded(likelihood):
+    """Whether a likelihood, or one of its parts, has no density for some real numbers.
+
+    Example:
+        >>> bounded(Bernoulli())
+        True
+    """
+    parts = getattr(likelihood, "parts", {"x": likelihood}).values()
+    return any(isinstance(part, tuple(SUPPORTS)) for part in parts)
+
+
 def check_support(likelihood, x, mask=None):
     """Refuse values of x for which a likelihood has no density.
 

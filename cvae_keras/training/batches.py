@@ -336,11 +336,14 @@ def finite(data, check=None):
         data: a `Batches`, another `keras.utils.PyDataset`, a `tf.data.Dataset` or a generator, of
             dictionaries; anything else is returned as it is.
         check: None, or a function of the dictionary of a batch, of NumPy arrays, that raises a
-            ValueError "... in a batch: ..." where the model cannot read it.
+            ValueError or TypeError where the model cannot read it.
 
     Returns:
         What Keras reads in its place. A batch with NaN or infinity, or one that `check` refuses,
         ends the training, see `refusals`.
+
+    Raises:
+        ValueError: a `tf.data.Dataset` of something else than dictionaries.
 
     Example:
         ```python
@@ -355,6 +358,7 @@ def finite(data, check=None):
     if isinstance(data, keras.utils.PyDataset):
         return _Checked(data, check)
     if hasattr(data, "element_spec") and hasattr(data, "map"):
+        _inputs(data.element_spec)
         data = data.map(_refuse_in_graph)
         return data if check is None else data.map(partial(_check_in_graph, check))
     if hasattr(data, "__next__"):
@@ -364,10 +368,32 @@ def finite(data, check=None):
 
 def _refuse(batch, check):
     """`refuse_not_finite`, and the model's own check."""
-    inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
-    if check is not None and isinstance(inputs, dict):
-        check({name: np.asarray(array) for name, array in inputs.items()})
+    inputs = _inputs(batch)
+    if check is not None:
+        _call(check, keras.tree.map_structure(np.asarray, inputs))
     return refuse_not_finite(batch)
+
+
+def _inputs(batch):
+    """The dictionary of arrays of a batch."""
+    inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+    if not isinstance(inputs, dict):
+        got = "a tuple of arrays" if isinstance(batch, (tuple, list)) else "an array"
+        raise ValueError(
+            f"a batch must be a dictionary of arrays, such as {{'x': x, 'c': c}}, got {got}: let "
+            f"the data set give dictionaries."
+        )
+    return inputs
+
+
+def _call(check, arrays):
+    """The model's own check, with a sentence that `refusals` finds."""
+    try:
+        check(arrays)
+    except (TypeError, ValueError) as error:
+        if " in a batch: " in str(error):
+            raise
+        raise ValueError(f"refused in a batch: {error}") from error
 
 
 def _tuple(batch):
@@ -400,15 +426,13 @@ def _check_in_graph(check, inputs, *more):
     """The model's own check of a batch, as an operation of TensorFlow."""
     import tensorflow as tf
 
-    if isinstance(inputs, dict):
+    def call(*arrays):
+        _call(check, keras.tree.pack_sequence_as(inputs, arrays))
+        return np.True_
 
-        def call(*arrays):
-            check(dict(zip(inputs, arrays, strict=True)))
-            return np.True_
-
-        with tf.control_dependencies([tf.numpy_function(call, [*inputs.values()], tf.bool)]):
-            inputs = {name: tf.identity(tensor) for name, tensor in inputs.items()}
-    return (inputs, *more) if more else inputs
+    with tf.control_dependencies([tf.numpy_function(call, keras.tree.flatten(inputs), tf.bool)]):
+        found = keras.tree.map_structure(tf.identity, inputs)
+    return (found, *more) if more else found
 
 
 @contextmanager

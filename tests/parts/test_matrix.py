@@ -29,6 +29,9 @@ QUICK = [
     Cell("free table", "standard", "bernoulli", "none", "given"),
     Cell("free table", "flow", "normal", "dictionary", "given"),
     Cell("free table", "conditional", "categorical", "vector", "none"),
+    Cell("flow", "conditional", "poisson", "dictionary", "given"),
+    Cell("gaussian", "flow", "product", "vector", "given"),
+    Cell("gaussian", "conditional", "bounds", "dictionary", "given"),
 ]
 REFUSED = [
     Cell("gaussian", "categorical", "normal", "vector", "none"),
@@ -134,10 +137,13 @@ def run_python(code, *arguments, **environment):
 
 
 def test_the_table_counts_what_works(tmp_path, monkeypatch):
-    monkeypatch.setattr(keras.backend, "clear_session", lambda: None)  # it frees little here
+    monkeypatch.setattr(matrix, "check", lambda cell, folder: {"outcome": expected(cell)})
     frame = matrix.run([QUICK[0], REFUSED[0]], tmp_path)
     assert frame.outcome.tolist()[0] == "works" and frame.as_expected.all()
     text = matrix.summarize(tmp_path)
     assert "2 cells, 1 work, 1 are refused, 0 not as expected" in text
     table = pd.read_csv(tmp_path / "matrix.csv")
     assert table[keras.backend.backend()].tolist() == ["1 of 1", "0 of 1"]
+    monkeypatch.setattr(matrix, "check", lambda cell, folder: {"outcome": "another sentence"})
+    matrix.run([QUICK[1], QUICK[0]], tmp_path, keep=True)
+    assert "3 cells, 0 work, 3 are refused, 2 not as expected" in matrix.summarize(tmp_path)

@@ -44,18 +44,27 @@ class Variable(Modality):
         self.kind, self.real = kind, kind in ("real", "given")
         self.bounds = None if bounds is None else Bounds(name, bounds, self.shape, link)
 
+    def check_name(self, name):
+        if not isinstance(name, str) or not name:
+            raise ValueError(
+                f"names of arrays and columns must be texts, got {shown(name)}: rename it, a frame "
+                f"for instance by frame.columns.astype(str)."
+            )
+
     def holds_classes(self, shape):
         return self.kind in ("classes", "given") and super().holds_classes(shape)
 
     def check(self, values, mask=None):
-        """As `Modality.check`; mask is of the shape of the values, and those under 0 are not read.
+        """As `Modality.check`; mask has the variable's shape, and values under 0 are not read.
 
         Raises:
             ValueError: values outside the support of the kind, or outside the bounds.
         """
         values = self.read(values)
         if mask is not None:
-            values = np.where(mask, values, 0.0 if self.bounds is None else self.bounds.inside)
+            numbers = self.holds_classes(values.shape)
+            seen = mask[..., 0].reshape(values.shape) if numbers else mask
+            values = np.where(seen, values, 0.0 if numbers else self._inside())
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ValueError(
                 f"{self.name} holds NaN or infinity: remove those rows, or, if it is generated, "
@@ -64,9 +73,9 @@ class Variable(Modality):
         values = super().check(values)
         low, high = float(values.min()), float(values.max())
         if self.kind == "classes":
-            self.check_support(values, "categorical")
+            self.check_support(values, "categorical", "likelihood")
         if self.kind == "bit":
-            self.check_support(values, "bernoulli")
+            self.check_support(values, "bernoulli", "likelihood")
         if self.kind == "count" and (low < 0 or (values != np.round(values)).any()):
             raise ValueError(
                 f"{self.name} must hold counts, whole numbers from 0, for the likelihood 'poisson',"
@@ -80,6 +89,21 @@ class Variable(Modality):
                     f"which reach from {low:g} to {high:g}: correct the values or the bounds."
                 )
         return values
+
+    def _inside(self):
+        """Values that the kind may have, one for each entry."""
+        if self.bounds is not None:
+            return self.bounds.inside
+        first = np.zeros(self.shape)
+        first[..., 0] = self.kind == "classes"
+        return first
+
+    def missing(self, values):
+        """Which entries of an array are NaN, or missing labels: booleans `(batch, *shape)`."""
+        missing = np.isnan(self.read(values))
+        if self.holds_classes(missing.shape):
+            missing = np.repeat(missing.reshape(-1, *self.shape[:-1], 1), self.shape[-1], axis=-1)
+        return missing
 
     def unbounded(self, values):
         """Checked values on the whole line."""
@@ -109,10 +133,12 @@ class Arrays(keras.layers.Layer):
         super().__init__(**kwargs)
         self.side, self.variables_by_name, self.single = side, dict(variables), single
         self.units, self.tails = {}, {}  # tails: what is added before the logarithm, 0 for none
+        self.built = True
         for name, variable in self.variables_by_name.items():
+            plain = name.replace("/", "_")  # Keras allows none in the name of a weight
             if variable.real:
                 weights = [
-                    self.add_weight(variable.shape, start, trainable=False, name=f"{kind}_{name}")
+                    self.add_weight(variable.shape, start, trainable=False, name=f"{kind}_{plain}")
                     for kind, start in (
                         ("shift", "zeros"),
                         ("scale", "ones"),
@@ -122,12 +148,16 @@ class Arrays(keras.layers.Layer):
                 ]
                 self.units[name] = Unit(*weights)
             if variable.kind == "given":
-                more = {"trainable": False, "name": f"tail_{name}"}
+                more = {"trainable": False, "name": f"tail_{plain}"}
                 self.tails[name] = self.add_weight(variable.shape, "zeros", **more)
 
     @property
     def names(self):
         return list(self.variables_by_name)
+
+    def label(self, name):
+        """What messages call an array."""
+        return self.side if self.single else f"{self.side}[{name!r}]"
 
     def example(self, rows=2):
         """Checked arrays that fit, as tensors: with these a model builds."""
@@ -197,13 +227,13 @@ class Arrays(keras.layers.Layer):
         return found
 
     def found_masks(self, values, masks):
-        """Masks of the real-valued arrays that have none: 0 where they hold NaN, by name."""
-        found, values = {}, self.named(values)
-        for name, variable in self.variables_by_name.items():
-            if name not in masks and variable.real:
-                read = variable.read(values[name])
-                found[name] = (~np.isnan(read)).astype("float32")
-        return found
+        """Masks of the arrays that have none: 0 where they hold NaN or lack a label, by name."""
+        values = self.named(values)
+        return {
+            name: (~variable.missing(values[name])).astype("float32")
+            for name, variable in self.variables_by_name.items()
+            if name not in masks
+        }
 
     def measure(self, checked, weights=None, masks=None):
         """Set the units to mean and scale of checked real-valued arrays."""
@@ -221,11 +251,16 @@ class Arrays(keras.layers.Layer):
             unit.assign(shift, usable_scale(shift, scale, generated=self.side == "x"))
 
     def standardize(self, checked, masks=None):
-        """Checked arrays without their units: float32 by the keys `side:name`."""
+        """Checked arrays without their units: float32 by the keys `side:name`.
+
+        Raises:
+            ValueError: class numbers of an array whose unit was measured on real values.
+        """
         found = {}
         for name, values in checked.items():
             if name in self.units:
                 if self.variables_by_name[name].holds_classes(values.shape):
+                    self._check_measured_on_classes(name, values.shape)
                     values = self._one_hot(name, values)
                 values = self._on_the_line(name, values)
                 values = self.units[name].standardize(name, values)
@@ -235,6 +270,14 @@ class Arrays(keras.layers.Layer):
                 values = self._one_hot(name, values)
             found[f"{self.side}:{name}"] = values.astype("float32", copy=False)
         return found
+
+    def _check_measured_on_classes(self, name, shape):
+        if not self.units[name].is_one():
+            inner = ", ".join(map(str, self.variables_by_name[name].shape))
+            raise ValueError(
+                f"{name} has shape {shape}, that of class numbers, but the model was trained on "
+                f"real values: give (batch, {inner})."
+            )
 
     def _one_hot(self, name, numbers):
         shape = self.variables_by_name[name].shape

@@ -9,7 +9,13 @@ from cvae_keras.data.frames import is_frame
 from cvae_keras.elbo import WEIGHTS
 from cvae_keras.parts.likelihoods import Categorical
 from cvae_keras.systems.cvae.arrays import Arrays, Variable
-from cvae_keras.systems.cvae.frames import columns_of, holds_labels, labels_of, to_column
+from cvae_keras.systems.cvae.frames import (
+    columns_of,
+    given_labels,
+    holds_labels,
+    labels_of,
+    to_column,
+)
 
 KEYS = ("x", "c", "mask", "index")
 
@@ -36,6 +42,7 @@ class Data(keras.layers.Layer):
         self.given, self.has_target, self.masks, self.rows = given, has_target, masks, rows
         self.categorical = list(categorical)
         self.is_measured = self.add_weight((), "zeros", trainable=False, name="measured")
+        self.built = True
         if isinstance(given, dict):
             self.c = Arrays("c", {name: column(name, each) for name, each in given.items()}, False)
         elif given is None and c_shapes is not None:
@@ -75,9 +82,14 @@ class Data(keras.layers.Layer):
         weights = isinstance(y, dict) and set(y) == {WEIGHTS}
         if y is not None and not weights:
             if is_frame(x) and self.has_target:
-                y = y if is_frame(y) else {name: y for name in self.x.names}
+                if not is_frame(y) and len(self.x.names) > 1:
+                    raise ValueError(
+                        f"y is one column, and target names {shown(self.x.names)}: give a frame."
+                    )
+                one = {self.x.names[0]: y}
+                y = columns_of(y, self.x.names, "target") if is_frame(y) else one
                 x = columns_of(x, self.given_names, "given") if self.given_names else None
-                return {"x": columns_of(y, self.x.names, "target"), "c": x}
+                return {"x": y, "c": x}
             return {"c": x, "x": y}
         if not is_frame(x) or not self.has_target:
             return x
@@ -100,28 +112,53 @@ class Data(keras.layers.Layer):
         """Find what the columns of a frame hold; returns whether the condition is new by that."""
         if not self.has_target or not isinstance(inputs, dict):
             return False
+        x, c = inputs.get("x"), inputs.get("c")
+        if not isinstance(x, dict) or not (self.is_known or isinstance(c, dict)):
+            raise ValueError(
+                f"the model was made with target, for columns, and got the arrays "
+                f"{shown(sorted(inputs))}: give a frame, or make it with x_shape and c_shape."
+            )
+        x, found, categorical, given = self.x.named(x), {}, [], self.given
         for name, variable in self.x.variables_by_name.items():
             if variable.kind == "classes" and variable.classes is None:
-                labels = labels_of(name, inputs["x"][name])
-                found = Variable(name, variable.shape, "classes", labels)
-                if str(getattr(inputs["x"][name], "dtype", "")) == "category":
-                    self.categorical.append(name)
-                self.x.variables_by_name[name] = found
+                labels = labels_of(name, x[name], missing=self.masks)
+                if len(labels) != variable.shape[-1]:
+                    raise ValueError(
+                        f"{name} holds the {len(labels)} labels {shown(labels)}, and its "
+                        f"likelihood is Categorical({variable.shape[-1]}): give "
+                        f"Categorical({len(labels)}), or all labels by labels={{{name!r}: [...]}}."
+                    )
+                found[name] = Variable(name, variable.shape, "classes", labels)
+                if str(getattr(x[name], "dtype", "")) == "category":
+                    categorical.append(name)
+        if not self.is_known:
+            given = {
+                name: given_labels(name, series) if holds_labels(series) else None
+                for name, series in columns_of(c, given, "given").items()
+            }
+        self.x.variables_by_name |= found  # once nothing was refused
+        self.categorical += categorical
         if self.is_known:
             return False
-        self.given = {
-            name: labels_of(name, series) if holds_labels(series) else None
-            for name, series in inputs["c"].items()
-        }
-        variables = {name: column(name, labels) for name, labels in self.given.items()}
-        self.c = Arrays("c", variables, single=False)
+        variables = {name: column(name, labels) for name, labels in given.items()}
+        self.given, self.c = given, Arrays("c", variables, single=False)
         return True
 
     def is_condition(self, x):
-        """Whether this is a condition, and not the data of `fit`."""
+        """Whether this is a condition, and not the data of `fit`, a dictionary with the key "x".
+
+        Raises:
+            ValueError: a dictionary that is both, because arrays of c are named "x" and "c".
+        """
         if isinstance(x, dict):
-            names = [] if self.c is None else self.c.names
-            return set(x) == set(names) or not any(str(key).startswith("x") for key in x)
+            if self.c is None or set(x) != set(self.c.names):
+                return "x" not in x
+            if {"x", "c"} <= set(x):
+                raise ValueError(
+                    "a dictionary of 'x' and 'c' may be the data of fit, or the condition, whose "
+                    "arrays have these names: rename them, or call sample(c, noise=False)."
+                )
+            return True
         return x is None or hasattr(x, "__array__") or isinstance(x, (list, tuple)) or is_frame(x)
 
     def to_frame(self, drawn, c, n_samples):
@@ -163,10 +200,15 @@ class Data(keras.layers.Layer):
             masks |= self.x.found_masks(inputs["x"], masks)
         x = self.x.check(inputs["x"], masks)
         c = {} if self.c is None else self.c.check(inputs["c"])
-        arrays = {**{f"x {n}": a for n, a in x.items()}, **{f"c {n}": a for n, a in c.items()}}
-        arrays |= {f"mask {name}": mask for name, mask in masks.items()}
-        if inputs.get("index") is not None:
-            arrays["index"] = inputs["index"]
+        arrays = {self.x.label(name): array for name, array in x.items()}
+        arrays |= {self.c.label(name): array for name, array in c.items()}
+        arrays |= {f"mask of {name!r}": mask for name, mask in masks.items()}
+        if self.rows is not None:
+            if inputs.get("index") is None:
+                raise ValueError("a free table needs the number of each row as input 'index'.")
+            arrays["index"] = _check_index(inputs["index"], self.rows)
+        elif inputs.get("index") is not None:
+            raise ValueError("index is given, but the model has no free table: leave it out.")
         lengths = {name: len(array) for name, array in arrays.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(
@@ -187,6 +229,12 @@ class Data(keras.layers.Layer):
             self.c.measure(c, weights)
         self.is_measured.assign(1.0)
 
+    def check_batch(self, inputs):
+        """Refuse the arrays of a batch that the model cannot read; no weight is read."""
+        if f"x:{self.x.names[0]}" not in inputs:  # else checked already
+            self.check_known()
+            self.check(inputs)
+
     def standardize(self, inputs):
         """Arrays as the model reads them: standardized, by the keys `x:name` and `c:name`."""
         inputs = self.pair(inputs)
@@ -202,8 +250,6 @@ class Data(keras.layers.Layer):
                 ones = np.ones(found[f"x:{name}"].shape, "float32")
                 found[f"mask:{name}"] = masks.get(name, ones)
         if self.rows is not None:
-            if inputs.get("index") is None:
-                raise ValueError("a free table needs the number of each row as input 'index'.")
             found["index"] = _check_index(inputs["index"], self.rows)
         return found
 
@@ -281,13 +327,19 @@ def shapes_of(target):
     return shapes
 
 
-def shapes_of_condition(c_shape, given):
+def shapes_of_condition(c_shape, given, target):
     """Whether c is one array, and its shapes by name; None where there is no condition."""
     if given is not None:
         if c_shape is not None:
             raise ValueError("c_shape and given are both the condition: give one of them.")
         if not isinstance(given, (list, tuple, dict)) or not given:
             raise ValueError(f"given must be a list of columns, got {shown(given)}: name them.")
+        names = [*given, *(target or ())]
+        twice = [name for name in given if names.count(name) > 1]
+        if twice:
+            raise ValueError(
+                f"given names {shown(twice[0])}, which it or target names as well: name it once."
+            )
         labels = given if isinstance(given, dict) else dict.fromkeys(given)
         return False, {name: (len(each) if each else 1,) for name, each in labels.items()}
     return (True, None) if c_shape is None else by_name("c", c_shape)

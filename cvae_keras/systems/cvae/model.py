@@ -16,7 +16,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae_keras.checks import check_choice, check_count, check_sample_weight, check_share
+from cvae_keras.checks import (
+    check_choice,
+    check_count,
+    check_fraction,
+    check_sample_weight,
+    check_share,
+    shown,
+)
 from cvae_keras.data.frames import is_frame
 from cvae_keras.elbo import WEIGHTS, ELBOModel, elbo, training_rows
 from cvae_keras.metrics.importance import importance_weighted_bound
@@ -31,6 +38,7 @@ from cvae_keras.systems.cvae.data import (
     shapes_of_condition,
     spread,
 )
+from cvae_keras.systems.cvae.defaults import RATE, compile_for_fit, compiled_by_fit, completed
 from cvae_keras.systems.cvae.networks import (
     ArrayDecoder,
     ArrayReader,
@@ -48,13 +56,11 @@ from cvae_keras.systems.cvae.parts import (
 )
 from cvae_keras.systems.cvae.report import report
 from cvae_keras.systems.cvae.sampler import Sampler
-from cvae_keras.training.backends import at_once
-from cvae_keras.training.optimizers import FusedAdam
+from cvae_keras.training.batches import refusals
 
 OTHERS = 8  # latent dimensions of arrays that are no vectors of real numbers
 DRAWN = 50_000  # rows decoded at once
 MEASURED = 20  # batches of a data set from which units are measured
-EPOCHS, PATIENCE, BATCH = 100, 10, 128  # of a model that was not compiled
 
 
 @keras.saving.register_keras_serializable("cvae_keras")
@@ -69,8 +75,8 @@ class CVAE(ELBOModel):
 
     To stop when the validation loss no longer falls, and to keep the best weights, pass
     `callbacks=[keras.callbacks.EarlyStopping("val_loss", patience=10, restore_best_weights=True)]`
-    and a `validation_split` to `fit`. A model that was not compiled does so by itself, with AdamW,
-    for at most 100 epochs, on a tenth of the rows.
+    and a `validation_split` to `fit`. A model that was not compiled does so by itself, with AdamW
+    and a learning rate that falls to 0, for at most 100 epochs, on a tenth of the rows.
 
     Args:
         x_shape: shape of one example of x; or a dictionary of name -> shape. `(features,)` is a
@@ -171,9 +177,16 @@ class CVAE(ELBOModel):
             )
         if target is not None:
             x_shape, likelihood = shapes_of(target), target
-        width = check_count("width", width)
+        width, dropout = check_count("width", width), check_fraction("dropout", dropout)
         check_choice("link", link, LINKS)
+        if not isinstance(masks, (bool, np.bool_)):
+            raise ValueError(f"masks must be True or False, got {shown(masks)}: choose one.")
         single, shapes = by_name("x", x_shape)
+        if isinstance(categorical, str) or not set(categorical) <= set(shapes):
+            raise ValueError(
+                f"categorical must be a list of names among {shown(sorted(shapes))}, got "
+                f"{shown(categorical)}: correct it."
+            )
         likelihoods = spread("likelihood", likelihood, shapes)
         likelihoods = {name: make_likelihood(name, spec) for name, spec in likelihoods.items()}
         limits = spread("bounds", bounds, shapes, optional=True)
@@ -191,7 +204,7 @@ class CVAE(ELBOModel):
         if latent_dim is None:
             latent_dim = entries + (OTHERS if len(direct) < len(shapes) else 0)
         latent_dim = check_count("latent_dim", latent_dim)
-        c_single, c_names = shapes_of_condition(c_shape, given)
+        c_single, c_names = shapes_of_condition(c_shape, given, target)
         flow = prior == "flow" or (prior is None and c_names is not None)
         if posterior != "gaussian" or not flow or entries > latent_dim:
             direct = []
@@ -256,6 +269,10 @@ class CVAE(ELBOModel):
         }
         self.config = {name: _serialized(value) for name, value in config.items()}
         if self.data.is_known:
+            self._build()
+
+    def _build(self):
+        with refusals():  # of the user's own networks
             self(self.data.example())
 
     # -- the objective --------------------------------------------------------------------------
@@ -285,7 +302,7 @@ class CVAE(ELBOModel):
     def _discover(self, inputs):
         """Find what the columns of a frame hold, at the first `fit`, and build on it."""
         if self.data.discover(inputs):
-            self(self.data.example())
+            self._build()
 
     def check_inputs(self, inputs):
         """Arrays as the model reads them: standardized, by the keys `x:name` and `c:name`."""
@@ -294,6 +311,10 @@ class CVAE(ELBOModel):
     def check_condition(self, c):
         """Conditions as the model reads them: standardized, by name."""
         return self.data.standardize_condition(c)
+
+    def check_batch(self, inputs):
+        """Refuse a batch that the model cannot read."""
+        self.data.check_batch(inputs)
 
     def _checked(self, x, y=None, sample_weight=None):
         return super()._checked(*self.data.paired(x, y), sample_weight)
@@ -311,7 +332,11 @@ class CVAE(ELBOModel):
             args: further positional arguments of `keras.Model.fit`.
             kwargs: further arguments of `keras.Model.fit`. If the model was not compiled, what is
                 not named is AdamW, ten steps in one call, at most 100 epochs, early stopping on a
-                tenth of the rows, and batches of 128.
+                tenth of the rows, and batches of 128. The learning rate falls along half a cosine,
+                `1e-3 * (1 + cos(pi * epoch / epochs)) / 2`; callbacks that set the rate replace
+                this. Since it depends on the epoch alone, a training that continues from
+                `initial_epoch` or `BackupAndRestore` has the rate that it would have had. A second
+                `fit`, also of a loaded model, does all this again, until `compile` is called.
 
         Returns:
             `keras.callbacks.History`.
@@ -324,25 +349,18 @@ class CVAE(ELBOModel):
         arrays = isinstance(x, dict)
         if arrays:
             self._discover(x)
+        own = compiled_by_fit(self)
+        if own:
+            args, kwargs = (), completed(args, kwargs, arrays, validation_data)
         if not self.compiled:
-            adamw = FusedAdam(1e-3, weight_decay=0.1)
-            self.compile(adamw, steps_per_execution=at_once(10))
-            if len(args) < 2:
-                kwargs.setdefault("epochs", EPOCHS)
-            if not args and arrays:
-                kwargs.setdefault("batch_size", BATCH)
-            if validation_data is None and "validation_split" not in kwargs and arrays:
-                kwargs["validation_split"] = 0.1
-            if validation_data is not None or kwargs.get("validation_split"):
-                stop = keras.callbacks.EarlyStopping(
-                    "val_loss", patience=PATIENCE, mode="min", restore_best_weights=True
-                )
-                given = keras.tree.flatten(kwargs.pop("callbacks", None) or [])
-                kwargs["callbacks"] = [*given, stop]
+            compile_for_fit(self)
         if not self.data.measured:
             x = self._adapt_to(x, y, sample_weight, validation_data, args, kwargs)
         data = {"sample_weight": sample_weight, "validation_data": validation_data}
-        return super().fit(x, y, *args, **data, **kwargs)
+        history = super().fit(x, y, *args, **data, **kwargs)
+        if own:
+            self.optimizer.learning_rate = RATE  # which has fallen
+        return history
 
     def _adapt_to(self, x, y, sample_weight, validation_data, args, kwargs):
         """`adapt` to the training rows of `fit`; returns the data, none of them consumed."""
@@ -415,7 +433,8 @@ class CVAE(ELBOModel):
             args: further positional arguments of `keras.Model.predict`, of a reconstruction.
             n_samples: latent samples over which p(x | z, c) is averaged.
             seed: integer.
-            kwargs: further arguments of `keras.Model.predict`, of a reconstruction.
+            kwargs: further arguments of `keras.Model.predict`, of a reconstruction. With a
+                condition `batch_size` is the number of conditions decoded at once.
 
         Returns:
             `(batch, *x_shape)`, class numbers `(batch, ...)`, or a dictionary of these by name; a
@@ -426,11 +445,18 @@ class CVAE(ELBOModel):
         """
         if not self.data.is_condition(x):
             return self.data.x.restore(super().predict(x, *args, **kwargs))
-        return self._mean(x, n_samples, seed)
+        kwargs |= dict(zip(("batch_size", "verbose"), args, strict=False))
+        batch_size, _ = kwargs.pop("batch_size", None), kwargs.pop("verbose", None)
+        if kwargs or len(args) > 2:
+            raise ValueError(
+                f"predict got {shown(sorted(kwargs) or args)}, which a condition does not need: "
+                f"leave it out."
+            )
+        return self._mean(x, n_samples, seed, batch_size)
 
-    def _mean(self, c, n_samples, seed):
+    def _mean(self, c, n_samples, seed, batch_size):
         """The mean of p(x | c), as `predict` returns it."""
-        drawn = self.data.x.in_units(self.draw(c, n_samples, seed, noise=False))
+        drawn = self.data.x.in_units(self.draw(c, n_samples, seed, False, batch_size))
         means = {name: values.mean(axis=0) for name, values in drawn.items()}
         if self.data.has_target:
             frame = self.data.to_frame({name: mean[None] for name, mean in means.items()}, c, 1)

@@ -259,7 +259,8 @@ class ArrayDecoder(CompositeLayer):
                 dense = keras.layers.Dense(math.prod(shape), dtype="float32", **more)
                 self.log_scales[name] = dense
             if self.scales[name] == "learned":
-                self.learned[name] = self.add_weight(shape, start, name=f"log_scale_{name}")
+                plain = name.replace("/", "_")  # Keras allows none in the name of a weight
+                self.learned[name] = self.add_weight(shape, start, name=f"log_scale_{plain}")
 
     def call(self, z, c=None):
         if c is not None and z.shape[1] == 1:

@@ -109,7 +109,21 @@ def kind_and_scale(likelihood):
 
 
 def in_unit(likelihood, variable, unit):
-    """The likelihood of an array that has lost its unit: log p is that in the array's own unit."""
+    """The likelihood of an array that has lost its unit: log p is that in the array's own unit.
+
+    Raises:
+        ValueError: bounds of a likelihood that does not respect them, or classes without an axis.
+    """
+    if unit is None and variable.bounds is not None:
+        raise ValueError(
+            f"bounds of {variable.name!r} need the likelihood 'normal', got "
+            f"{type(likelihood).__name__}, whose draws would leave them: leave the bounds out."
+        )
+    if variable.kind == "classes" and variable.shape[-1] < 2:
+        raise ValueError(
+            f"{variable.name} has shape {variable.shape}, and the last axis of the likelihood "
+            f"'categorical' has one entry for each class: make it at least 2."
+        )
     if unit is None:
         return likelihood
     normal = isinstance(likelihood, likelihoods.Normal)

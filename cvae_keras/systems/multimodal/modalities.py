@@ -46,17 +46,21 @@ class Modality:
     """
 
     def __init__(self, name, shape, image=False, classes=None):
+        self.check_name(name)
+        shape = shape.tolist() if isinstance(shape, np.ndarray) else shape
+        shape = shape if isinstance(shape, (tuple, list)) and shape else (shape,)
+        self.name, self.image = str(name), bool(image)
+        self.shape = tuple(check_count(f"input_dims[{name!r}]", size) for size in shape)
+        self.classes = None if classes is None else Classes(self.name, classes, self.shape[-1])
+
+    def check_name(self, name):
+        """Refuse a name that means something else in the dictionaries of a model."""
         reserved = ("z", "")
         if not isinstance(name, str) or name in reserved or name.endswith((MASK, STANDARD)):
             raise ValueError(
                 f"modality {name!r} has a reserved name: choose a text that is not 'z' and does "
                 f"not end in {MASK!r} or {STANDARD!r}."
             )
-        shape = shape.tolist() if isinstance(shape, np.ndarray) else shape
-        shape = shape if isinstance(shape, (tuple, list)) and shape else (shape,)
-        self.name, self.image = str(name), bool(image)
-        self.shape = tuple(check_count(f"input_dims[{name!r}]", size) for size in shape)
-        self.classes = None if classes is None else Classes(self.name, classes, self.shape[-1])
 
     def holds_classes(self, shape):
         """Whether an array of this shape, `(batch, ...)`, holds class numbers."""
@@ -140,12 +144,13 @@ class Modality:
             )
         return values.astype("int32")
 
-    def check_support(self, values, distribution):
+    def check_support(self, values, distribution, argument="decoder_dist"):
         """Refuse checked values that have no probability under the decoder's distribution.
 
         Args:
             values: what `check` returns.
             distribution: "normal", "laplace", "bernoulli" or "categorical".
+            argument: what the model calls it, for the message.
 
         Raises:
             ValueError: values outside the support; the message gives their range.
@@ -158,15 +163,15 @@ class Modality:
         low, high = values.min(), values.max()
         if distribution == "bernoulli" and (low < 0 or high > 1):
             raise ValueError(
-                f"{self.name} must lie in [0, 1] for decoder_dist 'bernoulli', got values from "
+                f"{self.name} must lie in [0, 1] for {argument} 'bernoulli', got values from "
                 f"{low:g} to {high:g}: rescale it, or choose 'normal' or 'laplace'."
             )
         if distribution == "categorical" and values.dtype.kind == "f":
             if not np.isin(values, (0, 1)).all() or (values.sum(axis=-1) != 1).any():
                 raise ValueError(
-                    f"{self.name} must hold class numbers or one-hot vectors for decoder_dist "
+                    f"{self.name} must hold class numbers or one-hot vectors for {argument} "
                     f"'categorical', got values from {low:g} to {high:g}: give the number of the "
-                    f"class, or choose another decoder_dist."
+                    f"class, or choose another {argument}."
                 )
 
     def keeps_unit(self, values):

@@ -578,6 +578,10 @@ class MultimodalCVAE(ELBOModel):
         """Arrays as the model reads them, see `Modalities.standardize`."""
         return self._standardize(self.modalities.check(inputs, self.decoder_dist))
 
+    def check_batch(self, inputs):
+        """Refuse a batch that the model cannot read."""
+        self.modalities.check(inputs, self.decoder_dist, infer_masks=False)
+
     def check_condition(self, c):
         """Conditions as the model reads them, see `Modalities.standardize`."""
         return self._standardize(self.modalities.check_conditions(c))

@@ -332,7 +332,7 @@ def test_a_model_that_was_not_compiled_trains_and_stops_early():
     data = rows(200)
     model = CVAE((2,), (3,), **SMALL)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cvae_keras.systems.cvae.model.EPOCHS", 3)
+        patch.setattr("cvae_keras.systems.cvae.defaults.EPOCHS", 3)
         history = model.fit(data, verbose=0).history
     assert len(history["val_loss"]) == 3 and type(model.optimizer).__name__ == "FusedAdam"
 
