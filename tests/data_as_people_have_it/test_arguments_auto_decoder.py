@@ -105,7 +105,8 @@ def test_weights_of_examples():
     for model in models():
         arrays = {"x": x, "mask": SEEN}
         before = [weight.numpy() for weight in model.trainable_weights]
-        model.fit(arrays, sample_weight=np.zeros(300), verbose=0)
+        with pytest.raises(ValueError, match="sample_weight is 0 for all rows"):
+            model.fit(arrays, sample_weight=np.zeros(300), verbose=0)
         after = [weight.numpy() for weight in model.trainable_weights]
         assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
         assert model.evaluate(arrays, sample_weight=np.zeros(300), verbose=0)[0] == 0

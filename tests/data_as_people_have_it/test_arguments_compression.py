@@ -39,7 +39,8 @@ def test_weights_of_zero_change_nothing_in_the_model(neighbor):
     inputs = INPUTS | ({"neighbor": INPUTS["x"][::-1]} if neighbor else {})
     model = compiled(gamma=float(neighbor))
     before = [weight.numpy() for weight in model.trainable_variables]
-    model.fit(inputs, sample_weight=np.zeros(60), verbose=0, batch_size=20)
+    with pytest.raises(ValueError, match="sample_weight is 0 for all rows"):
+        model.fit(inputs, sample_weight=np.zeros(60), verbose=0, batch_size=20)
     assert same(before, [weight.numpy() for weight in model.trainable_variables])
     whole = model.evaluate(inputs, verbose=0, return_dict=True, batch_size=60)
     none = model.evaluate(inputs, sample_weight=np.zeros(60), verbose=0, return_dict=True)

@@ -95,7 +95,8 @@ def same(a, b):
 def test_weights_are_used():
     model = make()
     before = variables(model)
-    model.fit(ARRAYS, sample_weight=np.zeros(32), verbose=0)
+    with pytest.raises(ValueError, match="sample_weight is 0 for all rows"):
+        model.fit(ARRAYS, sample_weight=np.zeros(32), verbose=0)
     assert same(variables(model), before)
     half = (np.arange(32) < 16).astype("float32")
     data = tf.data.Dataset.from_tensors((ARRAYS, None, half))
