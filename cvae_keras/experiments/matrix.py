@@ -2,7 +2,7 @@
 
 Each cell builds a small model, trains it, saves it, loads it, draws samples and estimates
 log p(x | c). One backend is run at a time: `python -m cvae_keras.experiments.matrix`, or with the
-argument `pairs` for some fifty cells in place of all. Names of likelihoods after it, as in
+argument `pairs` for some forty cells in place of all. Names of likelihoods after it, as in
 `pairs poisson product`, run their cells alone, and the table keeps what it has of the others.
 Bounds belong to `CVAE`, which makes the model of these cells.
 """
@@ -272,7 +272,7 @@ def run(cells, folder=None, keep=False):
     seconds, path = time.time() - start, folder / f"{name}.csv"
     if keep:
         seconds += files.read_json(path.with_suffix(".json"))["seconds"]
-        both = pd.concat([pd.read_csv(path, keep_default_na=False), frame])
+        both = pd.concat([pd.read_csv(path), frame])
         frame = both.drop_duplicates(list(Cell._fields), keep="last")
     files.write_csv(frame, path)
     config = {"rows": ROWS, "epochs": EPOCHS, "seed": 0, "cells": len(frame)}
