@@ -9,12 +9,14 @@ measurement is a new process. Seconds are those of the processor.
     python benchmarks/growth.py --most 1000000
 
 Measurements that are saved in `growth_runs/` are not repeated. Writes `growth.md` and `growth.json`
-beside this file, with every size and system that was measured.
+beside this file, with every size and system that was measured, and the table into
+`docs/many_machines.md`.
 """
 
 import resource
 import sys
 import time
+from pathlib import Path
 
 import click
 import numpy as np
@@ -24,6 +26,7 @@ from runs import clocks, command, keep_cores, start, write
 KINDS = ("VADImputer", "CompressionVAE", "MultimodalCVAE")
 SIZES = (1000, 10_000, 100_000, 1_000_000)
 COLUMNS, FACTORS, BATCH = 20, 6, 128
+PAGE = Path(__file__).parents[1] / "docs" / "many_machines.md"
 HEAD = """# Time and memory over the rows of a table
 
 {about}
@@ -140,6 +143,16 @@ def report(runs, versions):
     return "\n".join([*lines, "", f"Not measured: {', '.join(absent) or 'none'}."]) + "\n"
 
 
+def show_in(page, text):
+    """Replace the table of a page by the one of the text, which has the same head."""
+    new = [line for line in text.splitlines() if line.startswith("|")]
+    lines = page.read_text().splitlines()
+    first = last = lines.index(new[0])
+    while last < len(lines) and lines[last].startswith("|"):
+        last += 1
+    page.write_text("\n".join([*lines[:first], *new, *lines[last:]]) + "\n")
+
+
 @click.command(help=__doc__.split("\n")[0])
 @click.option("--least", type=click.IntRange(1), default=SIZES[0], show_default=True, help="Rows.")
 @click.option("--most", type=click.IntRange(1), default=SIZES[-1], show_default=True, help="Rows.")
@@ -165,7 +178,9 @@ def main(least, most, steps, kinds, out):
             done.append(saved_result(path, config)["run"])
             line = "{kind:15} {rows:9,} rows: {train:8.1f} s, {apply:8.1f} s, {peak:6,.0f} MB"
             print(line.format(**done[-1]), flush=True)
-    write(out, done, {"steps": steps}, began, lambda _, v: report(done, v), packages=())
+    write(out, done, {"steps": steps}, began, lambda _, v: report(done, v))
+    if out == Path(__file__).with_suffix(""):
+        show_in(PAGE, out.with_suffix(".md").read_text())
 
 
 if __name__ == "__main__":

@@ -91,7 +91,8 @@ class CompressionVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         components: share of the variance, in (0, 1], whose principal components the networks read
             and write, at least 4 for each latent dimension; an embedding of up to 3 dimensions
             is initialized with the first of them. With 1, or with fewer than 5 examples per
-            feature, the networks read the features themselves.
+            feature, the networks read the features themselves. Those of an array are computed once
+            in a training and kept in float32, those of a folder or a memmap in each step.
         beta: weight of the KL.
         neighbors: how many nearest neighbors of each example are used, 0 for the plain VAE; in the
             first epochs also neighbors of neighbors.
