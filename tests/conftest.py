@@ -1,5 +1,6 @@
 """What all tests share: seeds, an empty folder to work in, small data, Keras without graphs."""
 
+import gc
 import os
 import sys
 
@@ -23,6 +24,14 @@ def seeded_and_closed():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collected():
+    """What the tests of a file leave is not searched for garbage again, which takes seconds."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

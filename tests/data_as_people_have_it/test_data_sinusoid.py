@@ -69,11 +69,12 @@ def test_large_ramps_are_refused(size):
 
 
 @pytest.mark.parametrize("make", [cvae, solver])
-def test_weights_of_zero_change_nothing(make):
+def test_weights_of_zero_are_refused_by_fit_and_change_nothing(make):
     model = make()
     model.compile(FusedAdam(1e-2), run_eagerly=True)
     before = [variable.numpy() for variable in model.trainable_variables]
-    model.fit({"x": X, "c": Y}, sample_weight=np.zeros(8), verbose=0)
+    with pytest.raises(ValueError, match="sample_weight is 0 for all rows"):
+        model.fit({"x": X, "c": Y}, sample_weight=np.zeros(8), verbose=0)
     for old, new in zip(before, model.trainable_variables, strict=True):
         assert np.array_equal(old, new.numpy())
     assert model.evaluate({"x": X, "c": Y}, sample_weight=np.zeros(8), verbose=0)[0] == 0

@@ -189,7 +189,7 @@ def test_restoring_warns_of_arguments_that_were_given(trained):
 def test_batch_size_of_embed_and_decode(trained):
     z = trained.embed(X, batch_size=7)
     assert np.array_equal(z, trained.embed(X))
-    assert np.allclose(trained.decode(z, batch_size=7), trained.decode(z))
+    np.testing.assert_allclose(trained.decode(z, batch_size=7), trained.decode(z), atol=1e-6)
     with pytest.raises(ValueError, match="batch_size must be a positive integer"):
         trained.embed(X, batch_size=0)
 
