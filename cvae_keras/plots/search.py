@@ -175,7 +175,7 @@ def plot_weighted_loss(done, goal, weights):
             axis.set_xscale("log")
         axis.set(xlabel="weighted validation loss", ylabel=label)
     legend_outside(figure)
-    figure.suptitle("A low weighted loss means small weights, not good samples")
+    figure.suptitle(f"The weighted loss, its weights, and the {goal.name}")
     return figure
 
 
